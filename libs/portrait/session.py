@@ -1,0 +1,42 @@
+"""The Spark session: settings come from `conf/spark/*.conf`, never from code.
+
+A job calls `session()`, which takes whatever session `spark-submit` prepared. The command line and the tests run
+embedded: `start_embedded` hands the same files to the JVM that pyspark starts.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from portrait.errors import ConfigurationError
+from portrait.jars import jar_paths
+
+
+def session() -> SparkSession:
+    """The session that spark-submit, the command line or a test has prepared."""
+    return SparkSession.builder.getOrCreate()
+
+
+def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, str] | None = None) -> SparkSession:
+    """A session in this process, configured by `conf/spark/<target>.conf`.
+
+    `overrides` are for tests (fewer cores, fewer partitions). Raises ConfigurationError when the file or a jar is absent.
+    """
+    properties = (conf / "spark" / f"{target}.conf").resolve()
+    if not properties.exists():
+        raise ConfigurationError(
+            f"there are no Spark settings for target '{target}'", where=str(properties), remedy="create the file, or name another --target"
+        )
+    jars = jar_paths()
+    arguments = ["--properties-file", str(properties), "--jars", ",".join(str(jar) for jar in jars)]
+    logging = properties.parent / "log4j2.properties"
+    if logging.exists():
+        arguments += ["--driver-java-options", f"-Dlog4j2.configurationFile=file:{logging}"]
+    for key, value in (overrides or {}).items():
+        arguments += ["--conf", f"{key}={value}"]
+    os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*arguments, "pyspark-shell"])
+    return session()

@@ -1,0 +1,57 @@
+"""One Spark session for the whole test process, and where the real data is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SHARED_DATA = Path(os.environ.get("PORTRAIT_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
+
+# Two shuffle partitions keep small frames quick and still show what depends on partitioning.
+TEST_SETTINGS = {
+    "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "2",
+    "spark.driver.memory": "3g",
+    "spark.sql.adaptive.enabled": "false",
+}
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The embedded session, with Delta."""
+    from portrait.session import start_embedded
+
+    warehouse = tmp_path_factory.mktemp("warehouse")
+    started = start_embedded(CHECKOUT / "conf", overrides={**TEST_SETTINGS, "spark.sql.warehouse.dir": str(warehouse)})
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def conf_dir() -> Path:
+    """The configuration that the project ships."""
+    return CHECKOUT / "conf"
+
+
+@pytest.fixture(scope="session")
+def schemas_dir() -> Path:
+    """The contracts that the project ships."""
+    return CHECKOUT / "schemas"
+
+
+def _real_data(folder: str) -> Path:
+    path = SHARED_DATA / folder
+    if not path.is_dir():
+        pytest.skip(f"real data is absent: {folder} (set PORTRAIT_TEST_DATA to the folder that holds it)")
+    return path
+
+
+@pytest.fixture(scope="session")
+def berka_dir() -> Path:
+    """The PKDD'99 files."""
+    return _real_data("berka")
