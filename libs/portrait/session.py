@@ -29,7 +29,9 @@ def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, st
     properties = (conf / "spark" / f"{target}.conf").resolve()
     if not properties.exists():
         raise ConfigurationError(
-            f"there are no Spark settings for target '{target}'", where=str(properties), remedy="create the file, or name another --target"
+            f"there are no Spark settings for target '{target}'",
+            where=str(properties),
+            remedy="create the file, or name another --target",
         )
     jars = jar_paths()
     arguments = ["--properties-file", str(properties), "--jars", ",".join(str(jar) for jar in jars)]

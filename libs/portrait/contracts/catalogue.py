@@ -1,0 +1,109 @@
+"""All contracts of the suite, loaded and checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from portrait.contracts.contract import Column, Contract, contract_of
+from portrait.contracts.document import load_document
+from portrait.errors import ConfigurationError
+
+# What ingest adds to the columns of a feed.
+LINEAGE = (
+    Column("_file", "STRING", description="File that brought the row, relative to the landing folder."),
+    Column("_file_hash", "STRING", description="SHA-256 of the file's bytes."),
+    Column("_line", "BIGINT", description="1-based line in the file, the header being line 1; row number in Parquet."),
+    Column("_loaded_at", "TIMESTAMP", description="When the row was taken in, UTC.", volatile=True),
+    Column("_run", "BIGINT", description="Number of the run that took the row in.", volatile=True),
+)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Contracts by table name; `raw.*` are the feeds as delivered, everything else is a Delta table."""
+
+    contracts: dict[str, Contract]
+
+    def __iter__(self) -> Iterator[Contract]:
+        return iter(self.contracts.values())
+
+    @property
+    def tables(self) -> list[str]:
+        """Every Delta table, in layer order."""
+        return [name for name in self.contracts if not name.startswith("raw.")]
+
+    @property
+    def feeds(self) -> list[str]:
+        """Names of the feeds, without the layer."""
+        return [contract.name for contract in self if contract.layer == "raw"]
+
+    def layer(self, layer: str) -> list[Contract]:
+        """The contracts of one layer."""
+        return [contract for contract in self if contract.layer == layer]
+
+    def table(self, name: str) -> Contract:
+        """One contract; raises ConfigurationError for a name that no contract has."""
+        if name not in self.contracts:
+            raise ConfigurationError(
+                f"there is no table '{name}'", where="schemas/", remedy=f"tables: {', '.join(self.contracts)}"
+            )
+        return self.contracts[name]
+
+    def with_columns(self, table: str, columns: list[Column]) -> Catalogue:
+        """This catalogue with further columns of a table, declared in `conf/`."""
+        return Catalogue(self.contracts | {table: self.table(table).with_columns(columns)})
+
+
+def load_catalogue(schemas: Path) -> Catalogue:
+    """The contracts below `schemas`, and the bronze ones that derive from the feeds.
+
+    Raises ConfigurationError for a broken file, a read of an unknown table, or a key that is missing.
+    """
+    if not schemas.is_dir():
+        raise ConfigurationError("the folder of contracts does not exist", where=str(schemas), remedy="check --schemas")
+    contracts: dict[str, Contract] = {}
+    for layer in ("raw", "silver", "gold", "ops"):
+        for path in sorted((schemas / layer).glob("*.yml")):
+            contract = contract_of(load_document(path))
+            contracts[contract.id] = contract
+            if layer == "raw":
+                bronze = bronze_contract(contract)
+                contracts[bronze.id] = bronze
+    order = ["raw", "bronze", "silver", "gold", "ops"]
+    catalogue = Catalogue(dict(sorted(contracts.items(), key=lambda item: (order.index(item[1].layer), item[0]))))
+    _check_lineage(catalogue)
+    return catalogue
+
+
+def bronze_contract(feed: Contract) -> Contract:
+    """A feed as it is kept: its columns, all nullable and without key, and where each row came from."""
+    columns = tuple(
+        replace(column, required=False, key_position=None, enum=(), minimum=None, maximum=None, pattern=None)
+        for column in feed.columns
+    )
+    return Contract(
+        id=f"bronze.{feed.name}",
+        description=f"Feed {feed.name} as received, append only. {feed.description}",
+        grain="One row a delivered record that met its contract.",
+        columns=columns + LINEAGE,
+        properties={"job": "ingest", "reads": [feed.id]},
+    )
+
+
+def _check_lineage(catalogue: Catalogue) -> None:
+    for contract in catalogue:
+        for source in contract.reads + contract.reads_optional + contract.reads_previous:
+            if source not in catalogue.contracts:
+                raise ConfigurationError(
+                    f"{contract.id} reads '{source}', which no contract describes",
+                    where=f"schemas/{contract.layer}/{contract.name}.yml",
+                    remedy="correct the name, or write its contract",
+                )
+        if contract.layer != "raw" and contract.job is None:
+            raise ConfigurationError(
+                f"{contract.id} names no job that writes it",
+                where=f"schemas/{contract.layer}/{contract.name}.yml",
+                remedy="add customProperties: [{property: job, value: ...}]",
+            )

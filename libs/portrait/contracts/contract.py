@@ -1,0 +1,292 @@
+"""A contract as the code uses it: columns, key, rules, and what derives from them for Spark and Delta."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql.types import StructField, StructType, _parse_datatype_string
+
+from portrait.contracts.document import Document, Property
+from portrait.errors import ConfigurationError
+
+# What `customProperties` of a table may say; a misspelt one is an error.
+KNOWN_PROPERTIES = {
+    "job": "the job in jobs/ that writes the table",
+    "reads": "inputs without which the job is left out of the run",
+    "readsOptional": "inputs that are used when they are there",
+    "readsPrevious": "tables of which the job reads earlier slices",
+    "delivery": "how a feed arrives: append, change or snapshot",
+    "maxRejectShare": "share of broken rows above which a feed is refused",
+    "clusteredBy": "columns that keep related rows in the same files",
+    "columnsFrom": "folder in conf/ whose declarations add columns",
+    "config": "files or folders in conf/ that the job reads",
+    "publishedAs": "SQL of the published view, when it is more than the slice; {slice} stands for the slice",
+}
+KNOWN_COLUMN_PROPERTIES = {"volatile": "differs between equal runs; left out of digests"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: Spark SQL type, meaning, PII class, and the rules that concern it alone."""
+
+    name: str
+    physical_type: str
+    required: bool = False
+    description: str = ""
+    classification: str = "internal"
+    key_position: int | None = None
+    enum: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str | None = None
+    volatile: bool = False
+    partition_position: int | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition that every row must meet; NULL counts as met, except that `required` asks for a value."""
+
+    id: str
+    predicate: str
+    severity: str
+    description: str
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A table or feed: its grain, columns, key, rules, writer and inputs."""
+
+    id: str
+    description: str
+    grain: str
+    columns: tuple[Column, ...]
+    row_rules: tuple[Rule, ...] = ()
+    properties: dict[str, Any] = field(default_factory=dict)
+    usage: str | None = None
+    limitations: str | None = None
+
+    @property
+    def layer(self) -> str:
+        """`raw`, `bronze`, `silver`, `gold` or `ops`."""
+        return self.id.split(".")[0]
+
+    @property
+    def name(self) -> str:
+        """The table's name within its layer."""
+        return self.id.split(".")[1]
+
+    @cached_property
+    def column_names(self) -> list[str]:
+        """Names in contract order."""
+        return [column.name for column in self.columns]
+
+    @cached_property
+    def key(self) -> list[str]:
+        """The columns whose values together are unique; empty when the table has no key."""
+        keyed = [column for column in self.columns if column.key_position is not None]
+        return [column.name for column in sorted(keyed, key=lambda column: column.key_position or 0)]
+
+    @cached_property
+    def partitioned_by(self) -> list[str]:
+        """Partition columns in order."""
+        parts = [column for column in self.columns if column.partition_position is not None]
+        return [column.name for column in sorted(parts, key=lambda column: column.partition_position or 0)]
+
+    @property
+    def clustered_by(self) -> list[str]:
+        """Clustering columns in order."""
+        return list(self.properties.get("clusteredBy", []))
+
+    @property
+    def job(self) -> str | None:
+        """The job that writes the table; None for a feed."""
+        return self.properties.get("job")
+
+    @property
+    def reads(self) -> list[str]:
+        """Inputs without which the job is left out."""
+        return list(self.properties.get("reads", []))
+
+    @property
+    def reads_optional(self) -> list[str]:
+        """Inputs that are used when they are there."""
+        return list(self.properties.get("readsOptional", []))
+
+    @property
+    def reads_previous(self) -> list[str]:
+        """Tables of which earlier slices are read."""
+        return list(self.properties.get("readsPrevious", []))
+
+    @property
+    def sliced(self) -> bool:
+        """Whether the table is made of `as_of` slices."""
+        return self.partitioned_by == ["as_of"]
+
+    def custom(self, name: str, default: Any = None) -> Any:
+        """A custom property."""
+        return self.properties.get(name, default)
+
+    def column(self, name: str) -> Column:
+        """One column; raises ConfigurationError when the table has none of that name."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise ConfigurationError(
+            f"{self.id} has no column '{name}'", where=self.id, remedy=f"its columns: {', '.join(self.column_names)}"
+        )
+
+    @cached_property
+    def rules(self) -> list[Rule]:
+        """All row rules: those of single columns first, in column order, then those over several."""
+        return [rule for column in self.columns for rule in column_rules(column)] + list(self.row_rules)
+
+    @cached_property
+    def struct_type(self) -> StructType:
+        """The Spark schema, with comments and nullability."""
+        return StructType(
+            [
+                StructField(
+                    column.name,
+                    _parse_datatype_string(column.physical_type),
+                    not column.required,
+                    {"comment": column.description},
+                )
+                for column in self.columns
+            ]
+        )
+
+    @cached_property
+    def hash(self) -> str:
+        """Changes when anything in the contract that can change the data changes."""
+        text = json.dumps([[asdict(column) for column in self.columns], [asdict(rule) for rule in self.row_rules]])
+        return hashlib.sha256((text + repr(sorted(self.properties.items()))).encode()).hexdigest()
+
+    def with_columns(self, columns: list[Column]) -> Contract:
+        """This contract with further columns, declared in `conf/`; a clash of names is an error."""
+        clash = set(self.column_names) & {column.name for column in columns}
+        if clash:
+            raise ConfigurationError(
+                f"{self.id}: declared twice: {', '.join(sorted(clash))}",
+                where=f"conf/{self.custom('columnsFrom', '')}",
+                remedy="rename the declaration; the contract or another file already has that name",
+            )
+        return replace(self, columns=self.columns + tuple(columns))
+
+    def ddl(self, location: Path | str) -> str:
+        """CREATE TABLE IF NOT EXISTS with comments, NOT NULL, CHECK constraints and table properties."""
+        lines = [
+            f"  {quoted(column.name)} {column.physical_type}{' NOT NULL' if column.required else ''} COMMENT {literal(column.description)}"
+            for column in self.columns
+        ]
+        partition = f"\nPARTITIONED BY ({', '.join(map(quoted, self.partitioned_by))})" if self.partitioned_by else ""
+        cluster = f"\nCLUSTER BY ({', '.join(map(quoted, self.clustered_by))})" if self.clustered_by else ""
+        properties = ",\n".join(f"  {literal(key)} = {literal(value)}" for key, value in self.table_properties.items())
+        body = ",\n".join(lines)
+        return (
+            f"CREATE TABLE IF NOT EXISTS {self.id} (\n{body}\n) USING delta{partition}{cluster}\n"
+            f"COMMENT {literal(self.description)}\nLOCATION {literal(str(location))}\nTBLPROPERTIES (\n{properties}\n)"
+        )
+
+    @cached_property
+    def table_properties(self) -> dict[str, str]:
+        """Delta's settings and the CHECK constraints; enforced rules of severity error become constraints.
+
+        Bronze keeps what arrived, so it has none. Deletion vectors stay off: BI readers must open every table.
+        """
+        properties = {"delta.enableDeletionVectors": "false", "delta.checkpointInterval": "50"}
+        if self.layer in ("silver", "gold", "ops"):
+            for rule in self.rules:
+                if rule.severity == "error" and not rule.id.endswith(".required"):
+                    properties[f"delta.constraints.{rule.id.replace('.', '_')}"] = rule.predicate
+        return properties
+
+
+def quoted(name: str) -> str:
+    """An identifier between back quotes."""
+    return f"`{name.replace('`', '``')}`"
+
+
+def literal(text: str) -> str:
+    """A SQL string literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def column_rules(column: Column) -> list[Rule]:
+    """The rules that a column states about itself: required, enum, range, pattern."""
+    name = quoted(column.name)
+    rules = []
+    if column.required:
+        rules.append(
+            Rule(f"{column.name}.required", f"{name} is not null", "error", "a value is required", column.name)
+        )
+    if column.enum:
+        allowed = ", ".join(literal(value) for value in column.enum)
+        text = f"one of {', '.join(column.enum)}"
+        rules.append(Rule(f"{column.name}.enum", f"{name} in ({allowed})", "error", text, column.name))
+    bounds = [f"{name} >= {_number(column.minimum)}"] if column.minimum is not None else []
+    bounds += [f"{name} <= {_number(column.maximum)}"] if column.maximum is not None else []
+    if bounds:
+        rules.append(Rule(f"{column.name}.range", " and ".join(bounds), "error", " and ".join(bounds), column.name))
+    if column.pattern:
+        predicate = f"{name} rlike {literal(column.pattern)}"
+        rules.append(Rule(f"{column.name}.pattern", predicate, "error", f"matches {column.pattern}", column.name))
+    return rules
+
+
+def _number(value: float | None) -> str:
+    return str(int(value)) if value is not None and float(value).is_integer() else str(value)
+
+
+def contract_of(document: Document) -> Contract:
+    """The contract that a file states; unknown custom properties are errors."""
+    table = document.schema_[0]
+    properties = {item.property: item.value for item in document.customProperties}
+    unknown = set(properties) - set(KNOWN_PROPERTIES)
+    if unknown:
+        raise ConfigurationError(
+            f"unknown custom property: {', '.join(sorted(unknown))}",
+            where=document.id,
+            remedy=f"known ones: {', '.join(KNOWN_PROPERTIES)}",
+        )
+    rules = tuple(Rule(rule.id, rule.implementation, rule.severity, rule.description) for rule in table.quality)
+    return Contract(
+        id=document.id,
+        description=" ".join(document.description.purpose.split()),
+        grain=table.dataGranularityDescription,
+        columns=tuple(_column(item, document.id) for item in table.properties),
+        row_rules=rules,
+        properties=properties,
+        usage=document.description.usage,
+        limitations=document.description.limitations,
+    )
+
+
+def _column(item: Property, table: str) -> Column:
+    custom = {entry.property: entry.value for entry in item.customProperties}
+    if unknown := set(custom) - set(KNOWN_COLUMN_PROPERTIES):
+        raise ConfigurationError(
+            f"column '{item.name}' has an unknown custom property: {', '.join(sorted(unknown))}",
+            where=table,
+            remedy=f"known ones: {', '.join(KNOWN_COLUMN_PROPERTIES)}",
+        )
+    return Column(
+        name=item.name,
+        physical_type=item.physicalType,
+        required=item.required,
+        description=" ".join(item.description.split()),
+        classification=item.classification,
+        key_position=(item.primaryKeyPosition or 1) if item.primaryKey else None,
+        enum=tuple(value.value for value in item.enum),
+        minimum=item.logicalTypeOptions.minimum,
+        maximum=item.logicalTypeOptions.maximum,
+        pattern=item.logicalTypeOptions.pattern,
+        volatile=bool(custom.get("volatile", False)),
+        partition_position=(item.partitionKeyPosition or 1) if item.partitioned else None,
+    )

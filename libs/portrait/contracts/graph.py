@@ -1,0 +1,75 @@
+"""The job graph: which job writes which tables from which, derived from the contracts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from portrait.contracts.catalogue import Catalogue
+from portrait.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of `jobs/`: what it writes, what it needs, what it uses when present, where its settings are."""
+
+    name: str
+    writes: tuple[str, ...]
+    reads: tuple[str, ...]
+    reads_optional: tuple[str, ...]
+    reads_previous: tuple[str, ...]
+    config: tuple[str, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Needed and optional inputs."""
+        return self.reads + self.reads_optional
+
+
+def job_graph(catalogue: Catalogue) -> list[Job]:
+    """The jobs in an order in which every input is written before it is read; ties by name.
+
+    Raises ConfigurationError when the contracts describe a circle.
+    """
+    jobs: dict[str, Job] = {}
+    for name in sorted({contract.job for contract in catalogue if contract.job}):
+        tables = [contract for contract in catalogue if contract.job == name]
+        own = {contract.id for contract in tables}
+
+        def collect(lists: list[list[str]], own: set[str] = own) -> tuple[str, ...]:
+            return tuple(dict.fromkeys(item for items in lists for item in items if item not in own))
+
+        reads = collect([contract.reads for contract in tables])
+        optional = collect([contract.reads_optional for contract in tables])
+        previous = tuple(dict.fromkeys(item for contract in tables for item in contract.reads_previous))
+        config = tuple(dict.fromkeys(item for contract in tables for item in contract.custom("config", [])))
+        optional = tuple(item for item in optional if item not in reads)
+        jobs[name] = Job(name, tuple(sorted(own)), reads, optional, previous, config)
+    writer = {table: job.name for job in jobs.values() for table in job.writes}
+    sorter = TopologicalSorter(
+        {job.name: {writer[table] for table in job.inputs if table in writer} - {job.name} for job in jobs.values()}
+    )
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise ConfigurationError(
+            f"the jobs read each other in a circle: {' -> '.join(error.args[1])}",
+            where="schemas/",
+            remedy="remove one of the reads, or make it readsPrevious",
+        ) from error
+    order: list[str] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        order += ready
+        sorter.done(*ready)
+    return [jobs[name] for name in order]
+
+
+def downstream(jobs: list[Job], names: set[str]) -> set[str]:
+    """The named jobs and every job that depends on one of them."""
+    selected = set(names)
+    for job in jobs:  # topological order: one pass is enough
+        written = {table for other in jobs if other.name in selected for table in other.writes}
+        if written & set(job.inputs):
+            selected.add(job.name)
+    return selected

@@ -1,0 +1,164 @@
+"""Settings and configuration files: read strictly, refused with file, line, key and remedy.
+
+`conf/base.toml` < `conf/<target>.toml` < `PORTRAIT_*` < flags; an unknown key is an error in each of them.
+Everything else in `conf/` is YAML that the subject's own pydantic model describes; `load_yaml` reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from portrait.errors import ConfigurationError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """A configuration model: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Settings(Strict):
+    """The suite's settings; paths are relative to the working directory."""
+
+    landing: Path = Path("landing")
+    lake: Path = Path("lake")
+    conf: Path = Path("conf")
+    schemas: Path = Path("schemas")
+    lease_seconds: int = 120
+    """How long a silent run keeps the lake before another may take it over."""
+
+
+def load_settings(conf: Path, *, target: str | None = None, flags: dict[str, Any] | None = None) -> Settings:
+    """The settings of a run: base file, target file, environment, flags, later ones winning.
+
+    Raises ConfigurationError for an unknown key, a wrong type or a target without a file.
+    """
+    values: dict[str, Any] = {"conf": conf}
+    files = [conf / "base.toml"] + ([conf / f"{target}.toml"] if target else [])
+    for file in files:
+        values |= _load_toml(file)
+    values |= _environment()
+    values |= {key: value for key, value in (flags or {}).items() if value is not None}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(
+            f"setting '{key}': {first['msg'].lower()}",
+            where=" < ".join(str(file) for file in files) + " < PORTRAIT_* < flags",
+            remedy=f"known settings: {', '.join(Settings.model_fields)}",
+        ) from error
+
+
+def _load_toml(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        raise ConfigurationError(
+            f"the settings file {file.name} does not exist", where=str(file), remedy="check --conf and --target"
+        )
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"not valid TOML: {error}", where=str(file), remedy="correct the line") from error
+
+
+# Variables that other parts read themselves: where jars are, what a test injects.
+_NOT_SETTINGS = {"jars", "ivy_settings", "fault", "test_data", "actor"}
+
+
+def _environment() -> dict[str, str]:
+    names = {
+        key.removeprefix("PORTRAIT_").lower(): value for key, value in os.environ.items() if key.startswith("PORTRAIT_")
+    }
+    return {name: value for name, value in names.items() if name not in _NOT_SETTINGS}
+
+
+def load_yaml(path: Path, model: type[Model]) -> Model:
+    """One configuration file as its model.
+
+    Raises ConfigurationError naming file, line and key when the file is absent, not YAML, or not what the model says.
+    """
+    tree = load_yaml_tree(path)
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigurationError(
+            f"'{'.'.join(str(part) for part in first['loc'])}': {first['msg']}",
+            where=f"{path}:{line_of(path, first['loc'])}",
+            remedy=_remedy(first["type"], model, first["loc"]),
+        ) from error
+
+
+def load_yaml_tree(path: Path) -> Any:
+    """The plain tree of a YAML file; a repeated key is an error, as is a file that is absent."""
+    if not path.exists():
+        raise ConfigurationError("the file does not exist", where=str(path), remedy="create it, or correct the path")
+    text = path.read_text(encoding="utf-8")
+    try:
+        _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), path)
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigurationError(
+            "not valid YAML", where=where, remedy="correct the line; mind indentation and quotes"
+        ) from error
+
+
+def line_of(path: Path, location: tuple[Any, ...]) -> int:
+    """The 1-based line of a key in a YAML file; of its nearest existing parent when the key is absent."""
+    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    line = 1
+    for part in location:
+        step = _child(node, part)
+        if step is None:
+            break
+        line, node = step
+    return line
+
+
+def _child(node: yaml.Node | None, part: Any) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                return key.start_mark.line + 1, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        child = node.value[part]
+        return child.start_mark.line + 1, child
+    return None
+
+
+def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise ConfigurationError(
+                    f"the key '{key.value}' stands twice",
+                    where=f"{path}:{key.start_mark.line + 1}",
+                    remedy="keep one of them",
+                )
+            seen.add(key.value)
+            _refuse_repeated_keys(value, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_repeated_keys(item, path)
+
+
+def _remedy(kind: str, model: type[BaseModel], location: tuple[Any, ...]) -> str:
+    if kind == "extra_forbidden" and len(location) == 1:
+        return f"known keys: {', '.join(model.model_fields)}"
+    if kind == "extra_forbidden":
+        return "remove the key, or correct its spelling"
+    if kind == "missing":
+        return "add the key"
+    return "correct the value"
