@@ -1,0 +1,115 @@
+"""Transactions: one row a transaction, with its sign, its minor units and the owner of the account that day."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from portrait.entities.money import MONEY, to_minor
+
+BOOKING_COLUMNS = (
+    "transaction_id",
+    "account_id",
+    "booked_at",
+    "amount",
+    "direction",
+    "balance_after",
+    "type",
+    "channel",
+    "category",
+    "merchant_id",
+    "counterparty_bank",
+    "counterparty_account",
+    "note",
+)
+
+
+def resolve_transactions(bookings: DataFrame, *, parties: DataFrame | None) -> DataFrame:
+    """silver.transactions of `bookings`: one row a transaction_id.
+
+    `bookings`: every bronze record of the ids in question. `parties`: silver.account_parties, or None where the bank
+    has no such feed. `customer_id` is the owner at the end of the booking day, null when none is known.
+    `signed_*` is positive for credits; `*_minor` are hundredths of the account's currency.
+    """
+    once = one_record_each(bookings).withColumn("booked_on", F.to_date("booked_at"))
+    if parties is None:
+        owned = once.withColumn("customer_id", F.lit(None).cast("string"))
+    else:
+        owned = _with_owner(once, owners=owner_days(parties))
+    credit = F.col("direction") == "credit"
+    return owned.withColumn("amount_minor", to_minor(F.col("amount"))).select(
+        "transaction_id",
+        "account_id",
+        "customer_id",
+        "booked_at",
+        "booked_on",
+        "direction",
+        "amount",
+        F.when(credit, F.col("amount")).otherwise(-F.col("amount")).cast(MONEY).alias("signed_amount"),
+        "amount_minor",
+        F.when(credit, F.col("amount_minor")).otherwise(-F.col("amount_minor")).alias("signed_minor"),
+        *BOOKING_COLUMNS[5:],
+    )
+
+
+def one_record_each(bookings: DataFrame) -> DataFrame:
+    """One record a transaction_id, the same whatever the order of arrival.
+
+    The record booked first counts; then the one that knows most (fewest nulls); then the lowest by every column in
+    turn (null last). Records that are still equal are the same record.
+    """
+    unknown: Column = F.lit(0)
+    for name in BOOKING_COLUMNS:
+        unknown = unknown + F.col(name).isNull().cast("int")
+    by_content = [F.col(name).asc_nulls_last() for name in BOOKING_COLUMNS[1:]]
+    order = Window.partitionBy("transaction_id").orderBy(F.col("booked_at").asc_nulls_last(), unknown.asc(), *by_content)
+    return (
+        bookings.select(*BOOKING_COLUMNS)
+        .withColumn("place", F.row_number().over(order))
+        .where(F.col("place") == 1)
+        .select(*BOOKING_COLUMNS)
+    )
+
+
+def owner_days(parties: DataFrame) -> DataFrame:
+    """Who owns an account at the end of each day: account_id, customer_id, from_day, until_day (excluded, null = open).
+
+    Owners are parties with role owner and party_kind person; of several the one with the smallest party_id. The
+    periods of an account do not overlap; days without an owner are in none.
+    """
+    owners = (
+        parties.where((F.col("role") == "owner") & (F.col("party_kind") == "person"))
+        .select(
+            "account_id",
+            "party_id",
+            # valid_from < midnight after day d  <=>  date(valid_from) <= d; the same for valid_to.
+            F.to_date("valid_from").alias("owner_from"),
+            F.to_date("valid_to").alias("owner_until"),
+        )
+        .where(F.col("owner_until").isNull() | (F.col("owner_from") < F.col("owner_until")))
+    )
+    starts = owners.select("account_id", F.col("owner_from").alias("from_day"))
+    ends = owners.where(F.col("owner_until").isNotNull()).select("account_id", F.col("owner_until").alias("from_day"))
+    boundaries = starts.unionByName(ends).distinct()
+    following = F.lead("from_day").over(Window.partitionBy("account_id").orderBy("from_day"))
+    periods = boundaries.withColumn("until_day", following)
+    owns = (F.col("owner_from") <= F.col("from_day")) & (
+        F.col("owner_until").isNull() | (F.col("owner_until") > F.col("from_day"))
+    )
+    return (
+        periods.join(owners, on="account_id", how="inner")
+        .where(owns)
+        .groupBy("account_id", "from_day", "until_day")
+        .agg(F.min("party_id").alias("customer_id"))
+        .select("account_id", "customer_id", "from_day", "until_day")
+    )
+
+
+def _with_owner(bookings: DataFrame, *, owners: DataFrame) -> DataFrame:
+    b, o = bookings.alias("b"), owners.alias("o")
+    on_that_day = (
+        (F.col("b.account_id") == F.col("o.account_id"))
+        & (F.col("b.booked_on") >= F.col("o.from_day"))
+        & (F.col("o.until_day").isNull() | (F.col("b.booked_on") < F.col("o.until_day")))
+    )
+    return b.join(o, on=on_that_day, how="left").select("b.*", "o.customer_id")

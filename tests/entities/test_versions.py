@@ -1,0 +1,211 @@
+"""Versions of entities: expected intervals by hand, and by a plain Python reading of the rules."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+import pytest
+from chispa import assert_df_equality
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import DataFrame, SparkSession
+
+from portrait.entities import as_of
+from portrait.entities.versions import rebuild_versions, snapshots_as_changes
+
+CHANGES = "id string, op string, changed_at timestamp, name string, level int"
+VERSIONS = "id string, name string, level int, valid_from timestamp, valid_to timestamp, is_current boolean"
+Change = tuple[str, str, datetime, str | None, int | None]
+
+
+def at(day: int, hour: int = 0) -> datetime:
+    return datetime(1993, 1, day, hour)
+
+
+def in_order(versions: DataFrame) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row) for row in versions.collect()), key=lambda row: (row[0], row[-3]))
+
+
+def rebuilt(spark: SparkSession, *changes: Change) -> list[tuple[Any, ...]]:
+    frame = rebuild_versions(spark.createDataFrame(list(changes), CHANGES), key=["id"])
+    return in_order(frame)
+
+
+def test_versions_follow_each_other_without_gap(spark: SparkSession) -> None:
+    assert rebuilt(
+        spark, ("a", "I", at(1), "Ann", 1), ("a", "U", at(5), "Ann", 2), ("a", "U", at(9), "Anna", 2)
+    ) == [
+        ("a", "Ann", 1, at(1), at(5), False),
+        ("a", "Ann", 2, at(5), at(9), False),
+        ("a", "Anna", 2, at(9), None, True),
+    ]
+
+
+def test_late_record_splits_the_interval_it_falls_into(spark: SparkSession) -> None:
+    assert rebuilt(
+        spark, ("a", "I", at(1), "Ann", 1), ("a", "U", at(9), "Ann", 3), ("a", "U", at(5), "Ann", 2)
+    ) == [
+        ("a", "Ann", 1, at(1), at(5), False),
+        ("a", "Ann", 2, at(5), at(9), False),
+        ("a", "Ann", 3, at(9), None, True),
+    ]
+
+
+def test_delete_closes_and_reinsert_opens_a_new_interval(spark: SparkSession) -> None:
+    assert rebuilt(
+        spark, ("a", "I", at(1), "Ann", 1), ("a", "D", at(5), "Ann", 1), ("a", "I", at(9), "Ann", 1)
+    ) == [("a", "Ann", 1, at(1), at(5), False), ("a", "Ann", 1, at(9), None, True)]
+
+
+def test_deleted_key_has_no_current_version(spark: SparkSession) -> None:
+    assert rebuilt(spark, ("a", "I", at(1), "Ann", 1), ("a", "D", at(5), None, None)) == [
+        ("a", "Ann", 1, at(1), at(5), False)
+    ]
+
+
+def test_delete_of_an_unknown_key_leaves_nothing(spark: SparkSession) -> None:
+    assert rebuilt(spark, ("a", "D", at(5), None, None)) == []
+
+
+def test_equal_consecutive_contents_are_one_version_nulls_included(spark: SparkSession) -> None:
+    assert rebuilt(
+        spark, ("a", "I", at(1), "Ann", None), ("a", "U", at(5), "Ann", None), ("a", "U", at(9), "Ann", 1)
+    ) == [("a", "Ann", None, at(1), at(9), False), ("a", "Ann", 1, at(9), None, True)]
+
+
+def test_version_of_nulls_only_is_a_version(spark: SparkSession) -> None:
+    assert rebuilt(spark, ("a", "I", at(1), None, None)) == [("a", None, None, at(1), None, True)]
+
+
+def test_update_wins_over_insert_and_delete_of_the_same_instant(spark: SparkSession) -> None:
+    assert rebuilt(
+        spark, ("a", "U", at(1), "Ann", 1), ("a", "I", at(1), "Zoe", 9), ("a", "D", at(1), "Zoe", 9)
+    ) == [("a", "Ann", 1, at(1), None, True)]
+
+
+def test_equal_instant_and_operation_are_decided_by_content(spark: SparkSession) -> None:
+    assert rebuilt(
+        spark, ("a", "U", at(1), "Bea", None), ("a", "U", at(1), "Bea", 2), ("a", "U", at(1), "Ann", 7)
+    ) == [("a", "Bea", 2, at(1), None, True)]
+
+
+def test_composite_keys_are_kept_apart(spark: SparkSession) -> None:
+    changes = spark.createDataFrame(
+        [("a", "p", "I", at(1), "owner"), ("a", "q", "I", at(2), "user")],
+        "account_id string, party_id string, op string, changed_at timestamp, role string",
+    )
+    found = rebuild_versions(changes, key=["account_id", "party_id"])
+    assert sorted((row.account_id, row.party_id, row.is_current) for row in found.collect()) == [
+        ("a", "p", True),
+        ("a", "q", True),
+    ]
+
+
+SNAPSHOTS = "region_id string, name string, snapshot_on date"
+
+
+def snapshot_versions(spark: SparkSession, *rows: tuple[str, str, date]) -> list[tuple[Any, ...]]:
+    changes = snapshots_as_changes(spark.createDataFrame(list(rows), SNAPSHOTS), key=["region_id"])
+    return in_order(rebuild_versions(changes, key=["region_id"]))
+
+
+def test_key_absent_from_a_later_snapshot_is_closed_there(spark: SparkSession) -> None:
+    assert snapshot_versions(
+        spark, ("1", "N", date(1993, 1, 1)), ("2", "S", date(1993, 1, 1)), ("1", "N", date(1993, 1, 5))
+    ) == [("1", "N", at(1), None, True), ("2", "S", at(1), at(5), False)]
+
+
+def test_key_that_returns_in_a_third_snapshot_opens_again(spark: SparkSession) -> None:
+    assert snapshot_versions(
+        spark,
+        ("1", "N", date(1993, 1, 1)),
+        ("2", "S", date(1993, 1, 1)),
+        ("1", "N", date(1993, 1, 5)),
+        ("1", "N", date(1993, 1, 9)),
+        ("2", "S", date(1993, 1, 9)),
+    ) == [("1", "N", at(1), None, True), ("2", "S", at(1), at(5), False), ("2", "S", at(9), None, True)]
+
+
+@pytest.mark.parametrize(
+    ("day", "names"),
+    [(date(1992, 12, 31), []), (date(1993, 1, 1), ["Ann"]), (date(1993, 1, 4), ["Ann"]), (date(1993, 1, 5), ["Bea"])],
+)
+def test_as_of_takes_the_version_at_the_end_of_the_day(spark: SparkSession, day: date, names: list[str]) -> None:
+    versions = spark.createDataFrame(
+        [("a", "Ann", 1, at(1, 12), at(5, 23), False), ("a", "Bea", 1, at(5, 23), None, True)], VERSIONS
+    )
+    assert [row.name for row in as_of(versions, day).collect()] == names
+
+
+def test_version_closed_at_midnight_is_valid_the_day_before_only(spark: SparkSession) -> None:
+    versions = spark.createDataFrame([("a", "Ann", 1, at(1), at(5), False)], VERSIONS)
+    counts = [as_of(versions, date(1993, 1, day)).count() for day in (4, 5)]
+    assert counts == [1, 0]
+
+
+def reference(changes: list[Change]) -> list[tuple[Any, ...]]:
+    """The rules read once more, in plain Python, one key after the other."""
+    rank = {"D": 0, "I": 1, "U": 2}
+
+    def order(change: Change) -> tuple[Any, ...]:
+        _, op, _, name, level = change
+        return rank[op], name is not None, name or "", level is not None, level or 0
+
+    rows = []
+    for key, group in groupby(sorted(changes, key=lambda c: c[0]), key=lambda c: c[0]):
+        last: dict[datetime, Change] = {}
+        for change in group:
+            known = last.get(change[2])
+            last[change[2]] = change if known is None or order(change) > order(known) else known
+        open_since: tuple[datetime, Any] | None = None
+        for instant in sorted(last):
+            _, op, _, name, level = last[instant]
+            state = None if op == "D" else (name, level)
+            if open_since and open_since[1] == state:
+                continue
+            if open_since:
+                rows.append((key, *open_since[1], open_since[0], instant, False))
+            open_since = None if state is None else (instant, state)
+        if open_since:
+            rows.append((key, *open_since[1], open_since[0], None, True))
+    return sorted(rows, key=lambda row: (row[0], row[3]))
+
+
+record = st.tuples(
+    st.sampled_from("IUUD"),
+    st.integers(0, 5).map(lambda hours: at(1) + timedelta(hours=hours)),
+    st.sampled_from([None, "Ann", "Bea"]),
+    st.sampled_from([None, 1, 2]),
+)
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> tuple[list[Change], list[Change]]:
+    """The histories of 60 keys, and the same records in another order with some delivered twice."""
+    histories = draw(st.lists(st.lists(record, min_size=1, max_size=9), min_size=60, max_size=60))
+    first = [(f"k{number:02}", *change) for number, history in enumerate(histories) for change in history]
+    repeated = draw(st.lists(st.sampled_from(first), max_size=20))
+    second = draw(st.permutations(first + repeated))
+    return first, list(second)
+
+
+@settings(
+    max_examples=6,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(deliveries())
+def test_any_order_of_arrival_gives_the_versions_of_the_rules(
+    spark: SparkSession, case: tuple[list[Change], list[Change]]
+) -> None:
+    first, second = case
+    as_listed = rebuild_versions(spark.createDataFrame(first, CHANGES).coalesce(1), key=["id"])
+    shuffled = rebuild_versions(spark.createDataFrame(second, CHANGES).repartition(3), key=["id"])
+    expected: DataFrame = spark.createDataFrame(reference(first), VERSIONS)
+    by_version = [lambda frame: frame.sort("id", "valid_from")]
+    assert_df_equality(as_listed, expected, transforms=by_version, ignore_nullable=True)
+    assert_df_equality(shuffled, expected, transforms=by_version, ignore_nullable=True)
