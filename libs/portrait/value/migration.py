@@ -1,0 +1,67 @@
+"""How customers move between the tiers of two slices: counts, probabilities, Shorrocks' mobility index.
+
+P_ij = n_ij / n_i over customers who are in both slices; mobility = (K - trace P) / (K - 1), 0 when nobody moves.
+Source: Shorrocks, The measurement of mobility, Econometrica 46 (1978).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from portrait.value.tier_policy import TIERS
+
+OUTSIDE = "outside"
+"""The tier of a customer who is not in one of the two slices."""
+
+
+def tier_migration(tiers: DataFrame, previous: DataFrame, *, as_of: date) -> DataFrame:
+    """gold.tier_migration: one row a pair of tiers, also the empty ones; no row when there is no slice before.
+
+    from_tier `outside` are customers who entered, to_tier `outside` those who left: with them the counts of a from_tier
+    sum to the slice before and those of a to_tier to this slice. probability is NULL for entries and exits, and for a
+    tier in which nobody who stayed had been. The mobility index counts only tiers with someone in them; NULL when
+    fewer than two have.
+    """
+    now = tiers.select("customer_id", F.col("tier").alias("now"))
+    before = previous.select("customer_id", F.col("tier").alias("before"))
+    moves = (
+        before.join(now, on="customer_id", how="full")
+        .groupBy(
+            F.coalesce("before", F.lit(OUTSIDE)).alias("from_tier"), F.coalesce("now", F.lit(OUTSIDE)).alias("to_tier")
+        )
+        .agg(F.count("*").alias("customers"))
+    )
+    slice_before = previous.select(F.col("as_of").alias("previous_as_of")).limit(1)
+    places = F.array(*[F.lit(tier) for tier in (*TIERS, OUTSIDE)])
+    pairs = (
+        slice_before.select("previous_as_of", F.explode(places).alias("from_tier"))
+        .select("previous_as_of", "from_tier", F.explode(places).alias("to_tier"))
+        .where(~((F.col("from_tier") == OUTSIDE) & (F.col("to_tier") == OUTSIDE)))
+    )
+    counted = pairs.join(F.broadcast(moves), on=["from_tier", "to_tier"], how="left").withColumn(
+        "customers", F.coalesce("customers", F.lit(0))
+    )
+    return _with_probabilities(counted, as_of=as_of)
+
+
+def _with_probabilities(counted: DataFrame, *, as_of: date) -> DataFrame:
+    stayed = (F.col("from_tier") != OUTSIDE) & (F.col("to_tier") != OUTSIDE)
+    totals = counted.where(stayed).groupBy("from_tier").agg(F.sum("customers").alias("total"))
+    likely = counted.join(F.broadcast(totals), on="from_tier", how="left").withColumn(
+        "probability", F.when(stayed & (F.col("total") > 0), F.col("customers") / F.col("total"))
+    )
+    diagonal = likely.where((F.col("from_tier") == F.col("to_tier")) & F.col("probability").isNotNull())
+    states, trace = F.count("*"), F.sum("probability")
+    index = diagonal.agg(F.when(states > 1, F.round((states - trace) / (states - 1), 9)).alias("mobility_index"))
+    return likely.join(F.broadcast(index), how="cross").select(
+        F.lit(as_of).alias("as_of"),
+        "from_tier",
+        "to_tier",
+        "previous_as_of",
+        "customers",
+        "probability",
+        "mobility_index",
+    )

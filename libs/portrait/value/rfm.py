@@ -1,0 +1,79 @@
+"""Recency, frequency, monetary and assets of a customer, and their quintile scores.
+
+Only what the customer initiated counts: salaries, interest and fees arrive without the customer doing anything. Which
+transaction types these are stands in the feature declarations; here only the compiled features are read.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from portrait.value.policy import ValuePolicy
+from portrait.value.quantiles import on_grid, quantiles
+
+_MONEY = "decimal(18,2)"
+_CUTS = [0.2, 0.4, 0.6, 0.8]
+
+
+def customer_measures(features: DataFrame, *, policy: ValuePolicy) -> DataFrame:
+    """One row a customer: recency_days, frequency, monetary, deposits, investments, assets.
+
+    recency_days (days, 0 = on the as_of day) is NULL when the customer initiated nothing within the window; frequency
+    and monetary are then 0. deposits is the 30-day average balance, NULL when no balance is known; investments is NULL
+    when the bank delivers no holdings. assets is NULL only when both are.
+    """
+    since = F.col("days_since_customer_txn")
+    frequency = F.coalesce(F.col(f"customer_txn_count_{policy.window_days}d").cast("bigint"), F.lit(0).cast("bigint"))
+    deposits = F.col("balance_avg_30d").cast(_MONEY)
+    investments = F.col("investment_amount").cast(_MONEY)
+    known = F.when(
+        deposits.isNotNull() | investments.isNotNull(),
+        (F.coalesce(deposits, F.lit(0).cast(_MONEY)) + F.coalesce(investments, F.lit(0).cast(_MONEY))).cast(_MONEY),
+    )
+    return features.select(
+        "customer_id",
+        F.when((frequency > 0) & (since < policy.window_days), since.cast("int")).alias("recency_days"),
+        frequency.alias("frequency"),
+        F.coalesce(F.col(f"customer_txn_amount_{policy.window_days}d").cast(_MONEY), F.lit(0).cast(_MONEY)).alias(
+            "monetary"
+        ),
+        deposits.alias("deposits"),
+        investments.alias("investments"),
+        known.alias("assets"),
+    )
+
+
+def rfm_cuts(measures: DataFrame, *, digits: int) -> DataFrame:
+    """One row: for each of R, F, M the array [lowest, four quintile cuts, highest] among customers with a purchase."""
+    shares = [0.0, *_CUTS, 1.0]
+    purchased = F.col("recency_days").isNotNull()
+    return measures.agg(
+        quantiles(F.col("recency_days"), shares, digits=digits).alias("recency_cuts"),
+        quantiles(F.when(purchased, F.col("frequency")), shares, digits=digits).alias("frequency_cuts"),
+        quantiles(F.when(purchased, F.col("monetary")), shares, digits=digits).alias("monetary_cuts"),
+    )
+
+
+def rfm_scores(measures: DataFrame, cuts: DataFrame, *, digits: int) -> DataFrame:
+    """The measures with recency_score, frequency_score, monetary_score 1..5 (5 = best).
+
+    NULL when the customer initiated nothing within the window. Customers with the same value get the same score, so the
+    fifths may differ in size. Where all customers have the same value, all get the middle score 3.
+    """
+    purchased = F.col("recency_days").isNotNull()
+    scored = measures.join(F.broadcast(cuts), how="cross")
+    return scored.select(
+        *measures.columns,
+        F.when(purchased, F.lit(6) - _quintile("recency_days", "recency_cuts", digits=digits)).alias("recency_score"),
+        F.when(purchased, _quintile("frequency", "frequency_cuts", digits=digits)).alias("frequency_score"),
+        F.when(purchased, _quintile("monetary", "monetary_cuts", digits=digits)).alias("monetary_score"),
+    )
+
+
+def _quintile(measure: str, cuts: str, *, digits: int) -> Column:
+    """1 + the number of inner cuts below the value: a function of the value alone, so ties stay together."""
+    number = on_grid(F.col(measure), digits=digits)
+    inner = [(number > F.col(cuts).getItem(index)).cast("int") for index in range(1, 5)]
+    score = F.lit(1) + inner[0] + inner[1] + inner[2] + inner[3]
+    return F.when(F.col(cuts).getItem(0) == F.col(cuts).getItem(5), F.lit(3)).otherwise(score)

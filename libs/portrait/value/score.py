@@ -1,0 +1,71 @@
+"""The value score: four measures, each cut, scaled to [0, 1] and weighted, together 0 to 100 points.
+
+Winsorised at two quantiles of the slice, log1p on all but recency (money and counts are skewed, days are not), min-max,
+recency reversed, times 100 x weight. The scale is an input of its own, so that another slice can be scored with it.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from portrait.value.policy import PARTS, ValuePolicy
+from portrait.value.quantiles import quantiles
+from portrait.value.rfm import customer_measures, rfm_cuts, rfm_scores
+
+_DECIMALS = 4
+
+
+def value_scale(measures: DataFrame, *, policy: ValuePolicy) -> DataFrame:
+    """One row: for each part `<part>_bounds`, the array [lower, upper] that its values are cut to (before log1p)."""
+    shares = [policy.winsorise.lower, policy.winsorise.upper]
+    return measures.agg(
+        *[
+            quantiles(_raw(part, policy=policy), shares, digits=policy.significant_digits).alias(f"{part}_bounds")
+            for part in PARTS
+        ]
+    )
+
+
+def score_customers(measures: DataFrame, scale: DataFrame, *, policy: ValuePolicy) -> DataFrame:
+    """The measures with score (0..100) and its parts score_recency, score_frequency, score_monetary, score_assets.
+
+    The parts sum to the score. Each part never falls when its measure improves. A part whose bounds coincide (nearly
+    all customers alike) separates nobody and gives nobody points; so does a measure that is unknown.
+    """
+    parts = [_points(part, policy=policy).alias(f"score_{part}") for part in PARTS]
+    with_parts = measures.join(F.broadcast(scale), how="cross").select(*measures.columns, *parts)
+    total = sum((F.col(f"score_{part}") for part in PARTS), F.lit(0.0))
+    # Rounded parts may sum to a hair above 100.
+    return with_parts.withColumn("score", F.least(F.lit(100.0), F.round(total, _DECIMALS)))
+
+
+def customer_value(features: DataFrame, *, policy: ValuePolicy, as_of: date) -> DataFrame:
+    """gold.customer_value: one row a customer of the slice."""
+    measures = customer_measures(features, policy=policy)
+    digits = policy.significant_digits
+    scored = rfm_scores(measures, rfm_cuts(measures, digits=digits), digits=digits)
+    valued = score_customers(scored, value_scale(measures, policy=policy), policy=policy)
+    return valued.select(F.lit(as_of).alias("as_of"), *valued.columns)
+
+
+def _raw(part: str, *, policy: ValuePolicy) -> Column:
+    """The measure as a number; nothing within the window is the worst recency, an overdrawn customer has no assets."""
+    if part == "recency":
+        return F.coalesce(F.col("recency_days"), F.lit(policy.window_days)).cast("double")
+    return F.greatest(F.col(part).cast("double"), F.lit(0.0)) if part == "assets" else F.col(part).cast("double")
+
+
+def _points(part: str, *, policy: ValuePolicy) -> Column:
+    bounds = F.col(f"{part}_bounds")
+    low, high = bounds.getItem(0), bounds.getItem(1)
+    cut = F.least(F.greatest(_raw(part, policy=policy), low), high)
+    if part == "recency":
+        unit = (high - cut) / (high - low)
+    else:
+        unit = (F.log1p(cut) - F.log1p(low)) / (F.log1p(high) - F.log1p(low))
+    points = F.round(unit * F.lit(100.0 * policy.weights.of(part)), _DECIMALS)
+    known = F.col(part).isNotNull() if part == "assets" else F.lit(True)
+    return F.when(known & (high > low), points).otherwise(F.lit(0.0))
