@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import tempfile
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -24,7 +25,8 @@ def session() -> SparkSession:
 def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, str] | None = None) -> SparkSession:
     """A session in this process, configured by `conf/spark/<target>.conf`.
 
-    `overrides` are for tests (fewer cores, fewer partitions). Raises ConfigurationError when the file or a jar is absent.
+    `overrides` are for tests (fewer cores, fewer partitions).
+    Raises ConfigurationError when the file or a jar is absent.
     """
     properties = (conf / "spark" / f"{target}.conf").resolve()
     if not properties.exists():
@@ -38,7 +40,9 @@ def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, st
     logging = properties.parent / "log4j2.properties"
     if logging.exists():
         arguments += ["--driver-java-options", f"-Dlog4j2.configurationFile=file:{logging}"]
-    for key, value in (overrides or {}).items():
+    # Databases of the in-memory catalogue want a folder; it must not be the lake, which a DROP DATABASE would delete.
+    warehouse = {"spark.sql.warehouse.dir": tempfile.mkdtemp(prefix="portrait-catalogue-")}
+    for key, value in (warehouse | (overrides or {})).items():
         arguments += ["--conf", f"{key}={value}"]
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*arguments, "pyspark-shell"])
     return session()

@@ -32,6 +32,7 @@ class Settings(Strict):
     lake: Path = Path("lake")
     conf: Path = Path("conf")
     schemas: Path = Path("schemas")
+    jobs: Path = Path("jobs")
     lease_seconds: int = 120
     """How long a silent run keeps the lake before another may take it over."""
 

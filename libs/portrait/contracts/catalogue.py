@@ -51,6 +51,14 @@ class Catalogue:
             )
         return self.contracts[name]
 
+    def expand(self, names: list[str]) -> list[str]:
+        """Table names with `layer.*` replaced by the tables of that layer."""
+        found: list[str] = []
+        for name in names:
+            layer, _, table = name.partition(".")
+            found += [contract.id for contract in self.layer(layer)] if table == "*" else [name]
+        return found
+
     def with_columns(self, table: str, columns: list[Column]) -> Catalogue:
         """This catalogue with further columns of a table, declared in `conf/`."""
         return Catalogue(self.contracts | {table: self.table(table).with_columns(columns)})
@@ -94,7 +102,7 @@ def bronze_contract(feed: Contract) -> Contract:
 
 def _check_lineage(catalogue: Catalogue) -> None:
     for contract in catalogue:
-        for source in contract.reads + contract.reads_optional + contract.reads_previous:
+        for source in catalogue.expand(contract.reads + contract.reads_optional + contract.reads_previous):
             if source not in catalogue.contracts:
                 raise ConfigurationError(
                     f"{contract.id} reads '{source}', which no contract describes",

@@ -9,6 +9,10 @@ from portrait.contracts.catalogue import Catalogue
 from portrait.errors import ConfigurationError
 
 
+# Writes the records of runs themselves; not a job of jobs/.
+BOOKKEEPER = "runner"
+
+
 @dataclass(frozen=True)
 class Job:
     """A job of `jobs/`: what it writes, what it needs, what it uses when present, where its settings are."""
@@ -32,12 +36,12 @@ def job_graph(catalogue: Catalogue) -> list[Job]:
     Raises ConfigurationError when the contracts describe a circle.
     """
     jobs: dict[str, Job] = {}
-    for name in sorted({contract.job for contract in catalogue if contract.job}):
+    for name in sorted({contract.job for contract in catalogue if contract.job} - {BOOKKEEPER}):
         tables = [contract for contract in catalogue if contract.job == name]
         own = {contract.id for contract in tables}
 
         def collect(lists: list[list[str]], own: set[str] = own) -> tuple[str, ...]:
-            return tuple(dict.fromkeys(item for items in lists for item in items if item not in own))
+            return tuple(dict.fromkeys(item for items in lists for item in catalogue.expand(items) if item not in own))
 
         reads = collect([contract.reads for contract in tables])
         optional = collect([contract.reads_optional for contract in tables])

@@ -1,0 +1,9 @@
+"""The only door to storage: Delta tables below one root, written one run at a time, published by one pointer."""
+
+from portrait.lake.digest import digest
+from portrait.lake.lake import Lake
+from portrait.lake.lease import Lease
+from portrait.lake.publication import Publication, publications, publish, register_views, rollback
+from portrait.lake.records import Write
+
+__all__ = ["Lake", "Lease", "Publication", "Write", "digest", "publications", "publish", "register_views", "rollback"]

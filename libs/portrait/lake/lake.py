@@ -1,0 +1,337 @@
+"""Read and write the tables of a lake by their contracts.
+
+Tables are named `layer.table`; each is an external Delta table at `<root>/<layer>/<table>`, registered in the session
+catalogue when it is first touched. Every write checks names and types strictly against the contract, carries a Delta
+transaction id (a repeated write is skipped) and is refused when this run has lost the lake.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from portrait.contracts import Catalogue, Contract
+from portrait.errors import ConfigurationError, PortraitError
+from portrait.faults import fault_point
+from portrait.lake.lease import Lease
+from portrait.lake.records import Records, Write
+from portrait.lake.schema import check_frame, evolve
+
+_TRANSACTION = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
+_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+
+
+class Lake:
+    """The tables below one root. Without a lease it only reads."""
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        root: Path | str,
+        catalogue: Catalogue,
+        *,
+        lease: Lease | None = None,
+    ) -> None:
+        self.spark = spark
+        self.root = Path(root).resolve()
+        self.catalogue = catalogue
+        self.lease = lease
+        self.fingerprints: dict[str, str] = {}
+        self.writes: list[Write] = []
+        self._lock = RLock()
+        self._registered: set[str] = set()
+        self._records: Records | None = None
+        # Called once, before the first commit: the runner writes the beginning of the run here.
+        self.before_first_write: Callable[[], None] | None = None
+        self._run: int | None = None
+        self.resumed = False
+
+    # -- what there is ------------------------------------------------------------------------------------------
+
+    @property
+    def run_number(self) -> int:
+        """The number of this run: monotone over the life of the lake, because Delta skips lower ones."""
+        if self._run is None:
+            token = self.lease.token if self.lease else 0
+            self._run = max(token, self.records.last_run + 1)
+        return self._run
+
+    def resume(self, run: int | None) -> None:
+        """Go on under the number of a run that died: Delta then skips what it had committed. None: a new run."""
+        self._run, self.resumed = run, run is not None
+
+    @property
+    def records(self) -> Records:
+        """What earlier runs wrote."""
+        if self._records is None:
+            known = "ops.table_versions"
+            self._records = Records(self.read(known) if self.has(known) else None)
+        return self._records
+
+    def path(self, table: str) -> Path:
+        """Where a table is; raises ConfigurationError for a name that no contract has."""
+        contract = self.catalogue.table(table)
+        if contract.layer == "raw":
+            raise ConfigurationError(
+                f"{table} is a feed, not a table", where=table, remedy=f"ask for bronze.{contract.name}"
+            )
+        return self.root / contract.layer / contract.name
+
+    def has(self, table: str) -> bool:
+        """Whether the table was ever written."""
+        return DeltaTable.isDeltaTable(self.spark, str(self.path(table)))
+
+    def version(self, table: str) -> int:
+        """The newest Delta version of a table."""
+        # The listing of the log is what Delta itself goes by, and costs a hundredth of a DESCRIBE HISTORY.
+        commits = (self.path(table) / "_delta_log").glob("*.json")
+        return max(int(file.stem) for file in commits if file.stem.isdigit())
+
+    def rows_written(self, write: Write) -> int | None:
+        """Rows that a commit wrote, as Delta's own metrics say; None where the operation does not report them."""
+        commit = self.path(write.table) / "_delta_log" / f"{write.version:020d}.json"
+        for line in commit.read_text(encoding="utf-8").splitlines():
+            if (info := json.loads(line).get("commitInfo")) is not None:
+                metrics = info.get("operationMetrics", {})
+                found = metrics.get("numOutputRows", metrics.get("numTargetRowsInserted"))
+                return int(found) if found is not None else None
+        return None
+
+    def slices(self, table: str) -> list[date]:
+        """The slices that were written, oldest first."""
+        return self.records.slices(table)
+
+    def next_as_of(self, table: str, as_of: date) -> date | None:
+        """The first slice after `as_of`; None when there is none."""
+        return min((day for day in self.slices(table) if day > as_of), default=None)
+
+    def previous_as_of(self, table: str, as_of: date) -> date | None:
+        """The last slice before `as_of`; None when there is none."""
+        return max((day for day in self.slices(table) if day < as_of), default=None)
+
+    # -- read ---------------------------------------------------------------------------------------------------
+
+    def read(self, table: str) -> DataFrame:
+        """A whole table; raises PortraitError when it was never written."""
+        if not self.has(table):
+            raise PortraitError(
+                f"{table} does not exist yet",
+                where=str(self.path(table)),
+                remedy=f"run the job '{self.catalogue.table(table).job}' first",
+            )
+        self.register(table)
+        return self.spark.table(table)
+
+    def slice(self, table: str, as_of: date) -> DataFrame:
+        """The rows of one `as_of`; raises PortraitError when that slice was never written."""
+        if as_of not in self.slices(table):
+            known = ", ".join(str(day) for day in self.slices(table)[-5:]) or "none"
+            raise PortraitError(
+                f"{table} has no slice of {as_of}",
+                where=str(self.path(table)),
+                remedy=f"run the job '{self.catalogue.table(table).job}' with --as-of {as_of}; newest slices: {known}",
+            )
+        return self.read(table).where(F.col("as_of") == F.lit(as_of))
+
+    def previous_slice(self, table: str, as_of: date) -> DataFrame:
+        """The latest slice before `as_of`; an empty frame of the contract's columns when there is none."""
+        previous = self.previous_as_of(table, as_of)
+        if previous is None:
+            return self.spark.createDataFrame([], self.catalogue.table(table).struct_type)
+        return self.slice(table, previous)
+
+    def new_rows(self, bronze: str, *, consumer: str) -> DataFrame:
+        """Rows of a bronze table that arrived since the job that writes `consumer` last ended well.
+
+        All rows when that job's code, contract or configuration changed, or when it never ran.
+        """
+        job = self.catalogue.table(consumer).job or ""
+        done = self.records.completions.get((job, None))
+        rows = self.read(bronze)
+        if done is None or done.fingerprint != self.fingerprints.get(job, ""):
+            return rows
+        return rows.where(F.col("_run") > F.lit(done.run))
+
+    # -- write --------------------------------------------------------------------------------------------------
+
+    def replace(self, table: str, df: DataFrame, as_of: date) -> None:
+        """Make `df` the slice of `as_of`, atomically; a row of another slice is refused."""
+        condition = f"as_of = DATE '{as_of.isoformat()}'"
+        self._write(table, df, as_of=as_of, mode="overwrite", options={"replaceWhere": condition})
+
+    def append(self, table: str, df: DataFrame, *, transaction: tuple[str, int] | None = None) -> None:
+        """Add rows. `transaction` (application, version) overrides the run's own id, for streams."""
+        self._write(table, df, mode="append", transaction=transaction)
+
+    def overwrite(self, table: str, df: DataFrame) -> None:
+        """Make `df` the whole table, atomically."""
+        self._write(table, df, mode="overwrite")
+
+    def merge(self, table: str, rows: DataFrame, *, replacing: DataFrame | None = None) -> None:
+        """Upsert by the contract's key; rows that are equal already are left alone.
+
+        `replacing` holds distinct values of some key columns: rows of the table with these values that are not in
+        `rows` are deleted in the same commit. `rows` must be unique by key.
+        """
+        contract = self._prepare(table, rows)
+        key = contract.key
+        source = rows.select(*contract.column_names, F.lit(False).alias("_gone"))
+        if replacing is not None:
+            scoped = self.spark.table(table).join(replacing, on=replacing.columns, how="left_semi")
+            gone = scoped.join(rows.select(*key), on=key, how="left_anti")
+            source = source.unionByName(gone.select(*contract.column_names, F.lit(True).alias("_gone")))
+        target = DeltaTable.forPath(self.spark, str(self.path(table)))
+        matched = " and ".join(f"t.`{name}` <=> s.`{name}`" for name in key)
+        rest = [name for name in contract.column_names if name not in key]
+        changed = " or ".join(f"not (t.`{name}` <=> s.`{name}`)" for name in rest) or "false"
+        values: dict[str, Any] = {name: F.col(f"s.{name}") for name in contract.column_names}
+        statement = target.alias("t").merge(source.alias("s"), matched).whenMatchedDelete("s._gone")
+        statement = statement.whenMatchedUpdate(condition=f"not s._gone and ({changed})", set=values)
+        statement = statement.whenNotMatchedInsert(condition="not s._gone", values=values)
+        with self._committing(table, None), self._session_ids(self._transaction(table, None)):
+            statement.execute()
+
+    def _write(
+        self,
+        table: str,
+        df: DataFrame,
+        *,
+        mode: str,
+        as_of: date | None = None,
+        options: dict[str, str] | None = None,
+        transaction: tuple[str, int] | None = None,
+    ) -> None:
+        contract = self._prepare(table, df)
+        application, version = transaction or self._transaction(table, as_of)
+        writer = df.select(*contract.column_names).write.format("delta").mode(mode)
+        writer = writer.option("txnAppId", application).option("txnVersion", str(version))
+        writer = writer.option("userMetadata", self._user_metadata()).options(**(options or {}))
+        with self._committing(table, as_of):
+            writer.save(str(self.path(table)))
+
+    def _prepare(self, table: str, df: DataFrame) -> Contract:
+        if self.lease is None:
+            raise PortraitError("this lake was opened for reading", where=table, remedy="open it with a lease")
+        contract = self.catalogue.table(table)
+        check_frame(df, contract)
+        self.register(table, create=True)
+        return contract
+
+    @contextmanager
+    def _committing(self, table: str, as_of: date | None) -> Iterator[None]:
+        assert self.lease is not None, "_prepare has checked it"
+        if (begin := self.before_first_write) is not None:
+            self.before_first_write = None
+            begin()
+        fault_point("lake.before_commit", table)
+        self.lease.check()
+        try:
+            yield
+        except PySparkException as error:
+            raise _clean(error, table) from error
+        fault_point("lake.after_commit", table)
+        version = self.version(table)
+        with self._lock:
+            self.writes.append(Write(table, as_of, version))
+
+    def _transaction(self, table: str, as_of: date | None) -> tuple[str, int]:
+        job = self.catalogue.table(table).job
+        return f"{job}:{table}" + (f":{as_of}" if as_of else ""), self.run_number
+
+    def _user_metadata(self) -> str:
+        return json.dumps({"run": self.run_number, "token": self.lease.token if self.lease else None})
+
+    @contextmanager
+    def _session_ids(self, transaction: tuple[str, int]) -> Iterator[None]:
+        """Transaction ids for a statement that takes no options; unset whatever happens: they would leak otherwise."""
+        names = (*_TRANSACTION, _METADATA)
+        try:
+            for name, value in zip(names, (*map(str, transaction), self._user_metadata()), strict=True):
+                self.spark.conf.set(name, value)
+            yield
+        finally:
+            for name in names:
+                self.spark.conf.unset(name)
+
+    # -- records and catalogue ----------------------------------------------------------------------------------
+
+    def complete(self, job: str, *, as_of: date | None, inputs: dict[str, str], seconds: float) -> list[Write]:
+        """Record that a job of this run ended well, with what it wrote since the last call."""
+        with self._lock:
+            # A table that was committed twice (a stream's batches) counts with its newest version.
+            newest = {(write.table, write.as_of): write for write in self.writes}
+            self.writes = []
+        writes = list(newest.values())
+        code = self.fingerprints.get(job, "")
+        now = datetime.now(UTC).replace(tzinfo=None)
+        rows: list[tuple[Any, ...]] = [
+            (self.run_number, job, as_of, write.table, write.as_of, write.version, inputs, code, seconds, now)
+            for write in writes
+        ] or [(self.run_number, job, as_of, None, None, None, inputs, code, seconds, now)]
+        known = "ops.table_versions"
+        frame = self.spark.createDataFrame(rows, self.catalogue.table(known).struct_type)
+        self.append(known, frame, transaction=(f"{job}:{known}:{as_of}", self.run_number))
+        self.writes = []
+        self.records.add(self.run_number, job, as_of, writes, inputs, code)
+        return writes
+
+    def register(self, table: str, *, create: bool = False) -> None:
+        """Make `layer.table` known to the session; with `create`, make the Delta table and add new columns."""
+        with self._lock:
+            if table in self._registered:
+                return
+            contract, path = self.catalogue.table(table), self.path(table)
+            exists = self.has(table)
+            if not exists and not create:
+                raise PortraitError(
+                    f"{table} does not exist yet", where=str(path), remedy=f"run '{contract.job}' first"
+                )
+            self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.layer}")
+            # The session may know the name from another lake. Dropping an external table leaves its files alone.
+            self.spark.sql(f"DROP TABLE IF EXISTS {table}")
+            if exists:
+                self.spark.sql(f"CREATE TABLE {table} USING delta LOCATION '{path}'")
+                if self.lease is not None:
+                    evolve(self.spark, contract)
+            else:
+                self.spark.sql(contract.ddl(path))
+            self._registered.add(table)
+
+    def register_all(self) -> None:
+        """Register every table that exists."""
+        for table in self.catalogue.tables:
+            if self.has(table):
+                self.register(table)
+
+
+def _clean(error: PySparkException, table: str) -> PortraitError:
+    """An error without row values: Delta's constraint messages quote them."""
+    condition = error.getCondition() if hasattr(error, "getCondition") else None
+    text = str(error)
+    for known in ("DELTA_VIOLATE_CONSTRAINT_WITH_VALUES", "DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "DELTA_CONCURRENT"):
+        if known in text:
+            condition = known
+            break
+    if condition and "CONSTRAINT" in condition:
+        line = next((part for part in text.splitlines() if condition in part), condition)
+        reason = line.split("violated by row")[0].split("] ")[-1].strip()
+        return PortraitError(
+            f"a row breaks a constraint: {reason}",
+            where=table,
+            remedy="the job computes something its contract forbids: correct the job, or the contract in schemas/",
+        )
+    return PortraitError(
+        f"the write failed: {condition or type(error).__name__}",
+        where=table,
+        remedy="run again with --debug for the cause",
+    )

@@ -1,0 +1,54 @@
+"""A frame against its contract before a write, and a table against its contract when it is opened."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, SparkSession
+
+from portrait.contracts import Contract
+from portrait.contracts.contract import literal, quoted
+from portrait.errors import PortraitError
+
+
+def check_frame(df: DataFrame, contract: Contract) -> None:
+    """Raise PortraitError listing every difference of names and types; nothing is added, nothing is cast."""
+    found = {field.name: field.dataType.simpleString() for field in df.schema.fields}
+    wanted = {field.name: field.dataType.simpleString() for field in contract.struct_type.fields}
+    differences = [f"column '{name}' is missing ({kind})" for name, kind in wanted.items() if name not in found]
+    differences += [
+        f"column '{name}' is not in the contract ({kind})" for name, kind in found.items() if name not in wanted
+    ]
+    differences += [
+        f"column '{name}' is {found[name]}, the contract says {kind}"
+        for name, kind in wanted.items()
+        if name in found and found[name] != kind
+    ]
+    if differences:
+        raise PortraitError(
+            f"the frame differs from the contract: {'; '.join(differences)}",
+            where=contract.id,
+            remedy=f"correct the job that writes it, or schemas/{contract.layer}/{contract.name}.yml",
+        )
+
+
+def evolve(spark: SparkSession, contract: Contract) -> None:
+    """Add the contract's new nullable columns to a registered table; every other difference is an error."""
+    found = {field.name: field.dataType.simpleString() for field in spark.table(contract.id).schema.fields}
+    kinds = {field.name: field.dataType.simpleString() for field in contract.struct_type.fields}
+    new = [column for column in contract.columns if column.name not in found]
+    refused = [
+        f"new column '{column.name}' is required, but older rows have no value" for column in new if column.required
+    ]
+    refused += [
+        f"column '{name}' is {found[name]} in the table and {kind} in the contract"
+        for name, kind in kinds.items()
+        if name in found and found[name] != kind
+    ]
+    if refused:
+        raise PortraitError(
+            f"the table cannot become what its contract says: {'; '.join(refused)}",
+            where=contract.id,
+            remedy="migrate the table (ALTER, or rebuild it into a new lake) before the contract",
+        )
+    if new:
+        columns = ", ".join(f"{quoted(c.name)} {c.physical_type} COMMENT {literal(c.description)}" for c in new)
+        spark.sql(f"ALTER TABLE {contract.id} ADD COLUMNS ({columns})")

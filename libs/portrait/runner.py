@@ -1,0 +1,259 @@
+"""The whole graph in one session: what is up to date is skipped, what a missing feed makes impossible is left out.
+
+A run has a number. Its beginning is written to `ops.runs` before its first commit and its end after its last. A run that
+died is resumed under its own number when the business date, the landed files, the code and the configuration are the
+same: Delta then skips what it had committed. Otherwise the next run gets a new number and computes what is stale.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import ModuleType
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from portrait.contracts import Catalogue, Job, job_graph
+from portrait.contracts.graph import downstream
+from portrait.errors import ConfigurationError, GateRefused, InputRefused, PortraitError
+from portrait.faults import fault_point
+from portrait.fingerprint import hash_text
+from portrait.job import fingerprints, input_stamps, is_sliced, shared_lake
+from portrait.lake import Lake, Lease
+from portrait.lake.publication import Publication, publications
+from portrait.settings import Settings
+
+RUNS = "ops.runs"
+
+
+@dataclass
+class Step:
+    """What happens to one job in a run, and why."""
+
+    job: str
+    action: str  # run | skip | leave out
+    reason: str
+    absent: list[str] = field(default_factory=list)
+    rows: dict[str, int | None] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass
+class RunSummary:
+    """The outcome of a run: for the closing lines of the command line, for the report and for `ops.runs`."""
+
+    run: int
+    as_of: date
+    steps: list[Step]
+    publication: Publication | None
+    seconds: float
+    changed: bool
+
+    @property
+    def absent(self) -> list[str]:
+        """Tables that were left out because a feed is absent."""
+        return sorted({table for step in self.steps for table in step.absent})
+
+
+Progress = Callable[[Step, str], None]
+"""Called with a step and 'start' or 'end'."""
+
+
+def run(
+    spark: SparkSession,
+    settings: Settings,
+    *,
+    catalogue: Catalogue,
+    as_of: date,
+    select: str | None = None,
+    progress: Progress = lambda step, event: None,
+) -> RunSummary:
+    """Run what is stale for `as_of`, in order; raises the error of the first job that fails.
+
+    LakeBusy when another run holds the lake, InputRefused when a feed broke its contract, GateRefused when a quality gate
+    refused publication. Whatever happens, what was published before stays served until a new publication is complete.
+    """
+    jobs = job_graph(catalogue)
+    codes = fingerprints(jobs, catalogue, settings.conf)
+    plan = _plan_hash(settings, codes, as_of)
+    started = time.monotonic()
+    with Lease(settings.lake, seconds=settings.lease_seconds) as lease:
+        lake = Lake(spark, settings.lake, catalogue, lease=lease)
+        lake.fingerprints = codes
+        journal = _Journal(lake, as_of, plan, started)
+        lake.resume(journal.unfinished())
+        lake.before_first_write = journal.begin
+        steps: list[Step] = []
+        try:
+            with shared_lake(lake):
+                for job in selected(jobs, select, catalogue):
+                    step = _assess(lake, job, as_of, landing=settings.landing)
+                    steps.append(step)
+                    if step.action == "run":
+                        _execute(lake, job, step, settings, as_of, progress)
+        except PortraitError as error:
+            journal.end("refused" if isinstance(error, (InputRefused, GateRefused)) else "failed", steps, error.message)
+            raise
+        if journal.begun:
+            journal.end("done", steps)
+        served = next(iter(publications(lake)), None)
+        return RunSummary(lake.run_number, as_of, steps, served, time.monotonic() - started, journal.begun)
+
+
+def plan(lake: Lake, settings: Settings, *, as_of: date, select: str | None = None) -> list[Step]:
+    """What `run` would do, without doing it: a job is also stale when a job before it is."""
+    jobs = job_graph(lake.catalogue)
+    lake.fingerprints = fingerprints(jobs, lake.catalogue, settings.conf)
+    steps: list[Step] = []
+    coming: set[str] = set()  # tables that a job of this plan will write
+    for job in selected(jobs, select, lake.catalogue):
+        step = _assess(lake, job, as_of, landing=settings.landing, coming=coming)
+        if step.action == "run":
+            coming |= {table for table in job.writes if table not in step.absent}
+        steps.append(step)
+    return steps
+
+
+def selected(jobs: list[Job], select: str | None, catalogue: Catalogue) -> list[Job]:
+    """The jobs that `--select` names: a job or a table, with a trailing `+` also all that depend on it."""
+    if select is None:
+        return jobs
+    name = select.removesuffix("+")
+    found = {job.name for job in jobs if name == job.name or any(name in (t, t.split(".")[1]) for t in job.writes)}
+    if not found:
+        raise ConfigurationError(
+            f"there is no job or table '{name}'",
+            where="--select",
+            remedy=f"jobs: {', '.join(job.name for job in jobs)}; or a table: {', '.join(catalogue.tables)}",
+        )
+    chosen = downstream(jobs, found) if select.endswith("+") else found
+    return [job for job in jobs if job.name in chosen]
+
+
+def _assess(lake: Lake, job: Job, as_of: date, *, landing: Path, coming: set[str] | None = None) -> Step:
+    """Whether a job is to run, is up to date, or cannot run because a feed is absent."""
+    coming = coming or set()
+    absent = [table for table in job.writes if not _possible(lake, table, as_of, landing, coming)]
+    if len(absent) == len(job.writes):
+        missing = sorted({item for table in absent for item in _missing(lake, table, as_of, landing, coming)})
+        return Step(job.name, "leave out", f"absent: {', '.join(missing)}", absent)
+    if any(table.startswith("raw.") for table in job.inputs):
+        return Step(job.name, "run", "looks for new files", absent)
+    done = lake.records.completions.get((job.name, as_of if is_sliced(job, lake.catalogue) else None))
+    if done is None:
+        return Step(job.name, "run", "never ran for this day", absent)
+    if done.fingerprint != lake.fingerprints[job.name]:
+        return Step(job.name, "run", "its code, contract or configuration changed", absent)
+    inputs = input_stamps(lake, job, as_of)
+    changed = sorted(set(inputs.items()) ^ set(done.inputs.items()))
+    changed += [(table, "") for table in job.inputs if table in coming]
+    if changed:
+        return Step(job.name, "run", f"changed: {', '.join(dict.fromkeys(table for table, _ in changed))}", absent)
+    return Step(job.name, "skip", "up to date", absent)
+
+
+def _possible(lake: Lake, table: str, as_of: date, landing: Path, coming: set[str]) -> bool:
+    return not _missing(lake, table, as_of, landing, coming)
+
+
+def _missing(lake: Lake, table: str, as_of: date, landing: Path, coming: set[str]) -> list[str]:
+    """The needed inputs of a table that are not there: an empty landing folder, a table that nobody wrote."""
+    missing = []
+    for source in lake.catalogue.expand(lake.catalogue.table(table).reads):
+        if source.startswith("raw."):
+            folder = landing / source.removeprefix("raw.")
+            there = lake.has(table) or (folder.is_dir() and any(folder.iterdir()))
+        elif lake.catalogue.table(source).sliced:
+            there = source in coming or as_of in lake.slices(source)
+        else:
+            there = source in coming or lake.has(source)
+        if not there:
+            missing.append(source)
+    return missing
+
+
+def _execute(lake: Lake, job: Job, step: Step, settings: Settings, as_of: date, progress: Progress) -> None:
+    progress(step, "start")
+    started = time.monotonic()
+    inputs = input_stamps(lake, job, as_of)
+    load_job(settings.jobs, job.name).main(job_argv(settings, as_of))
+    step.seconds = time.monotonic() - started
+    # A look into the landing folder that found nothing leaves no trace.
+    if lake.writes or not any(table.startswith("raw.") for table in job.inputs):
+        sliced = is_sliced(job, lake.catalogue)
+        writes = lake.complete(job.name, as_of=as_of if sliced else None, inputs=inputs, seconds=step.seconds)
+        step.rows = {write.table: lake.rows_written(write) for write in writes}
+    fault_point("runner.after_job", job.name)
+    progress(step, "end")
+
+
+def job_argv(settings: Settings, as_of: date) -> list[str]:
+    """The arguments with which any job of the suite is called."""
+    named = {"--as-of": as_of, "--landing": settings.landing, "--lake": settings.lake, "--conf": settings.conf}
+    return [str(item) for pair in {**named, "--schemas": settings.schemas}.items() for item in pair]
+
+
+def load_job(folder: Path, name: str) -> ModuleType:
+    """The script `<folder>/<name>.py` as a module; raises ConfigurationError when there is none."""
+    path = folder / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"portrait_job_{name}", path)
+    if not path.exists() or spec is None or spec.loader is None:
+        raise ConfigurationError(f"the job '{name}' has no script", where=str(path), remedy="check --conf and jobs/")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _plan_hash(settings: Settings, codes: dict[str, str], as_of: date) -> str:
+    landed = [
+        f"{file.relative_to(settings.landing)} {file.stat().st_size} {file.stat().st_mtime_ns}"
+        for file in sorted(settings.landing.rglob("*"))
+        if file.is_file()
+    ]
+    return hash_text(as_of.isoformat(), *landed, *(f"{job} {code}" for job, code in sorted(codes.items())))
+
+
+class _Journal:
+    """The beginning and the end of one run in `ops.runs`."""
+
+    def __init__(self, lake: Lake, as_of: date, plan: str, started: float) -> None:
+        self.lake, self.as_of, self.plan, self.started = lake, as_of, plan, started
+        self.begun = False
+
+    def unfinished(self) -> int | None:
+        """The number of the newest run when it ended neither well nor refused and had this very plan."""
+        if not self.lake.has(RUNS):
+            return None
+        newest = F.max(F.struct("run", "recorded_at", "status", "plan")).alias("newest")
+        row = self.lake.read(RUNS).agg(newest).head()
+        last = row["newest"] if row else None
+        if last is None or last["status"] in ("done", "refused") or last["plan"] != self.plan:
+            return None
+        return int(last["run"])
+
+    def begin(self) -> None:
+        """Called before the first commit of the run."""
+        self.begun = True
+        self._append("resumed" if self.lake.resumed else "started", {}, None)
+
+    def end(self, status: str, steps: list[Step], message: str | None = None) -> None:
+        """The outcome of the run; what was left uncommitted is not recorded."""
+        self.lake.before_first_write = None
+        self.lake.writes = []
+        facts = {action: ", ".join(step.job for step in steps if step.action == action) for action in ("run", "skip")}
+        facts["absent"] = ", ".join(sorted({table for step in steps for table in step.absent}))
+        self._append(status, facts, message)
+        self.lake.writes = []
+
+    def _append(self, status: str, facts: dict[str, str], message: str | None) -> None:
+        now = datetime.now(UTC).replace(tzinfo=None)
+        seconds = time.monotonic() - self.started
+        values = [(self.lake.run_number, self.as_of, status, self.plan, message, facts, seconds, now)]
+        frame = self.lake.spark.createDataFrame(values, self.lake.catalogue.table(RUNS).struct_type)
+        # The moment is part of the application id: a run may be resumed more than once.
+        self.lake.append(RUNS, frame, transaction=(f"runner:{RUNS}:{status}:{now.isoformat()}", self.lake.run_number))
