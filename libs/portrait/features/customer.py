@@ -1,0 +1,110 @@
+"""gold.customer_features: who the customer is, and every declared feature, in one row."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from portrait.entities import as_of as versions_at
+from portrait.features.balances import aggregate_balances
+from portrait.features.compiler import aggregate_events, as_declared
+from portrait.features.declaration import FeatureSet
+from portrait.features.facts import (
+    account_events,
+    account_owners,
+    account_roles,
+    card_events,
+    holding_events,
+    loan_events,
+    transaction_events,
+)
+
+
+def customer_features(
+    *,
+    features: FeatureSet,
+    as_of: date,
+    transactions: DataFrame,
+    balances: DataFrame,
+    accounts: DataFrame,
+    account_parties: DataFrame,
+    customers: DataFrame,
+    holdings: DataFrame | None = None,
+    products: DataFrame | None = None,
+    cards: DataFrame | None = None,
+    loans: DataFrame | None = None,
+) -> DataFrame:
+    """One row a customer who owns an account that was opened by `as_of` and not closed before it.
+
+    Entities are whole SCD2 tables; nothing later than `as_of` shows. Money is in account currency and belongs to the
+    owner: flows to the owner on the booking day, balances to the owner at `as_of`. An attribute the bank does not
+    know is NULL, and so is every feature of a source that is None; where a source is present and nothing happened,
+    counts and amounts are 0 and days since the event NULL.
+    """
+    roles = account_roles(accounts=accounts, account_parties=account_parties, as_of=as_of)
+    owners = account_owners(roles)
+    events = {
+        "transactions": transaction_events(transactions, as_of=as_of),
+        "accounts": account_events(roles, as_of=as_of),
+        "cards": None if cards is None else card_events(cards, owners=owners, as_of=as_of),
+        "loans": None if loans is None else loan_events(loans, owners=owners, as_of=as_of),
+        "holdings": None if holdings is None else holding_events(holdings, products=products, as_of=as_of),
+    }
+    parts = [
+        aggregate_events(frame, features=features.of_source(source), as_of=as_of)
+        for source, frame in events.items()
+        if frame is not None and features.of_source(source)
+    ]
+    if declared := features.of_source("balances"):
+        parts.append(aggregate_balances(balances, owners=owners, features=declared, as_of=as_of))
+    population = _population(owners, as_of=as_of).join(
+        _attributes(customers, as_of=as_of), "customer_id", how="left"
+    )
+    wide = reduce(lambda left, right: left.join(right, on="customer_id", how="left"), parts, population)
+    return wide.select(
+        F.lit(as_of).alias("as_of"),
+        "customer_id",
+        "tenure_days",
+        *ATTRIBUTES,
+        *[as_declared(feature, available=feature.name in wide.columns) for feature in features.features],
+    )
+
+
+ATTRIBUTES = (
+    "age_years", "gender", "region_id", "residence", "occupation", "education", "marital_status", "children",
+    "declared_income", "risk_level", "risk_assessed_on", "consent_marketing",
+)  # fmt: skip
+
+
+def _population(owners: DataFrame, *, as_of: date) -> DataFrame:
+    """Owners with an account open at `as_of`, and the days since their first account was opened."""
+    return (
+        owners.groupBy("customer_id")
+        .agg(F.min("opened_on").alias("first"), F.bool_or(F.col("state") == "open").alias("present"))
+        .where("present")
+        .select("customer_id", F.date_diff(F.lit(as_of), "first").alias("tenure_days"))
+    )
+
+
+def _attributes(customers: DataFrame, *, as_of: date) -> DataFrame:
+    """One row a customer: what the bank knew about the person at `as_of`."""
+    known = versions_at(customers, as_of)
+    assessed = F.coalesce(F.col("risk_assessed_on") <= F.lit(as_of), F.lit(True))
+    derived: dict[str, Column] = {
+        "age_years": _full_years(F.col("birth_date"), as_of),
+        "risk_level": F.when(assessed, F.col("risk_level")),
+        "risk_assessed_on": F.when(assessed, F.col("risk_assessed_on")),
+    }
+    return known.select(
+        "customer_id", *[derived[name].alias(name) if name in derived else F.col(name) for name in ATTRIBUTES]
+    )
+
+
+def _full_years(birth: Column, as_of: date) -> Column:
+    """Birthdays that have passed; who was born on 29 February has it on 1 March of common years."""
+    birthday_to_come = F.month(birth) * 100 + F.dayofmonth(birth) > as_of.month * 100 + as_of.day
+    years = F.lit(as_of.year) - F.year(birth) - F.when(birthday_to_come, 1).otherwise(0)
+    return F.when(birth <= F.lit(as_of), years).cast("int")

@@ -1,0 +1,124 @@
+"""What each source says about customers at a business date, in the shape the compiler reads.
+
+Entities come as all their versions; the cut at the end of `as_of` is made here, once, so that no caller can forget it.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from portrait.entities import as_of as versions_at
+from portrait.entities.money import to_minor
+
+
+def account_roles(*, accounts: DataFrame, account_parties: DataFrame, as_of: date) -> DataFrame:
+    """One row a person and account opened by `as_of`: account_id, customer_id, role, kind, opened_on, closed_on, state.
+
+    `state` is `open` until the end of the day of closing; a closing that lies after `as_of` is not yet known of.
+    """
+    opened = _standing(versions_at(accounts, as_of), opened="opened_on", closed="closed_on", as_of=as_of)
+    persons = versions_at(account_parties, as_of).where(F.col("party_kind") == "person")
+    return persons.select("account_id", F.col("party_id").alias("customer_id"), "role").join(
+        opened.select("account_id", "kind", "opened_on", "closed_on", "state"), on="account_id", how="inner"
+    )
+
+
+def account_owners(roles: DataFrame) -> DataFrame:
+    """One row an account: its owner. Where a bank names several, the least id, so that money counts once."""
+    owners = roles.where(F.col("role") == "owner")
+    return owners.groupBy("account_id").agg(
+        F.min("customer_id").alias("customer_id"),
+        *[F.first(name).alias(name) for name in ("kind", "opened_on", "closed_on", "state")],
+    )
+
+
+def transaction_events(transactions: DataFrame, *, as_of: date) -> DataFrame:
+    """Bookings up to `as_of`, each with its age in days and calendar months; the owner is that of the booking day."""
+    past = (F.col("booked_on") <= F.lit(as_of)) & F.col("customer_id").isNotNull()
+    return transactions.where(past).select(
+        "customer_id",
+        _age("booked_on", as_of),
+        (F.lit(as_of.year * 12 + as_of.month) - F.year("booked_on") * 12 - F.month("booked_on")).alias(
+            "months_ago"
+        ),
+        "direction",
+        "type",
+        "channel",
+        "category",
+        F.col("amount_minor"),
+        F.col("signed_minor").alias("signed_amount_minor"),
+    )
+
+
+def account_events(roles: DataFrame, *, as_of: date) -> DataFrame:
+    """Openings of accounts by the people who own, use or guarantee them."""
+    return roles.select("customer_id", "role", "kind", "state", _age("opened_on", as_of))
+
+
+def card_events(cards: DataFrame, *, owners: DataFrame, as_of: date) -> DataFrame:
+    """Cards issued by `as_of`; a card without a holder of its own is the account owner's."""
+    issued = _standing(versions_at(cards, as_of), opened="issued_on", closed="closed_on", as_of=as_of)
+    owned = issued.withColumnRenamed("customer_id", "holder_id").join(
+        owners.select("account_id", "customer_id"), on="account_id", how="left"
+    )
+    return owned.select(
+        F.coalesce("holder_id", "customer_id").alias("customer_id"),
+        "type",
+        "state",
+        _age("issued_on", as_of),
+        to_minor(F.col("credit_limit")).alias("credit_limit_minor"),
+    )
+
+
+def loan_events(loans: DataFrame, *, owners: DataFrame, as_of: date) -> DataFrame:
+    """Loans granted by `as_of`, with the status only where the bank knew it by then.
+
+    `state` is `open` until the last instalment is due, or until a status says that the contract is finished (A, B).
+    """
+    granted = versions_at(loans, as_of).where(F.col("granted_on") <= F.lit(as_of))
+    known = granted.withColumn("status", F.when(F.col("status_on") <= F.lit(as_of), F.col("status")))
+    running = (F.add_months("granted_on", F.col("months")) > F.lit(as_of)) & ~F.coalesce(
+        F.col("status").isin("A", "B"), F.lit(False)
+    )
+    return known.join(owners.select("account_id", "customer_id"), on="account_id", how="inner").select(
+        "customer_id",
+        "status",
+        F.when(F.coalesce(running, F.lit(True)), "open").otherwise("finished").alias("state"),
+        _age("granted_on", as_of),
+        to_minor(F.col("amount")).alias("amount_minor"),
+        to_minor(F.col("instalment")).alias("instalment_minor"),
+    )
+
+
+def holding_events(holdings: DataFrame, *, products: DataFrame | None, as_of: date) -> DataFrame:
+    """Products taken by `as_of`; without the product list there is no `kind`, and what asks for it stays unknown."""
+    taken = _standing(versions_at(holdings, as_of), opened="opened_on", closed="closed_on", as_of=as_of)
+    kinds = [] if products is None else ["kind"]
+    if products is not None:
+        taken = taken.join(
+            versions_at(products, as_of).select("product_id", "kind"), on="product_id", how="left"
+        )
+    return taken.select(
+        "customer_id",
+        "state",
+        *kinds,
+        _age("opened_on", as_of),
+        to_minor(F.col("amount")).alias("amount_minor"),
+    )
+
+
+def _standing(entity: DataFrame, *, opened: str, closed: str, as_of: date) -> DataFrame:
+    """Rows opened by `as_of`, closings after it forgotten, with their state that day (the day of closing is open)."""
+    known_closing = F.when(F.col(closed) <= F.lit(as_of), F.col(closed))
+    return (
+        entity.where(F.col(opened) <= F.lit(as_of))
+        .withColumn(closed, known_closing)
+        .withColumn("state", F.when(F.col(closed) < F.lit(as_of), "closed").otherwise("open"))
+    )
+
+
+def _age(day: str, as_of: date) -> Column:
+    return F.date_diff(F.lit(as_of), day).alias("age")
