@@ -34,9 +34,7 @@ def rebuilt(spark: SparkSession, *changes: Change) -> list[tuple[Any, ...]]:
 
 
 def test_versions_follow_each_other_without_gap(spark: SparkSession) -> None:
-    assert rebuilt(
-        spark, ("a", "I", at(1), "Ann", 1), ("a", "U", at(5), "Ann", 2), ("a", "U", at(9), "Anna", 2)
-    ) == [
+    assert rebuilt(spark, ("a", "I", at(1), "Ann", 1), ("a", "U", at(5), "Ann", 2), ("a", "U", at(9), "Anna", 2)) == [
         ("a", "Ann", 1, at(1), at(5), False),
         ("a", "Ann", 2, at(5), at(9), False),
         ("a", "Anna", 2, at(9), None, True),
@@ -44,9 +42,7 @@ def test_versions_follow_each_other_without_gap(spark: SparkSession) -> None:
 
 
 def test_late_record_splits_the_interval_it_falls_into(spark: SparkSession) -> None:
-    assert rebuilt(
-        spark, ("a", "I", at(1), "Ann", 1), ("a", "U", at(9), "Ann", 3), ("a", "U", at(5), "Ann", 2)
-    ) == [
+    assert rebuilt(spark, ("a", "I", at(1), "Ann", 1), ("a", "U", at(9), "Ann", 3), ("a", "U", at(5), "Ann", 2)) == [
         ("a", "Ann", 1, at(1), at(5), False),
         ("a", "Ann", 2, at(5), at(9), False),
         ("a", "Ann", 3, at(9), None, True),
@@ -54,9 +50,10 @@ def test_late_record_splits_the_interval_it_falls_into(spark: SparkSession) -> N
 
 
 def test_delete_closes_and_reinsert_opens_a_new_interval(spark: SparkSession) -> None:
-    assert rebuilt(
-        spark, ("a", "I", at(1), "Ann", 1), ("a", "D", at(5), "Ann", 1), ("a", "I", at(9), "Ann", 1)
-    ) == [("a", "Ann", 1, at(1), at(5), False), ("a", "Ann", 1, at(9), None, True)]
+    assert rebuilt(spark, ("a", "I", at(1), "Ann", 1), ("a", "D", at(5), "Ann", 1), ("a", "I", at(9), "Ann", 1)) == [
+        ("a", "Ann", 1, at(1), at(5), False),
+        ("a", "Ann", 1, at(9), None, True),
+    ]
 
 
 def test_deleted_key_has_no_current_version(spark: SparkSession) -> None:
@@ -80,15 +77,15 @@ def test_version_of_nulls_only_is_a_version(spark: SparkSession) -> None:
 
 
 def test_update_wins_over_insert_and_delete_of_the_same_instant(spark: SparkSession) -> None:
-    assert rebuilt(
-        spark, ("a", "U", at(1), "Ann", 1), ("a", "I", at(1), "Zoe", 9), ("a", "D", at(1), "Zoe", 9)
-    ) == [("a", "Ann", 1, at(1), None, True)]
+    assert rebuilt(spark, ("a", "U", at(1), "Ann", 1), ("a", "I", at(1), "Zoe", 9), ("a", "D", at(1), "Zoe", 9)) == [
+        ("a", "Ann", 1, at(1), None, True)
+    ]
 
 
 def test_equal_instant_and_operation_are_decided_by_content(spark: SparkSession) -> None:
-    assert rebuilt(
-        spark, ("a", "U", at(1), "Bea", None), ("a", "U", at(1), "Bea", 2), ("a", "U", at(1), "Ann", 7)
-    ) == [("a", "Bea", 2, at(1), None, True)]
+    assert rebuilt(spark, ("a", "U", at(1), "Bea", None), ("a", "U", at(1), "Bea", 2), ("a", "U", at(1), "Ann", 7)) == [
+        ("a", "Bea", 2, at(1), None, True)
+    ]
 
 
 def test_composite_keys_are_kept_apart(spark: SparkSession) -> None:

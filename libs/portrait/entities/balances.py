@@ -12,7 +12,7 @@ No closing balance depends on a later day: balances up to a date are the same wh
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from portrait.entities.money import to_amount, to_minor
@@ -41,9 +41,15 @@ _FOLD = f"""aggregate(days,
             {_NEAREST.format(values="d.offsets", value="state.offset")} as after)) as steps)),
     state -> state.steps)"""
 
-_BY_DAY = Window.partitionBy("account_id").orderBy("day")
-_SO_FAR = _BY_DAY.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-_WHOLE_ACCOUNT = Window.partitionBy("account_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+
+def affected_accounts(received: DataFrame, *, new: DataFrame) -> DataFrame:
+    """The accounts whose chain the new records touch: account_id, distinct.
+
+    `received`: every bronze record; `new`: those that came since the last time. An id that had come before under
+    another account touches both accounts.
+    """
+    ids = new.select("transaction_id").distinct()
+    return received.join(ids, on="transaction_id", how="left_semi").select("account_id").distinct()
 
 
 def close_days(transactions: DataFrame) -> DataFrame:
@@ -58,7 +64,7 @@ def close_days(transactions: DataFrame) -> DataFrame:
     """
     days = _measure_days(transactions)
     steps = _steps(days.where(~F.col("closes")))
-    offset = F.coalesce(F.last("after", ignorenulls=True).over(_SO_FAR), F.col("opening"))
+    offset = F.coalesce(F.last("after", ignorenulls=True).over(_so_far()), F.col("opening"))
     return (
         days.join(steps, on=["account_id", "day"], how="left")
         .withColumn("offset", offset)
@@ -76,11 +82,11 @@ def balance_runs(closings: DataFrame) -> DataFrame:
 
     `to_day` is the day before the next balance, null for the last one. Days before the first booking have no row.
     """
-    previous = F.lag("closing_minor").over(_BY_DAY)
+    previous = F.lag("closing_minor").over(_by_day())
     return (
         closings.withColumn("previous", previous)
         .where(~F.col("closing_minor").eqNullSafe(F.col("previous")))
-        .withColumn("to_day", F.date_sub(F.lead("day").over(_BY_DAY), 1))
+        .withColumn("to_day", F.date_sub(F.lead("day").over(_by_day()), 1))
         .select(
             "account_id",
             F.col("day").alias("from_day"),
@@ -99,7 +105,7 @@ def _measure_days(transactions: DataFrame) -> DataFrame:
         F.col("booked_on").alias("day"),
         "signed_minor",
         to_minor(F.col("balance_after")).alias("after"),
-    ).withColumn("first_day", F.min("day").over(_SO_FAR))
+    ).withColumn("first_day", F.min("day").over(_so_far()))
     link = F.struct((F.col("after") - F.col("signed_minor")).alias("before"), F.col("after").alias("after"))
     days = bookings.groupBy("account_id", "day").agg(
         F.sum("signed_minor").alias("movement"),
@@ -109,10 +115,10 @@ def _measure_days(transactions: DataFrame) -> DataFrame:
     )
     opening = F.when(F.col("day") == F.col("first_day"), F.expr(_OPENING))
     return (
-        days.withColumn("moved", F.sum("movement").over(_SO_FAR))
-        .withColumn("opening", F.first(opening, ignorenulls=True).over(_SO_FAR))
+        days.withColumn("moved", F.sum("movement").over(_so_far()))
+        .withColumn("opening", F.first(opening, ignorenulls=True).over(_so_far()))
         .withColumn("met", F.expr("size(reported) = 0 or array_contains(reported, moved + opening)"))
-        .withColumn("closes", F.min("met").over(_WHOLE_ACCOUNT))
+        .withColumn("closes", F.min("met").over(_whole_account()))
         .select("account_id", "day", "moved", "reported", "opening", "closes")
     )
 
@@ -124,3 +130,15 @@ def _steps(days: DataFrame) -> DataFrame:
         F.sort_array(F.collect_list(F.struct("day", "opening", offsets.alias("offsets")))).alias("days")
     )
     return accounts.select("account_id", F.expr(f"inline({_FOLD})"))
+
+
+def _by_day() -> WindowSpec:
+    return Window.partitionBy("account_id").orderBy("day")
+
+
+def _so_far() -> WindowSpec:
+    return _by_day().rowsBetween(Window.unboundedPreceding, Window.currentRow)
+
+
+def _whole_account() -> WindowSpec:
+    return Window.partitionBy("account_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)

@@ -24,6 +24,19 @@ BOOKING_COLUMNS = (
 )
 
 
+def affected_bookings(received: DataFrame, *, new: DataFrame, moved: DataFrame | None) -> DataFrame:
+    """Every record, ever received, of the bookings that must be resolved again.
+
+    `new`: records that came since the last time; their ids may have come before with other content. `moved`: change
+    records of account parties that came since: every booking of these accounts may have another owner.
+    """
+    ids = new.select("transaction_id")
+    if moved is not None:
+        accounts = moved.select("account_id").distinct()
+        ids = ids.unionByName(received.join(accounts, on="account_id", how="left_semi").select("transaction_id"))
+    return received.select(*BOOKING_COLUMNS).join(ids.distinct(), on="transaction_id", how="left_semi")
+
+
 def resolve_transactions(bookings: DataFrame, *, parties: DataFrame | None) -> DataFrame:
     """silver.transactions of `bookings`: one row a transaction_id.
 
@@ -62,7 +75,9 @@ def one_record_each(bookings: DataFrame) -> DataFrame:
     for name in BOOKING_COLUMNS:
         unknown = unknown + F.col(name).isNull().cast("int")
     by_content = [F.col(name).asc_nulls_last() for name in BOOKING_COLUMNS[1:]]
-    order = Window.partitionBy("transaction_id").orderBy(F.col("booked_at").asc_nulls_last(), unknown.asc(), *by_content)
+    order = Window.partitionBy("transaction_id").orderBy(
+        F.col("booked_at").asc_nulls_last(), unknown.asc(), *by_content
+    )
     return (
         bookings.select(*BOOKING_COLUMNS)
         .withColumn("place", F.row_number().over(order))

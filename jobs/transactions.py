@@ -1,0 +1,29 @@
+"""silver.transactions: one row a booking, with its sign, its minor units and the owner of the account that day.
+
+Reads bronze.transactions and, where the bank has them, the parties of accounts. New bookings, and all bookings of
+accounts whose parties changed, are resolved again and merged. A rerun with nothing new commits nothing.
+"""
+
+from __future__ import annotations
+
+from portrait.entities.transactions import affected_bookings, resolve_transactions
+from portrait.job import job_arguments, open_lake
+
+TABLE, BOOKINGS, PARTIES = "silver.transactions", "bronze.transactions", "bronze.account_parties"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Bring the transactions up to what bronze holds."""
+    args = job_arguments(__doc__).parse_args(argv)
+    with open_lake(args) as lake:
+        parties = lake.read("silver.account_parties") if lake.has("silver.account_parties") else None
+        new = lake.new_rows(BOOKINGS, consumer=TABLE)
+        moved = None if parties is None else lake.new_rows(PARTIES, consumer=TABLE)
+        if new.isEmpty() and (moved is None or moved.isEmpty()):
+            return
+        bookings = affected_bookings(lake.read(BOOKINGS), new=new, moved=moved)
+        lake.merge(TABLE, resolve_transactions(bookings, parties=parties))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""The dimensions of silver, as their contracts say, and which received records a run must read again for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+
+from portrait.contracts import Catalogue
+from portrait.entities.versions import VERSION_COLUMNS, rebuild_versions, snapshots_as_changes
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A table of entity versions: where it comes from and how the bank delivers it."""
+
+    table: str
+    source: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    """The key and the attributes, without the columns that make a version."""
+    whole_snapshots: bool
+
+    def changes(self, received: DataFrame, *, new: DataFrame) -> DataFrame:
+        """Every change record, ever received, of the keys that `new` touches.
+
+        A new snapshot touches every key: one that it lacks is closed.
+        """
+        if self.whole_snapshots:
+            return snapshots_as_changes(received.select(*self.columns, "snapshot_on"), key=self.key)
+        touched = new.select(*self.key).distinct()
+        return received.select(*self.columns, "op", "changed_at").join(touched, on=list(self.key), how="left_semi")
+
+    def versions(self, changes: DataFrame) -> DataFrame:
+        """The versions of the keys in `changes`, as the table keeps them."""
+        return rebuild_versions(changes, key=self.key).select(*self.columns, *VERSION_COLUMNS)
+
+
+def dimensions(catalogue: Catalogue) -> list[Dimension]:
+    """Every dimension that the job `entities` writes, in catalogue order."""
+    return [
+        Dimension(
+            table=contract.id,
+            source=f"bronze.{contract.name}",
+            key=tuple(name for name in contract.key if name not in VERSION_COLUMNS),
+            columns=tuple(name for name in contract.column_names if name not in VERSION_COLUMNS),
+            whole_snapshots=catalogue.table(f"raw.{contract.name}").custom("delivery") == "snapshot",
+        )
+        for contract in catalogue.layer("silver")
+        if contract.job == "entities"
+    ]

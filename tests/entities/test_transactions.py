@@ -1,0 +1,143 @@
+"""Transactions: one record an id whatever the arrival, exact signs and units, the owner of the day."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import permutations
+from typing import Any
+
+import pytest
+from chispa import assert_df_equality
+from pyspark.sql import DataFrame, SparkSession
+
+from portrait.entities.transactions import one_record_each, owner_days, resolve_transactions
+
+BOOKINGS = (
+    "transaction_id string, account_id string, booked_at timestamp, amount decimal(18,2), direction string, "
+    "balance_after decimal(18,2), type string, channel string, category string, merchant_id string, "
+    "counterparty_bank string, counterparty_account string, note string"
+)
+PARTIES = (
+    "account_id string, party_id string, role string, party_kind string, "
+    "valid_from timestamp, valid_to timestamp, is_current boolean"
+)
+NAMES = [column.split()[0] for column in BOOKINGS.split(", ")]
+PLAIN = {
+    "transaction_id": "t1",
+    "account_id": "a",
+    "booked_at": datetime(1993, 1, 5, 10),
+    "amount": Decimal("100.00"),
+    "direction": "debit",
+    "type": "transfer_out",
+}
+
+
+def booking(**values: Any) -> tuple[Any, ...]:
+    given = PLAIN | values
+    return tuple(given.get(name) for name in NAMES)
+
+
+def bookings(spark: SparkSession, *rows: tuple[Any, ...]) -> DataFrame:
+    return spark.createDataFrame(list(rows), BOOKINGS)
+
+
+def owner(party: str, first: datetime, last: datetime | None = None, **values: str) -> tuple[Any, ...]:
+    return ("a", party, values.get("role", "owner"), values.get("kind", "person"), first, last, last is None)
+
+
+def parties(spark: SparkSession, *rows: tuple[Any, ...]) -> DataFrame:
+    return spark.createDataFrame(list(rows), PARTIES)
+
+
+def jan(day: int, hour: int = 0) -> datetime:
+    return datetime(1993, 1, day, hour)
+
+
+def test_earliest_record_of_an_id_counts(spark: SparkSession) -> None:
+    early, late = booking(note="z"), booking(booked_at=datetime(1993, 1, 6), amount=Decimal("1.00"), note="a")
+    assert [row.note for row in one_record_each(bookings(spark, late, early)).collect()] == ["z"]
+
+
+def test_record_that_knows_more_counts_among_equally_early_ones(spark: SparkSession) -> None:
+    poor, rich = booking(amount=Decimal("1.00")), booking(channel="atm")
+    assert [row.channel for row in one_record_each(bookings(spark, poor, rich)).collect()] == ["atm"]
+
+
+def test_choice_does_not_depend_on_the_order_of_arrival(spark: SparkSession) -> None:
+    same_id = [
+        booking(note=note, amount=Decimal(amount)) for note, amount in (("x", "5.00"), ("y", "5.00"), ("x", "7.00"))
+    ]
+    orders = [
+        booking(**dict(zip(NAMES, row, strict=True)) | {"transaction_id": str(number)})
+        for number, order in enumerate(permutations(same_id))
+        for row in order
+    ]
+    chosen = one_record_each(bookings(spark, *orders)).select("amount", "note").distinct().collect()
+    assert [tuple(row) for row in chosen] == [(Decimal("5.00"), "x")]
+
+
+@pytest.mark.parametrize(
+    ("direction", "signed", "minor"), [("credit", Decimal("1234.56"), 123456), ("debit", Decimal("-1234.56"), -123456)]
+)
+def test_sign_follows_the_direction(spark: SparkSession, direction: str, signed: Decimal, minor: int) -> None:
+    row = resolve_transactions(
+        bookings(spark, booking(direction=direction, amount=Decimal("1234.56"))), parties=None
+    ).collect()[0]
+    assert (row.signed_amount, row.signed_minor, row.amount_minor) == (signed, minor, 123456)
+
+
+def test_largest_amount_is_exact_in_minor_units(spark: SparkSession) -> None:
+    row = resolve_transactions(bookings(spark, booking(amount=Decimal("9999999999999999.99"))), parties=None).collect()[
+        0
+    ]
+    assert row.amount_minor == 999999999999999999
+
+
+def test_booking_of_the_last_second_belongs_to_its_day(spark: SparkSession) -> None:
+    frame = bookings(spark, booking(booked_at=datetime(1993, 1, 5, 23, 59, 59)))
+    assert resolve_transactions(frame, parties=None).collect()[0].booked_on == date(1993, 1, 5)
+
+
+def owner_on_the_5th(spark: SparkSession, *rows: tuple[Any, ...]) -> str | None:
+    found = resolve_transactions(bookings(spark, booking()), parties=parties(spark, *rows)).collect()
+    assert len(found) == 1
+    owner_id: str | None = found[0].customer_id
+    return owner_id
+
+
+def test_owner_who_comes_during_the_day_owns_the_whole_day(spark: SparkSession) -> None:
+    assert owner_on_the_5th(spark, owner("old", jan(1), jan(5, 20)), owner("new", jan(5, 20))) == "new"
+
+
+def test_owner_until_midnight_after_the_day_still_owns_it(spark: SparkSession) -> None:
+    assert owner_on_the_5th(spark, owner("old", jan(1), jan(6)), owner("new", jan(6))) == "old"
+
+
+def test_smallest_party_of_several_owners_is_the_owner(spark: SparkSession) -> None:
+    assert owner_on_the_5th(spark, owner("q", jan(1)), owner("p", jan(3)), owner("r", jan(2))) == "p"
+
+
+def test_next_owner_follows_when_the_smallest_leaves(spark: SparkSession) -> None:
+    assert owner_on_the_5th(spark, owner("q", jan(1)), owner("p", jan(1), jan(4))) == "q"
+
+
+def test_users_and_companies_are_no_owners(spark: SparkSession) -> None:
+    assert owner_on_the_5th(spark, owner("p", jan(1), role="user"), owner("q", jan(1), kind="company")) is None
+
+
+def test_day_before_the_first_owner_has_none(spark: SparkSession) -> None:
+    assert owner_on_the_5th(spark, owner("p", jan(6))) is None
+
+
+def test_owner_periods_of_an_account_do_not_overlap(spark: SparkSession) -> None:
+    found = owner_days(parties(spark, owner("q", jan(1)), owner("p", jan(3), jan(7)), owner("x", jan(5, 8), jan(5, 9))))
+    expected = spark.createDataFrame(
+        [
+            ("a", "q", date(1993, 1, 1), date(1993, 1, 3)),
+            ("a", "p", date(1993, 1, 3), date(1993, 1, 7)),
+            ("a", "q", date(1993, 1, 7), None),
+        ],
+        "account_id string, customer_id string, from_day date, until_day date",
+    )
+    assert_df_equality(found.sort("from_day"), expected, ignore_nullable=True)
