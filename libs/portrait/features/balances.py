@@ -23,12 +23,10 @@ def aggregate_balances(
     Lowest and highest are those of any one account; days overdrawn are added up over accounts.
     """
     starts = [_start(feature, as_of) for feature in features]
-    spans = _level_spans(
-        balances, owners=owners, earliest=min(starts, default=as_of), as_of=as_of
-    ).unionByName(_life_spans(owners, as_of=as_of))
-    return spans.groupBy("customer_id").agg(
-        *[_aggregate(feature, as_of).alias(feature.name) for feature in features]
+    spans = _level_spans(balances, owners=owners, earliest=min(starts, default=as_of), as_of=as_of).unionByName(
+        _life_spans(owners, as_of=as_of)
     )
+    return spans.groupBy("customer_id").agg(*[_aggregate(feature, as_of).alias(feature.name) for feature in features])
 
 
 def _level_spans(balances: DataFrame, *, owners: DataFrame, earliest: date, as_of: date) -> DataFrame:
@@ -39,9 +37,7 @@ def _level_spans(balances: DataFrame, *, owners: DataFrame, earliest: date, as_o
         "customer_id",
         "kind",
         F.greatest("from_day", "opened_on").alias("from_day"),
-        F.least("to_day", "closed_on", F.lit(as_of)).alias(
-            "to_day"
-        ),  # least() skips NULL: still open, still standing
+        F.least("to_day", "closed_on", F.lit(as_of)).alias("to_day"),  # least() skips NULL: still open, still standing
         "balance_minor",
     )
 

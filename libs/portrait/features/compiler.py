@@ -29,10 +29,7 @@ def aggregate_events(events: DataFrame, *, features: Sequence[Feature], as_of: d
         "customer_id",
         *[name for name in ("age", "months_ago") if name in events.columns],
         *sorted({f"{feature.of}_minor" for feature in present if feature.of}),
-        *[
-            F.expr(_encode(dimension, numbers)).alias(f"{dimension}_code")
-            for dimension, numbers in codes.items()
-        ],
+        *[F.expr(_encode(dimension, numbers)).alias(f"{dimension}_code") for dimension, numbers in codes.items()],
     )
     return encoded.groupBy("customer_id").agg(
         *[F.expr(_aggregate(feature, codes, as_of)).alias(feature.name) for feature in present]

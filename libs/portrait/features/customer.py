@@ -60,9 +60,7 @@ def customer_features(
     ]
     if declared := features.of_source("balances"):
         parts.append(aggregate_balances(balances, owners=owners, features=declared, as_of=as_of))
-    population = _population(owners, as_of=as_of).join(
-        _attributes(customers, as_of=as_of), "customer_id", how="left"
-    )
+    population = _population(owners, as_of=as_of).join(_attributes(customers, as_of=as_of), "customer_id", how="left")
     wide = reduce(lambda left, right: left.join(right, on="customer_id", how="left"), parts, population)
     return wide.select(
         F.lit(as_of).alias("as_of"),

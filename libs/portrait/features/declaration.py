@@ -63,7 +63,7 @@ SHAPES = {
 
 
 class Measure(Strict):
-    """One measure: an aggregate of a source, filtered by `where`, split by `by`, over `windows` (none = as it stands)."""
+    """One measure: an aggregate of a source, filtered by `where`, split by `by`; without `windows` as it stands at as_of."""
 
     measure: Name
     aggregate: Aggregate
@@ -199,7 +199,7 @@ def _check(declared: FeatureFile, measure: Measure, where: str) -> None:
         raise ConfigurationError(
             f"the windows do not fit the aggregate '{measure.aggregate}'",
             where=where,
-            remedy="what stands at as_of has no window; an average, lowest or highest balance needs one with a beginning",
+            remedy="what stands at as_of has no window; an average, lowest or highest balance has 7d to 365d or mtd",
         )
 
 

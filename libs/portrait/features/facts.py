@@ -41,9 +41,7 @@ def transaction_events(transactions: DataFrame, *, as_of: date) -> DataFrame:
     return transactions.where(past).select(
         "customer_id",
         _age("booked_on", as_of),
-        (F.lit(as_of.year * 12 + as_of.month) - F.year("booked_on") * 12 - F.month("booked_on")).alias(
-            "months_ago"
-        ),
+        (F.lit(as_of.year * 12 + as_of.month) - F.year("booked_on") * 12 - F.month("booked_on")).alias("months_ago"),
         "direction",
         "type",
         "channel",
@@ -98,9 +96,7 @@ def holding_events(holdings: DataFrame, *, products: DataFrame | None, as_of: da
     taken = _standing(versions_at(holdings, as_of), opened="opened_on", closed="closed_on", as_of=as_of)
     kinds = [] if products is None else ["kind"]
     if products is not None:
-        taken = taken.join(
-            versions_at(products, as_of).select("product_id", "kind"), on="product_id", how="left"
-        )
+        taken = taken.join(versions_at(products, as_of).select("product_id", "kind"), on="product_id", how="left")
     return taken.select(
         "customer_id",
         "state",

@@ -1,0 +1,220 @@
+"""Reading and writing tables by their contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from portrait.contracts import Catalogue, Column, Contract
+from portrait.contracts.contract import Rule, contract_of
+from portrait.contracts.document import load_document
+from portrait.errors import ConfigurationError, LakeBusy, PortraitError
+from portrait.lake import Lake, Lease, digest, publications, publish, register_views, rollback
+
+pytestmark = pytest.mark.delta
+
+D1, D2, D3 = date(2025, 1, 31), date(2025, 2, 28), date(2025, 3, 31)
+
+
+def contract(table: str, *columns: Column, rules: tuple[Rule, ...] = (), **properties: object) -> Contract:
+    return Contract(table, f"Test table {table}.", "One row.", columns, rules, {"job": "test", **properties})
+
+
+AS_OF = Column("as_of", "DATE", required=True, key_position=1, partition_position=1)
+CUSTOMER = Column("customer_id", "STRING", required=True, key_position=2)
+TIER = contract("gold.tier", AS_OF, CUSTOMER, Column("assets", "DECIMAL(18,2)", minimum=0.0))
+ENTITY = contract(
+    "silver.entity", Column("id", "STRING", required=True, key_position=1), Column("value", "STRING"), Column("n", "BIGINT")
+)
+
+
+@pytest.fixture
+def catalogue(schemas_dir: Path) -> Catalogue:
+    ops = [contract_of(load_document(schemas_dir / "ops" / f"{name}.yml")) for name in ("table_versions", "publication")]
+    return Catalogue({item.id: item for item in (*ops, TIER, ENTITY)})
+
+
+@pytest.fixture
+def lake(spark: SparkSession, tmp_path: Path, catalogue: Catalogue) -> Iterator[Lake]:
+    with Lease(tmp_path) as lease:
+        yield Lake(spark, tmp_path, catalogue, lease=lease)
+
+
+def tiers(lake: Lake, as_of: date, rows: dict[str, str]) -> None:
+    values = ", ".join(f"(DATE '{as_of}', '{k}', CAST({v} AS DECIMAL(18,2)))" for k, v in rows.items())
+    lake.replace("gold.tier", lake.spark.sql(f"SELECT * FROM VALUES {values} AS t(as_of, customer_id, assets)"), as_of)
+    lake.complete("test", as_of=as_of, inputs={}, seconds=0.0)
+
+
+def entities(lake: Lake, *rows: tuple[str, str | None, int]) -> None:
+    lake.merge("silver.entity", lake.spark.createDataFrame(list(rows), ENTITY.struct_type))
+
+
+def reopened(lake: Lake, run: int | None = None) -> Lake:
+    """The same lake as the next run sees it."""
+    other = Lake(lake.spark, lake.root, lake.catalogue, lease=lake.lease)
+    other.resume(run)
+    return other
+
+
+def test_replace_rewrites_its_slice_and_no_other(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1", "b": "2"})
+    tiers(lake, D2, {"a": "3"})
+    tiers(reopened(lake), D1, {"c": "9"})
+    rows = {(row.as_of, row.customer_id) for row in lake.read("gold.tier").collect()}
+    assert rows == {(D1, "c"), (D2, "a")}
+
+
+def test_previous_slice_is_the_latest_before(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1"})
+    tiers(lake, D3, {"a": "3"})
+    assert [row.as_of for row in lake.previous_slice("gold.tier", D3).collect()] == [D1]
+    assert lake.previous_slice("gold.tier", D1).count() == 0
+    assert lake.next_as_of("gold.tier", D1) == D3
+
+
+def test_a_slice_that_was_never_written_is_an_error_and_not_empty(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1"})
+    with pytest.raises(PortraitError, match="no slice of 2025-02-28"):
+        lake.slice("gold.tier", D2)
+
+
+def test_every_difference_to_the_contract_is_reported_at_once(lake: Lake) -> None:
+    frame = lake.spark.sql("SELECT DATE '2025-01-31' AS as_of, 7 AS customer_id, 1 AS surplus")
+    with pytest.raises(PortraitError) as caught:
+        lake.replace("gold.tier", frame, D1)
+    message = str(caught.value)
+    assert "'assets' is missing" in message
+    assert "'surplus' is not in the contract" in message
+    assert "'customer_id' is int, the contract says string" in message
+
+
+def test_a_broken_constraint_names_the_rule_and_not_the_value(lake: Lake) -> None:
+    with pytest.raises(PortraitError) as caught:
+        tiers(lake, D1, {"secret-id": "-731.55"})
+    assert "assets_range" in str(caught.value)
+    assert "731.55" not in str(caught.value)
+    assert "secret-id" not in str(caught.value)
+
+
+def test_merge_updates_inserts_and_leaves_equal_rows_alone(lake: Lake) -> None:
+    entities(lake, ("a", "x", 1), ("b", None, 2))
+    before = lake.version("silver.entity")
+    other = reopened(lake)
+    other.resume(99)
+    entities(other, ("b", "y", 2), ("c", None, 3))
+    rows = {(row.id, row.value, row.n) for row in other.read("silver.entity").collect()}
+    assert rows == {("a", "x", 1), ("b", "y", 2), ("c", None, 3)}
+    assert other.version("silver.entity") == before + 1
+
+
+def test_merge_replacing_deletes_what_is_no_longer_there(lake: Lake) -> None:
+    entities(lake, ("a", "x", 1), ("b", "y", 2))
+    other = reopened(lake)
+    other.resume(99)
+    scope = lake.spark.createDataFrame([("a",)], "id string")
+    nothing = lake.spark.createDataFrame([], ENTITY.struct_type)
+    other.merge("silver.entity", nothing, replacing=scope)
+    assert [row.id for row in other.read("silver.entity").collect()] == ["b"]
+
+
+def test_the_same_write_of_the_same_run_is_skipped(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1"})
+    version = lake.version("gold.tier")
+    tiers(reopened(lake, run=lake.run_number), D1, {"a": "1", "b": "2"})
+    assert lake.version("gold.tier") == version
+
+
+def test_transaction_ids_do_not_leak_into_the_session(lake: Lake) -> None:
+    entities(lake, ("a", "x", 1))
+    assert lake.spark.conf.get("spark.databricks.delta.write.txnAppId", None) is None
+    assert lake.spark.conf.get("spark.databricks.delta.commitInfo.userMetadata", None) is None
+
+
+def test_a_new_nullable_column_of_the_contract_is_added(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1"})
+    wider = TIER.with_columns([Column("note", "STRING", description="added")])
+    other = Lake(lake.spark, lake.root, Catalogue({**lake.catalogue.contracts, TIER.id: wider}), lease=lake.lease)
+    frame = lake.spark.sql("SELECT DATE '2025-02-28' AS as_of, 'a' AS customer_id, CAST(1 AS DECIMAL(18,2)) assets, 'n' note")
+    other.replace("gold.tier", frame, D2)
+    assert {(row.as_of, row.note) for row in other.read("gold.tier").collect()} == {(D1, None), (D2, "n")}
+
+
+def test_a_name_outside_the_contracts_never_becomes_a_path(lake: Lake) -> None:
+    for name in ("gold.../../etc/passwd", "gold.nothing", "../x.y"):
+        with pytest.raises(ConfigurationError, match="there is no table"):
+            lake.path(name)
+
+
+def test_readers_see_a_rewritten_slice_only_when_it_is_published(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1"})
+    publish(lake, as_of=D1)
+    second = reopened(lake)
+    tiers(second, D1, {"a": "2"})
+    register_views(second)
+    assert second.spark.sql("SELECT int(assets) v FROM published.tier").head()["v"] == 1
+    publish(second, as_of=D1)
+    assert second.spark.sql("SELECT int(assets) v FROM published.tier").head()["v"] == 2
+
+
+def test_a_rollback_serves_the_older_run_again(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1"})
+    first = publish(lake, as_of=D1)
+    second = reopened(lake)
+    tiers(second, D2, {"a": "2"})
+    publish(second, as_of=D2)
+    third = reopened(second)
+    rollback(third, first.run)
+    assert [(item.action, item.as_of) for item in publications(third)][0] == ("rollback", D1)
+    assert third.spark.sql("SELECT int(assets) v FROM published.tier").head()["v"] == 1
+    with pytest.raises(ConfigurationError, match="published nothing"):
+        rollback(third, 12345)
+
+
+def test_published_views_show_columns_with_comments(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1"})
+    publish(lake, as_of=D1)
+    columns = {column.name for column in lake.spark.catalog.listColumns("published.tier")}
+    assert columns == {"as_of", "customer_id", "assets"}
+
+
+def test_digest_ignores_order_and_sees_null_swaps(spark: SparkSession) -> None:
+    from portrait.lake.digest import frame_digest
+
+    one = spark.createDataFrame([("a", None, {"x": 1, "y": 2}), ("b", "c", {})], "k string, v string, m map<string,bigint>")
+    same = spark.createDataFrame([("b", "c", {}), ("a", None, {"y": 2, "x": 1})], one.schema).repartition(3)
+    swapped = spark.createDataFrame([(None, "a", {"x": 1, "y": 2}), ("b", "c", {})], one.schema)
+    twice = one.union(one)
+    assert frame_digest(one) == frame_digest(same)
+    assert len({frame_digest(one), frame_digest(swapped), frame_digest(twice)}) == 3
+
+
+def test_digest_leaves_volatile_columns_out(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1"})
+    first = digest(lake, "ops.table_versions")
+    assert first.startswith("1-")
+    now = datetime(2025, 1, 1)
+    again = Lake(lake.spark, lake.root / "twin", lake.catalogue, lease=lake.lease)
+    row = lake.read("ops.table_versions").head()
+    values = [(*row[:-2], 99.0, now)]
+    again.append("ops.table_versions", lake.spark.createDataFrame(values, lake.catalogue.table("ops.table_versions").struct_type))
+    assert digest(again, "ops.table_versions") == first
+
+
+def test_a_writer_that_lost_the_lease_is_fenced_off(spark: SparkSession, tmp_path: Path, catalogue: Catalogue) -> None:
+    paused = Lease(tmp_path, seconds=3600)
+    paused.acquire()
+    old = Lake(spark, tmp_path, catalogue, lease=paused)
+    tiers(old, D1, {"a": "1"})
+    # What a holder on another machine looks like after it slept through its lease.
+    paused._replace({**paused._content(), "host": "elsewhere", "expires_at": 0.0})
+    with Lease(tmp_path) as second:
+        assert second.token == paused.token + 1
+        with pytest.raises(LakeBusy, match="took the lake over"):
+            tiers(old, D1, {"a": "2"})
+        tiers(Lake(spark, tmp_path, catalogue, lease=second), D1, {"a": "3"})
+    assert [int(row.assets) for row in old.read("gold.tier").collect()] == [3]
