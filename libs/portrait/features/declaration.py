@@ -63,7 +63,7 @@ SHAPES = {
 
 
 class Measure(Strict):
-    """One measure: an aggregate of a source, filtered by `where`, split by `by`; without `windows` as it stands at as_of."""
+    """An aggregate of a source, filtered by `where`, split by `by`; without `windows` as it stands at as_of."""
 
     measure: Name
     aggregate: Aggregate

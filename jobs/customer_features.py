@@ -1,0 +1,28 @@
+"""gold.customer_features: one row a customer and as_of, with what the bank knows and every feature of conf/features.
+
+Reads silver.transactions, balances, accounts, account_parties and customers, and where the bank delivers them holdings,
+products, cards and loans. A rerun replaces the slice.
+"""
+
+from __future__ import annotations
+
+from portrait.features import customer_features, load_features
+from portrait.job import job_arguments, open_lake
+
+NEEDED = ("transactions", "balances", "accounts", "account_parties", "customers")
+OPTIONAL = ("holdings", "products", "cards", "loans")
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = job_arguments(__doc__).parse_args(argv)
+    features = load_features(args.conf)
+    with open_lake(args) as lake:
+        present = [name for name in OPTIONAL if lake.has(f"silver.{name}")]
+        sources = {name: lake.read(f"silver.{name}") for name in (*NEEDED, *present)}
+        lake.replace(
+            "gold.customer_features", customer_features(features=features, as_of=args.as_of, **sources), args.as_of
+        )
+
+
+if __name__ == "__main__":
+    main()

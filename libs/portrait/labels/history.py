@@ -1,0 +1,64 @@
+"""gold.label_history: the days on which a label of a customer changed, and to what."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from portrait.labels.declaration import Label, LabelSet
+from portrait.lake import Lake
+
+PORTRAIT = "gold.customer_portrait"
+HISTORY = "gold.label_history"
+
+
+def label_changes(*, current: DataFrame, previous: DataFrame, as_of: date, labels: LabelSet) -> DataFrame:
+    """Change points between two slices of the portrait: one row a customer and label whose value differs.
+
+    `value` is the new one as text, NULL when it is unknown now or the customer is gone; a new customer's unknown
+    labels are no change. With an empty `previous` these are all known values. `version` is that of the definition.
+    """
+    ids = [label.id for label in labels.labels]
+    after = current.select("customer_id", F.struct(*ids).alias("after"))
+    before = previous.select("customer_id", F.struct(*ids).alias("before"))
+    points = F.filter(F.array(*[_change_point(label) for label in labels.labels]), lambda point: point.isNotNull())
+    return (
+        after.join(before, on="customer_id", how="full_outer")
+        .select("customer_id", F.explode(points).alias("point"))
+        .select(
+            F.lit(as_of).alias("as_of"),
+            "customer_id",
+            F.col("point.label").alias("label"),
+            F.lit(as_of).alias("valid_from"),
+            F.col("point.value").alias("value"),
+            F.col("point.version").alias("version"),
+        )
+    )
+
+
+def _change_point(label: Label) -> Column:
+    now, then = F.col(f"after.{label.id}"), F.col(f"before.{label.id}")
+    point = F.struct(
+        F.lit(label.id).alias("label"),
+        now.cast("string").alias("value"),
+        F.lit(label.version).cast("int").alias("version"),
+    )
+    return F.when(~now.eqNullSafe(then), point)
+
+
+def write_label_history(lake: Lake, *, labels: LabelSet, as_of: date) -> None:
+    """Write the change points of the portrait's slice `as_of`, which must have been written just before.
+
+    A slice that is filled in, or computed again, lies before another one: that one's change points were taken against
+    an older neighbour, so they are written again. History is then the same as if the slices had come in order.
+    """
+    portrait = lake.read(PORTRAIT).where(F.col("as_of") == F.lit(as_of))
+    earlier = lake.previous_slice(PORTRAIT, as_of)
+    lake.replace(HISTORY, label_changes(current=portrait, previous=earlier, as_of=as_of, labels=labels), as_of)
+    following = lake.next_as_of(PORTRAIT, as_of)
+    if following is not None:
+        later = lake.slice(PORTRAIT, following)
+        changes = label_changes(current=later, previous=portrait, as_of=following, labels=labels)
+        lake.replace(HISTORY, changes, following)

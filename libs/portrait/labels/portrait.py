@@ -1,0 +1,52 @@
+"""gold.customer_portrait: all labels of a source in one SELECT, the sources joined once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from portrait.errors import ConfigurationError
+from portrait.labels.declaration import PHYSICAL_TYPES, LabelSet
+
+POPULATION = "customer_features"
+
+
+def customer_portrait(*, labels: LabelSet, as_of: date, sources: Mapping[str, DataFrame]) -> DataFrame:
+    """One row a customer of the features' slice, one column a label; NULL is unknown, which is not "no".
+
+    `sources`: the slices of `as_of` by name, `customer_features` among them. The plan scans each source once, whatever
+    the number of labels. Raises ConfigurationError when a label asks for a source that is not there.
+    """
+    portrait = _answers(sources[POPULATION], labels=labels, source=POPULATION)
+    for source in dict.fromkeys(item.label.from_ for item in labels.checked if item.label.is_computed):
+        if source == POPULATION:
+            continue
+        if source not in sources:
+            raise ConfigurationError(
+                f"labels are declared from '{source}', which this run does not have",
+                where="conf/labels",
+                remedy=f"run the job '{source}' first, or set those labels to draft",
+            )
+        portrait = portrait.join(_answers(sources[source], labels=labels, source=source), "customer_id", how="left")
+    return portrait.select(
+        F.lit(as_of).alias("as_of"),
+        "customer_id",
+        *[
+            F.col(label.id) if label.is_computed else F.lit(None).cast(PHYSICAL_TYPES[label.type]).alias(label.id)
+            for label in labels.labels
+        ],
+    )
+
+
+def _answers(slice_of_source: DataFrame, *, labels: LabelSet, source: str) -> DataFrame:
+    """One row a customer: every label of the source, in one SELECT."""
+    return slice_of_source.select(
+        "customer_id",
+        *[
+            F.expr(item.sql).cast(PHYSICAL_TYPES[item.label.type]).alias(item.label.id)
+            for item in labels.computed_from(source)
+        ],
+    )
