@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import tempfile
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from portrait.errors import ConfigurationError
-from portrait.jars import jar_paths
+from portrait.jars import CHECKOUT, jar_paths
 
 
 def session() -> SparkSession:
     """The session that spark-submit, the command line or a test has prepared."""
     return SparkSession.builder.getOrCreate()
+
+
+def java_home() -> str | None:
+    """The Java that runs Spark: JAVA_HOME, else the one that set-up put into the checkout, else what PATH has (None)."""
+    if home := os.environ.get("JAVA_HOME"):
+        return home
+    installed = next(iter(sorted((CHECKOUT / ".java").glob("*/bin/java"))), None)
+    return str(installed.parents[1]) if installed else None
 
 
 def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, str] | None = None) -> SparkSession:
@@ -36,6 +45,12 @@ def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, st
             remedy="create the file, or name another --target",
         )
     jars = jar_paths()
+    if (home := java_home()) is not None:
+        os.environ["JAVA_HOME"] = home
+    elif shutil.which("java") is None:
+        raise ConfigurationError(
+            "there is no Java on this machine", where="JAVA_HOME, PATH", remedy="run `make setup`, or install OpenJDK 17"
+        )
     arguments = ["--properties-file", str(properties), "--jars", ",".join(str(jar) for jar in jars)]
     logging = properties.parent / "log4j2.properties"
     if logging.exists():

@@ -1,0 +1,55 @@
+# Every target sets up what it needs first, and is quick when nothing changed.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+SPARK_ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: setup demo test lint test-faults test-scale test-cluster bench dist clean lock dictionary
+
+setup: $(VENV)/.ready .jars/.ready
+
+$(VENV)/.ready: requirements.lock pyproject.toml scripts/setup.sh
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh
+	@touch $@
+
+.jars/.ready: conf/jars.lock $(VENV)/.ready
+	@sh scripts/java.sh
+	@$(SPARK_ENV) $(BIN)/python -m portrait.jars 2>.jars.log || { cat .jars.log; exit 1; }
+	@rm -f .jars.log
+	@touch $@
+
+demo: setup
+	@$(BIN)/portrait demo
+
+test: setup lint
+	$(BIN)/python -m pytest -m "not fault and not scale" --durations=10
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-faults: setup
+	$(BIN)/python -m pytest -m fault --durations=0
+
+test-scale: setup
+	$(BIN)/python -m pytest -m scale --durations=0
+
+bench: setup
+	$(BIN)/python bench/run.py
+
+dist: setup
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+dictionary: setup
+	$(BIN)/portrait dictionary --write docs/dictionary.md
+
+# Only for maintainers: resolves the dependencies anew.
+lock: setup
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --no-header --extra dev pyproject.toml -o requirements.lock --quiet
+
+clean:
+	rm -rf $(VENV) .jars .java build dist demo *.egg-info libs/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,79 @@
+"""`portrait`: the commands, and how errors end."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from portrait import __version__
+from portrait.cli.doctor import doctor_command
+from portrait.cli.land import demo_command, land
+from portrait.cli.look import digest_command, explain_command, show_command, sql_command
+from portrait.cli.output import errors
+from portrait.cli.quarantine import quarantine_command
+from portrait.cli.reports import dictionary_command, report_command
+from portrait.cli.runs import plan_command, publish_command, rollback_command, run_command, status_command
+from portrait.errors import PortraitError
+
+app = typer.Typer(
+    name="portrait",
+    help="Know your customers: labels, value, tiers, groups, recommendations.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(land, name="land")
+for name, command in {
+    "doctor": doctor_command,
+    "demo": demo_command,
+    "run": run_command,
+    "plan": plan_command,
+    "status": status_command,
+    "show": show_command,
+    "sql": sql_command,
+    "explain": explain_command,
+    "quarantine": quarantine_command,
+    "publish": publish_command,
+    "rollback": rollback_command,
+    "report": report_command,
+    "digest": digest_command,
+    "dictionary": dictionary_command,
+}.items():
+    app.command(name)(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the stack trace of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Options of all commands; `main` looks for --debug itself, to have it before anything can fail."""
+
+
+def main() -> None:
+    """Run a command. Errors go to stderr in three lines: what, where, remedy; the exit code says which kind."""
+    debug = "--debug" in sys.argv
+    # The flag is welcome anywhere on the line.
+    sys.argv[1:] = [word for word in sys.argv[1:] if word != "--debug"]
+    try:
+        app()
+    except PortraitError as error:
+        if debug:
+            traceback.print_exc()
+        errors.print(f"error: {error}", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        errors.print(f"error: {type(error).__name__}; this is a fault of the suite, not of your input", markup=False)
+        errors.print("  remedy: run again with --debug and report what it prints", markup=False)
+        sys.exit(1)

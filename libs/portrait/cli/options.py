@@ -1,0 +1,41 @@
+"""The words that mean the same in every command, and how they become settings."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from portrait.job import business_date
+from portrait.settings import Settings, load_settings
+
+
+class Format(StrEnum):
+    """How rows are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+AsOf = Annotated[date, typer.Option(parser=business_date, metavar="DATE", help="Business date, YYYY-MM-DD.")]
+OptionalAsOf = Annotated[
+    date | None, typer.Option("--as-of", parser=business_date, metavar="DATE", help="Business date; default: the newest.")
+]
+Landing = Annotated[Path | None, typer.Option(help="Folder into which the bank drops files.")]
+LakeRoot = Annotated[Path | None, typer.Option("--lake", help="Root of the lake.")]
+Conf = Annotated[Path, typer.Option(help="Folder of the configuration.")]
+Target = Annotated[str | None, typer.Option(help="Settings of conf/<target>.toml and conf/spark/<target>.conf.")]
+Output = Annotated[Format, typer.Option("--format", help="How to print.")]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Rows at the most.")]
+Select = Annotated[str | None, typer.Option(metavar="JOB[+]", help="A job or table; with + also what depends on it.")]
+
+CONF = Path("conf")
+
+
+def settings_of(conf: Path, target: str | None, *, landing: Path | None = None, lake: Path | None = None) -> Settings:
+    """The settings of a command."""
+    return load_settings(conf, target=target, flags={"landing": landing, "lake": lake})

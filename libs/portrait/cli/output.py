@@ -1,0 +1,71 @@
+"""Printing rows and closing summaries."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from portrait.cli.options import Format
+from portrait.runner import RunSummary
+
+console = Console(highlight=False, soft_wrap=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, *, title: str | None = None) -> None:
+    """Print rows as a table for people, or as JSON or CSV for machines."""
+    if output is Format.json:
+        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2, default=str, ensure_ascii=False))
+    elif output is Format.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(["" if value is None else value for value in row] for row in rows)
+    else:
+        table = Table(title=title, title_justify="left", header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*["" if value is None else escape(_text(value)) for value in row])
+        console.print(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.2f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_text(item)}" for key, item in value.items())
+    return str(value)
+
+
+def summarize(summary: RunSummary, *, quarantined: int, unreconciled: int, report: str | None) -> None:
+    """The closing lines of a run."""
+    ran = [step for step in summary.steps if step.action == "run"]
+    skipped = [step.job for step in summary.steps if step.action == "skip"]
+    slowest = sorted(ran, key=lambda step: -step.seconds)[:3]
+    if not summary.changed:
+        console.print(f"Nothing to do for {summary.as_of}: {len(skipped)} jobs are up to date ({summary.seconds:.0f} s).")
+    else:
+        console.print(f"Run {summary.run} for {summary.as_of} ended well after {summary.seconds:.0f} s.")
+    served = summary.publication
+    if served is not None:
+        tables = len(served.versions)
+        console.print(f"  published     {tables} tables of {served.as_of} (run {served.run}), as schema published")
+    console.print(f"  quarantined   {quarantined:,} rows wait in ops.quarantine")
+    console.print(f"  reconciled    {unreconciled:,} account-days do not close")
+    if slowest:
+        console.print(f"  slowest       {', '.join(f'{step.job} {step.seconds:.0f} s' for step in slowest)}")
+    if summary.changed and skipped:
+        console.print(f"  up to date    {', '.join(skipped)}")
+    for step in summary.steps:
+        if step.absent:
+            reason = step.reason if step.action == "leave out" else "its feed is absent"
+            console.print(f"  left out      {', '.join(step.absent)}: {reason}")
+    if report:
+        console.print(f"  report        {report}")

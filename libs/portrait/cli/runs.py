@@ -1,0 +1,177 @@
+"""Commands that run, plan, publish and roll back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Annotated
+
+import typer
+from pyspark.sql import functions as F
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from portrait.cli.context import embedded, existing, reading, suite_of
+from portrait.cli.options import CONF, AsOf, Conf, Format, LakeRoot, Landing, Output, Select, Target, settings_of
+from portrait.cli.output import console, emit, errors, summarize
+from portrait.contracts import job_graph
+from portrait.errors import ConfigurationError
+from portrait.job import shared_lake
+from portrait.lake import Lake, Lease, publications, publish, rollback
+from portrait.report import write_report
+from portrait.runner import RUNS, RunSummary, Step, plan, run, selected
+from portrait.settings import Settings
+
+
+def run_command(
+    as_of: AsOf,
+    landing: Landing = None,
+    lake: LakeRoot = None,
+    conf: Conf = CONF,
+    target: Target = None,
+    select: Select = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and why; change nothing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary; errors only.")] = False,
+) -> None:
+    """Run the whole graph for a business date; what is up to date is skipped."""
+    settings = settings_of(conf, target, landing=landing, lake=lake)
+    if dry_run:
+        _print_plan(settings, target, as_of, select, Format.table)
+        return
+    execute(settings, target, as_of=as_of, select=select, quiet=quiet)
+
+
+def execute(settings: Settings, target: str | None, *, as_of: date, select: str | None, quiet: bool) -> str | None:
+    """Run, write the report when something was published, print the summary; returns the report's path."""
+    catalogue = suite_of(settings)
+    selected(job_graph(catalogue), select, catalogue)
+    if not settings.landing.is_dir():
+        raise ConfigurationError(
+            "the landing folder does not exist", where=str(settings.landing), remedy="name it with --landing, or `portrait land` one"
+        )
+    spark = embedded(settings, target)
+    try:
+        with _progress(quiet, len(selected(job_graph(catalogue), select, catalogue))) as progress:
+            summary = run(spark, settings, catalogue=catalogue, as_of=as_of, select=select, progress=progress)
+        lake = Lake(spark, settings.lake, catalogue)
+        report = _report(lake, summary)
+        if not quiet:
+            summarize(summary, quarantined=_open_rows(lake), unreconciled=_count(lake, "ops.reconciliation"), report=report)
+        return report
+    finally:
+        spark.stop()
+
+
+def _report(lake: Lake, summary: RunSummary) -> str | None:
+    published = summary.publication is not None and summary.publication.run == summary.run
+    return str(write_report(lake, as_of=summary.as_of, run=summary)) if published and summary.changed else None
+
+
+def _count(lake: Lake, table: str) -> int:
+    return lake.read(table).count() if lake.has(table) else 0
+
+
+def _open_rows(lake: Lake) -> int:
+    table = "ops.quarantine"
+    return lake.read(table).where(F.col("status") == "open").count() if lake.has(table) else 0
+
+
+@contextmanager
+def _progress(quiet: bool, jobs: int) -> Iterator[object]:
+    """A bar on a terminal, a line a job elsewhere."""
+    if quiet:
+        yield lambda step, event: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task("starting", total=jobs)
+
+        def show(step: Step, event: str) -> None:
+            bar.update(task, description=step.job, advance=1 if event == "end" else 0)
+            if event == "end":
+                rows = sum(count or 0 for count in step.rows.values())
+                bar.console.print(f"  {step.job:<20} {rows:>10,} rows {step.seconds:7.1f} s", highlight=False)
+
+        yield show
+
+
+def plan_command(
+    as_of: AsOf,
+    landing: Landing = None,
+    lake: LakeRoot = None,
+    conf: Conf = CONF,
+    target: Target = None,
+    select: Select = None,
+    output: Output = Format.table,
+) -> None:
+    """The job graph and what a run would do, and why."""
+    settings = settings_of(conf, target, landing=landing, lake=lake)
+    _print_plan(settings, target, as_of, select, output)
+
+
+def _print_plan(settings: Settings, target: str | None, as_of: date, select: str | None, output: Format) -> None:
+    catalogue = suite_of(settings)
+    jobs = {job.name: job for job in job_graph(catalogue)}
+    selected(list(jobs.values()), select, catalogue)
+    spark = embedded(settings, target)
+    try:
+        steps = plan(Lake(spark, settings.lake, catalogue), settings, as_of=as_of, select=select)
+    finally:
+        spark.stop()
+    columns = ["job", "action", "reason", "reads", "writes"]
+    rows = [
+        [step.job, step.action, step.reason, list(jobs[step.job].inputs), list(jobs[step.job].writes)] for step in steps
+    ]
+    if output is not Format.json:
+        rows = [[*row[:3], ", ".join(row[3]), ", ".join(row[4])] for row in rows]
+    emit(columns if output is not Format.table else columns[:3], rows if output is not Format.table else [r[:3] for r in rows], output)
+
+
+def status_command(lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table) -> None:
+    """Runs and how they ended, and what is published."""
+    settings = settings_of(conf, target, lake=lake)
+    with reading(settings, target) as opened:
+        events = opened.read(RUNS).orderBy(F.col("run").desc(), F.col("recorded_at").desc()).limit(20).collect()
+        served = publications(opened)
+    columns = ["run", "as_of", "status", "seconds", "recorded_at", "message", "absent"]
+    rows = [
+        [row.run, row.as_of, row.status, round(row.seconds, 1), row.recorded_at, row.message, (row.facts or {}).get("absent")]
+        for row in events
+    ]
+    emit(columns, rows, output, title="Runs")
+    if output is Format.table and served:
+        console.print(f"Served: {len(served[0].versions)} tables of {served[0].as_of}, run {served[0].run} ({served[0].action}).")
+
+
+RunNumber = Annotated[int, typer.Argument(metavar="RUN", min=1, help="Number of a run, as `portrait status` shows it.")]
+
+
+def publish_command(run: RunNumber, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None) -> None:
+    """Move the pointer to the slices of a run that passed its gates, even if a newer day is served."""
+    with _writing(settings_of(conf, target, lake=lake), target) as opened:
+        done = opened.read(RUNS).where((F.col("run") == run) & (F.col("status") == "done")).select("as_of").head()
+        if done is None:
+            raise ConfigurationError(
+                f"run {run} did not end well, or never was", where=RUNS, remedy="see `portrait status` for runs that are done"
+            )
+        pointer = publish(opened, as_of=done["as_of"])
+    console.print(f"Published {len(pointer.versions)} tables of {pointer.as_of}.")
+
+
+def rollback_command(run: RunNumber, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None) -> None:
+    """Serve again what an earlier run had published."""
+    with _writing(settings_of(conf, target, lake=lake), target) as opened:
+        pointer = rollback(opened, run)
+    console.print(f"Rolled back to run {run}: {len(pointer.versions)} tables of {pointer.as_of} are served.")
+
+
+@contextmanager
+def _writing(settings: Settings, target: str | None) -> Iterator[Lake]:
+    root, catalogue = existing(settings), suite_of(settings)
+    with Lease(root, seconds=settings.lease_seconds) as lease:
+        spark = embedded(settings, target)
+        try:
+            with shared_lake(Lake(spark, root, catalogue, lease=lease)) as opened:
+                yield opened
+        finally:
+            spark.stop()
