@@ -91,7 +91,8 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key shows twice, as one too many and one missing: the first of these says what happened.
+        first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
         raise ConfigurationError(
             f"'{'.'.join(str(part) for part in first['loc'])}': {first['msg']}",
             where=f"{path}:{line_of(path, first['loc'])}",

@@ -1,0 +1,154 @@
+"""Contracts: what is refused, and what derives from them."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from portrait.contracts import Column, Contract, job_graph, load_catalogue
+from portrait.contracts.contract import contract_of
+from portrait.contracts.document import load_document
+from portrait.contracts.graph import downstream
+from portrait.errors import ConfigurationError
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
+FILES = sorted(SCHEMAS.rglob("*.yml"))
+STANDARD = json.loads(resources.files("open_data_contract_standard").joinpath("schema.json").read_text())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}.{path.stem}")
+def test_a_shipped_contract_meets_the_standard(path: Path) -> None:
+    jsonschema.Draft201909Validator(STANDARD).validate(yaml.safe_load(path.read_text()))
+
+
+def test_the_shipped_contracts_fit_together() -> None:
+    catalogue = load_catalogue(SCHEMAS)
+    assert {contract.layer for contract in catalogue} == {"raw", "bronze", "silver", "gold", "ops"}
+    for contract in catalogue.layer("gold"):
+        assert contract.column_names[0] == "as_of", contract.id
+        assert contract.partitioned_by == ["as_of"], contract.id
+        assert contract.key[:1] == ["as_of"], contract.id
+
+
+MINIMAL = """
+apiVersion: v3.2.0
+kind: DataContract
+id: gold.thing
+name: thing
+version: 1.0.0
+status: active
+description: {purpose: A thing.}
+schema:
+  - name: thing
+    physicalName: gold.thing
+    physicalType: table
+    dataGranularityDescription: One row a thing.
+    properties:
+      - {name: thing_id, physicalType: STRING, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 1, classification: internal, description: It.}
+      - {name: amount, physicalType: "DECIMAL(18,2)", logicalType: number, logicalTypeOptions: {minimum: 0}, classification: internal, description: How much.}
+      - {name: kind, physicalType: STRING, logicalType: string, enum: [{value: a}, {value: "b's"}], classification: internal, description: Which.}
+customProperties:
+  - {property: job, value: thing}
+"""
+
+
+def written(folder: Path, text: str, name: str = "gold/thing.yml") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (MINIMAL.replace("classification: internal, description: It", "clasification: internal, description: It"), "clasification"),
+        (MINIMAL.replace("status: active", "status: active\nstats: x"), "stats"),
+        (MINIMAL.replace("STRING, logicalType: string, required", "TEXT, logicalType: string, required"), "'TEXT' is not a type"),
+        (MINIMAL.replace("logicalType: number", "logicalType: decimal"), "breaks the Open Data Contract Standard"),
+        (MINIMAL.replace("{property: job, value: thing}", "{property: jobb, value: thing}"), "unknown custom property: jobb"),
+        (MINIMAL.replace("id: gold.thing", "id: gold.other"), "calls itself 'gold.other'"),
+        (MINIMAL.replace("name: thing\nversion", "name: thing\nname: twice\nversion"), "stands twice"),
+        (MINIMAL.replace("kind: DataContract", "kind: [DataContract"), "not valid YAML"),
+    ],
+)
+def test_a_mistake_is_refused_with_file_and_line(tmp_path: Path, wrong: str, message: str) -> None:
+    path = written(tmp_path, wrong)
+    with pytest.raises(ConfigurationError) as caught:
+        contract_of(load_document(path))
+    assert message in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_the_line_of_a_misspelt_key_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, MINIMAL.replace("status: active", "status: active\nstats: x"))
+    with pytest.raises(ConfigurationError) as caught:
+        load_document(path)
+    assert caught.value.where == f"{path}:8"
+
+
+def test_a_read_of_an_unknown_table_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, MINIMAL + "  - {property: reads, value: [silver.nothing]}\n")
+    with pytest.raises(ConfigurationError, match=r"reads 'silver\.nothing', which no contract describes"):
+        load_catalogue(tmp_path)
+
+
+def thing(tmp_path: Path) -> Contract:
+    return contract_of(load_document(written(tmp_path, MINIMAL)))
+
+
+def test_rules_derive_from_the_columns(tmp_path: Path) -> None:
+    rules = {rule.id: rule.predicate for rule in thing(tmp_path).rules}
+    assert rules == {
+        "thing_id.required": "`thing_id` is not null",
+        "amount.range": "`amount` >= 0",
+        "kind.enum": "`kind` in ('a', 'b\\'s')",
+    }
+
+
+def test_ddl_has_comments_not_null_and_constraints(tmp_path: Path) -> None:
+    ddl = thing(tmp_path).ddl("/lake/gold/thing")
+    assert "`thing_id` STRING NOT NULL COMMENT 'It.'" in ddl
+    assert "'delta.constraints.amount_range' = '`amount` >= 0'" in ddl
+    assert "LOCATION '/lake/gold/thing'" in ddl
+
+
+def test_a_declared_column_may_not_clash(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="declared twice: amount"):
+        thing(tmp_path).with_columns([Column("amount", "BIGINT")])
+
+
+def test_bronze_derives_from_the_feed() -> None:
+    catalogue = load_catalogue(SCHEMAS)
+    feed, bronze = catalogue.table("raw.transactions"), catalogue.table("bronze.transactions")
+    assert bronze.column_names == [*feed.column_names, "_file", "_file_hash", "_line", "_loaded_at", "_run"]
+    assert bronze.rules == []
+    assert bronze.job == "ingest"
+
+
+def chain(**reads: list[str]) -> dict[str, str]:
+    text = {}
+    for name, inputs in reads.items():
+        body = MINIMAL.replace("gold.thing", f"gold.{name}").replace("value: thing", f"value: {name}")
+        text[name] = body + f"  - {{property: reads, value: [{', '.join(inputs)}]}}\n"
+    return text
+
+
+def test_the_graph_orders_writers_before_readers(tmp_path: Path) -> None:
+    for name, body in chain(c=["gold.b"], b=["gold.a"], a=[], d=["gold.a"]).items():
+        written(tmp_path, body, f"gold/{name}.yml")
+    jobs = job_graph(load_catalogue(tmp_path))
+    assert [job.name for job in jobs] == ["a", "b", "d", "c"]
+    assert downstream(jobs, {"b"}) == {"b", "c"}
+
+
+def test_a_circle_is_refused(tmp_path: Path) -> None:
+    for name, body in chain(a=["gold.b"], b=["gold.a"]).items():
+        written(tmp_path, body, f"gold/{name}.yml")
+    with pytest.raises(ConfigurationError, match="in a circle"):
+        job_graph(load_catalogue(tmp_path))

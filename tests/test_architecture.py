@@ -1,0 +1,60 @@
+"""The shape of the code: floors, sizes, and what must not appear."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+MODULES = sorted((CHECKOUT / "libs" / "portrait").rglob("*.py"))
+JOBS = sorted((CHECKOUT / "jobs").glob("*.py"))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(CHECKOUT))
+
+
+def test_imports_go_only_downwards() -> None:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    result = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("job", JOBS, ids=name)
+def test_a_job_is_between_20_and_40_lines(job: Path) -> None:
+    assert 20 <= len(job.read_text().splitlines()) <= 40
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name)
+def test_a_module_has_at_most_400_lines(module: Path) -> None:
+    assert len(module.read_text().splitlines()) <= 400
+
+
+# The clock belongs to logging: when a row was recorded, when a lease ends.
+CLOCK = re.compile(r"datetime\.now\(|date\.today\(|current_date\(|current_timestamp\(|time\.time\(")
+MAY_READ_THE_CLOCK = {"lake/lake.py", "lake/lease.py", "lake/publication.py", "runner.py", "ingest/stream.py"}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name)
+def test_only_run_logging_reads_the_clock(module: Path) -> None:
+    if str(module.relative_to(CHECKOUT / "libs" / "portrait")) not in MAY_READ_THE_CLOCK:
+        assert not CLOCK.search(module.read_text())
+
+
+@pytest.mark.parametrize("job", JOBS, ids=name)
+def test_every_job_is_named_by_a_contract(job: Path) -> None:
+    from portrait.contracts import job_graph, load_catalogue
+
+    graph = {item.name for item in job_graph(load_catalogue(CHECKOUT / "schemas"))}
+    assert job.stem in graph | {"report"}
+
+
+def test_every_job_of_a_contract_has_a_script() -> None:
+    from portrait.contracts import job_graph, load_catalogue
+
+    graph = {item.name for item in job_graph(load_catalogue(CHECKOUT / "schemas"))}
+    assert graph <= {job.stem for job in JOBS}
