@@ -49,7 +49,9 @@ def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, st
         os.environ["JAVA_HOME"] = home
     elif shutil.which("java") is None:
         raise ConfigurationError(
-            "there is no Java on this machine", where="JAVA_HOME, PATH", remedy="run `make setup`, or install OpenJDK 17"
+            "there is no Java on this machine",
+            where="JAVA_HOME, PATH",
+            remedy="run `make setup`, or install OpenJDK 17",
         )
     arguments = ["--properties-file", str(properties), "--jars", ",".join(str(jar) for jar in jars)]
     logging = properties.parent / "log4j2.properties"

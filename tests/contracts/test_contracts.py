@@ -67,11 +67,20 @@ def written(folder: Path, text: str, name: str = "gold/thing.yml") -> Path:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (MINIMAL.replace("classification: internal, description: It", "clasification: internal, description: It"), "clasification"),
+        (
+            MINIMAL.replace("classification: internal, description: It", "clasification: internal, description: It"),
+            "clasification",
+        ),
         (MINIMAL.replace("status: active", "status: active\nstats: x"), "stats"),
-        (MINIMAL.replace("STRING, logicalType: string, required", "TEXT, logicalType: string, required"), "'TEXT' is not a type"),
+        (
+            MINIMAL.replace("STRING, logicalType: string, required", "TEXT, logicalType: string, required"),
+            "'TEXT' is not a type",
+        ),
         (MINIMAL.replace("logicalType: number", "logicalType: decimal"), "breaks the Open Data Contract Standard"),
-        (MINIMAL.replace("{property: job, value: thing}", "{property: jobb, value: thing}"), "unknown custom property: jobb"),
+        (
+            MINIMAL.replace("{property: job, value: thing}", "{property: jobb, value: thing}"),
+            "unknown custom property: jobb",
+        ),
         (MINIMAL.replace("id: gold.thing", "id: gold.other"), "calls itself 'gold.other'"),
         (MINIMAL.replace("name: thing\nversion", "name: thing\nname: twice\nversion"), "stands twice"),
         (MINIMAL.replace("kind: DataContract", "kind: [DataContract"), "not valid YAML"),

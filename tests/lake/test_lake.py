@@ -28,13 +28,18 @@ AS_OF = Column("as_of", "DATE", required=True, key_position=1, partition_positio
 CUSTOMER = Column("customer_id", "STRING", required=True, key_position=2)
 TIER = contract("gold.tier", AS_OF, CUSTOMER, Column("assets", "DECIMAL(18,2)", minimum=0.0))
 ENTITY = contract(
-    "silver.entity", Column("id", "STRING", required=True, key_position=1), Column("value", "STRING"), Column("n", "BIGINT")
+    "silver.entity",
+    Column("id", "STRING", required=True, key_position=1),
+    Column("value", "STRING"),
+    Column("n", "BIGINT"),
 )
 
 
 @pytest.fixture
 def catalogue(schemas_dir: Path) -> Catalogue:
-    ops = [contract_of(load_document(schemas_dir / "ops" / f"{name}.yml")) for name in ("table_versions", "publication")]
+    ops = [
+        contract_of(load_document(schemas_dir / "ops" / f"{name}.yml")) for name in ("table_versions", "publication")
+    ]
     return Catalogue({item.id: item for item in (*ops, TIER, ENTITY)})
 
 
@@ -139,7 +144,9 @@ def test_a_new_nullable_column_of_the_contract_is_added(lake: Lake) -> None:
     tiers(lake, D1, {"a": "1"})
     wider = TIER.with_columns([Column("note", "STRING", description="added")])
     other = Lake(lake.spark, lake.root, Catalogue({**lake.catalogue.contracts, TIER.id: wider}), lease=lake.lease)
-    frame = lake.spark.sql("SELECT DATE '2025-02-28' AS as_of, 'a' AS customer_id, CAST(1 AS DECIMAL(18,2)) assets, 'n' note")
+    frame = lake.spark.sql(
+        "SELECT DATE '2025-02-28' AS as_of, 'a' AS customer_id, CAST(1 AS DECIMAL(18,2)) assets, 'n' note"
+    )
     other.replace("gold.tier", frame, D2)
     assert {(row.as_of, row.note) for row in other.read("gold.tier").collect()} == {(D1, None), (D2, "n")}
 
@@ -185,7 +192,9 @@ def test_published_views_show_columns_with_comments(lake: Lake) -> None:
 def test_digest_ignores_order_and_sees_null_swaps(spark: SparkSession) -> None:
     from portrait.lake.digest import frame_digest
 
-    one = spark.createDataFrame([("a", None, {"x": 1, "y": 2}), ("b", "c", {})], "k string, v string, m map<string,bigint>")
+    one = spark.createDataFrame(
+        [("a", None, {"x": 1, "y": 2}), ("b", "c", {})], "k string, v string, m map<string,bigint>"
+    )
     same = spark.createDataFrame([("b", "c", {}), ("a", None, {"y": 2, "x": 1})], one.schema).repartition(3)
     swapped = spark.createDataFrame([(None, "a", {"x": 1, "y": 2}), ("b", "c", {})], one.schema)
     twice = one.union(one)
@@ -201,7 +210,9 @@ def test_digest_leaves_volatile_columns_out(lake: Lake) -> None:
     again = Lake(lake.spark, lake.root / "twin", lake.catalogue, lease=lake.lease)
     row = lake.read("ops.table_versions").head()
     values = [(*row[:-2], 99.0, now)]
-    again.append("ops.table_versions", lake.spark.createDataFrame(values, lake.catalogue.table("ops.table_versions").struct_type))
+    again.append(
+        "ops.table_versions", lake.spark.createDataFrame(values, lake.catalogue.table("ops.table_versions").struct_type)
+    )
     assert digest(again, "ops.table_versions") == first
 
 

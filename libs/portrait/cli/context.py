@@ -30,7 +30,9 @@ def existing(settings: Settings) -> Path:
     """The lake's root; raises ConfigurationError when there is no lake."""
     if not (settings.lake / "ops").is_dir():
         raise ConfigurationError(
-            "there is no lake here", where=str(settings.lake), remedy="name it with --lake, or make one with `portrait run`"
+            "there is no lake here",
+            where=str(settings.lake),
+            remedy="name it with --lake, or make one with `portrait run`",
         )
     return settings.lake
 

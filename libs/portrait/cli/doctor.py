@@ -31,7 +31,9 @@ class Finding:
     remedy: str = ""
 
 
-def doctor_command(lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table) -> None:
+def doctor_command(
+    lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
+) -> None:
     """Check Python, Java, jars, memory, disk and the lake."""
     findings = [check_python(), check_java(), check_jars(), check_memory()]
     try:
@@ -85,7 +87,9 @@ def check_disk(lake: Path) -> Finding:
     """At least 2 GiB free where the lake is, or will be."""
     place = next(path for path in (lake.resolve(), *lake.resolve().parents) if path.exists())
     free = shutil.disk_usage(place).free / GIB
-    return Finding("disk", free >= 2, f"{free:.0f} GiB free", "free some space, or place the lake elsewhere with --lake")
+    return Finding(
+        "disk", free >= 2, f"{free:.0f} GiB free", "free some space, or place the lake elsewhere with --lake"
+    )
 
 
 def check_lake(lake: Path) -> Finding:

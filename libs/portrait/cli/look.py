@@ -95,14 +95,25 @@ def readable_tables(query: str, catalogue: Catalogue) -> list[str]:
 
 
 def digest_command(
-    table: TableName, as_of: OptionalAsOf = None, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None
+    table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="Default: every gold table.")] = None,
+    as_of: OptionalAsOf = None,
+    lake: LakeRoot = None,
+    conf: Conf = CONF,
+    target: Target = None,
+    output: Output = Format.table,
 ) -> None:
-    """An order-free digest of a table's contents, for comparing runs."""
+    """An order-free digest of a table's contents at an as_of, for comparing runs."""
     settings = settings_of(conf, target, lake=lake)
-    suite_of(settings).table(table)
+    catalogue = suite_of(settings)
+    names = [catalogue.table(table).id] if table else [contract.id for contract in catalogue.layer("gold")]
     existing(settings)
     with reading(settings, target) as opened:
-        console.print(digest(opened, table, as_of))
+        written = [name for name in names if opened.has(name) and (as_of is None or as_of in opened.slices(name))]
+        rows = [[name, as_of, digest(opened, name, as_of)] for name in (names if table else written)]
+    if table and output is Format.table:
+        console.print(rows[0][2])
+    else:
+        emit(["table", "as_of", "digest"], rows, output)
 
 
 def explain_command(
@@ -118,7 +129,9 @@ def explain_command(
     with reading(settings, target) as opened:
         day = as_of or max(opened.slices("gold.segments"), default=None)
         if day is None:
-            raise ConfigurationError("no segments were computed yet", where=str(opened.root), remedy="`portrait run` first")
+            raise ConfigurationError(
+                "no segments were computed yet", where=str(opened.root), remedy="`portrait run` first"
+            )
         parts = {
             title: _rows_of(opened, table, customer, day)
             for title, table in (
@@ -138,7 +151,11 @@ def explain_command(
     console.print(f"Customer {customer} on {day}")
     for title, rows in parts.items():
         for row in rows:
-            known = [[name, value] for name, value in row.items() if value is not None and name not in ("as_of", "customer_id")]
+            known = [
+                [name, value]
+                for name, value in row.items()
+                if value is not None and name not in ("as_of", "customer_id")
+            ]
             emit([title, "value"], known, Format.table)
 
 

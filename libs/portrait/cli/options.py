@@ -23,7 +23,8 @@ class Format(StrEnum):
 
 AsOf = Annotated[date, typer.Option(parser=business_date, metavar="DATE", help="Business date, YYYY-MM-DD.")]
 OptionalAsOf = Annotated[
-    date | None, typer.Option("--as-of", parser=business_date, metavar="DATE", help="Business date; default: the newest.")
+    date | None,
+    typer.Option("--as-of", parser=business_date, metavar="DATE", help="Business date; default: the newest."),
 ]
 Landing = Annotated[Path | None, typer.Option(help="Folder into which the bank drops files.")]
 LakeRoot = Annotated[Path | None, typer.Option("--lake", help="Root of the lake.")]

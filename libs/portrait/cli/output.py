@@ -22,7 +22,11 @@ errors = Console(stderr=True, highlight=False)
 def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, *, title: str | None = None) -> None:
     """Print rows as a table for people, or as JSON or CSV for machines."""
     if output is Format.json:
-        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2, default=str, ensure_ascii=False))
+        print(
+            json.dumps(
+                [dict(zip(columns, row, strict=True)) for row in rows], indent=2, default=str, ensure_ascii=False
+            )
+        )
     elif output is Format.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
@@ -50,7 +54,9 @@ def summarize(summary: RunSummary, *, quarantined: int, unreconciled: int, repor
     skipped = [step.job for step in summary.steps if step.action == "skip"]
     slowest = sorted(ran, key=lambda step: -step.seconds)[:3]
     if not summary.changed:
-        console.print(f"Nothing to do for {summary.as_of}: {len(skipped)} jobs are up to date ({summary.seconds:.0f} s).")
+        console.print(
+            f"Nothing to do for {summary.as_of}: {len(skipped)} jobs are up to date ({summary.seconds:.0f} s)."
+        )
     else:
         console.print(f"Run {summary.run} for {summary.as_of} ended well after {summary.seconds:.0f} s.")
     served = summary.publication

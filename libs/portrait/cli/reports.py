@@ -20,7 +20,9 @@ def report_command(as_of: OptionalAsOf = None, lake: LakeRoot = None, conf: Conf
     with reading(settings_of(conf, target, lake=lake), target) as opened:
         day = as_of or max(opened.slices("gold.segments"), default=None)
         if day is None:
-            raise ConfigurationError("no segments were computed yet", where=str(opened.root), remedy="`portrait run` first")
+            raise ConfigurationError(
+                "no segments were computed yet", where=str(opened.root), remedy="`portrait run` first"
+            )
         console.print(str(write_report(opened, as_of=day, run=None)), soft_wrap=True)
 
 

@@ -47,7 +47,9 @@ def execute(settings: Settings, target: str | None, *, as_of: date, select: str 
     selected(job_graph(catalogue), select, catalogue)
     if not settings.landing.is_dir():
         raise ConfigurationError(
-            "the landing folder does not exist", where=str(settings.landing), remedy="name it with --landing, or `portrait land` one"
+            "the landing folder does not exist",
+            where=str(settings.landing),
+            remedy="name it with --landing, or `portrait land` one",
         )
     spark = embedded(settings, target)
     try:
@@ -56,7 +58,9 @@ def execute(settings: Settings, target: str | None, *, as_of: date, select: str 
         lake = Lake(spark, settings.lake, catalogue)
         report = _report(lake, summary)
         if not quiet:
-            summarize(summary, quarantined=_open_rows(lake), unreconciled=_count(lake, "ops.reconciliation"), report=report)
+            summarize(
+                summary, quarantined=_open_rows(lake), unreconciled=_count(lake, "ops.reconciliation"), report=report
+            )
         return report
     finally:
         spark.stop()
@@ -124,10 +128,16 @@ def _print_plan(settings: Settings, target: str | None, as_of: date, select: str
     ]
     if output is not Format.json:
         rows = [[*row[:3], ", ".join(row[3]), ", ".join(row[4])] for row in rows]
-    emit(columns if output is not Format.table else columns[:3], rows if output is not Format.table else [r[:3] for r in rows], output)
+    emit(
+        columns if output is not Format.table else columns[:3],
+        rows if output is not Format.table else [r[:3] for r in rows],
+        output,
+    )
 
 
-def status_command(lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table) -> None:
+def status_command(
+    lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
+) -> None:
     """Runs and how they ended, and what is published."""
     settings = settings_of(conf, target, lake=lake)
     with reading(settings, target) as opened:
@@ -135,12 +145,22 @@ def status_command(lake: LakeRoot = None, conf: Conf = CONF, target: Target = No
         served = publications(opened)
     columns = ["run", "as_of", "status", "seconds", "recorded_at", "message", "absent"]
     rows = [
-        [row.run, row.as_of, row.status, round(row.seconds, 1), row.recorded_at, row.message, (row.facts or {}).get("absent")]
+        [
+            row.run,
+            row.as_of,
+            row.status,
+            round(row.seconds, 1),
+            row.recorded_at,
+            row.message,
+            (row.facts or {}).get("absent"),
+        ]
         for row in events
     ]
     emit(columns, rows, output, title="Runs")
     if output is Format.table and served:
-        console.print(f"Served: {len(served[0].versions)} tables of {served[0].as_of}, run {served[0].run} ({served[0].action}).")
+        console.print(
+            f"Served: {len(served[0].versions)} tables of {served[0].as_of}, run {served[0].run} ({served[0].action})."
+        )
 
 
 RunNumber = Annotated[int, typer.Argument(metavar="RUN", min=1, help="Number of a run, as `portrait status` shows it.")]
@@ -152,7 +172,9 @@ def publish_command(run: RunNumber, lake: LakeRoot = None, conf: Conf = CONF, ta
         done = opened.read(RUNS).where((F.col("run") == run) & (F.col("status") == "done")).select("as_of").head()
         if done is None:
             raise ConfigurationError(
-                f"run {run} did not end well, or never was", where=RUNS, remedy="see `portrait status` for runs that are done"
+                f"run {run} did not end well, or never was",
+                where=RUNS,
+                remedy="see `portrait status` for runs that are done",
             )
         pointer = publish(opened, as_of=done["as_of"])
     console.print(f"Published {len(pointer.versions)} tables of {pointer.as_of}.")

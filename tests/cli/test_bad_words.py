@@ -1,0 +1,85 @@
+"""Wrong words and configuration: exit 2 with one clear message, before Spark starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PORTRAIT = Path(sys.executable).parent / "portrait"
+
+
+def portrait(*words: str, cwd: Path = CHECKOUT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command on a machine whose Java does not exist: whatever starts Spark fails with another message."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("PORTRAIT_", "PYSPARK"))}
+    variables = {**clean, "JAVA_HOME": "/nonexistent", "COLUMNS": "200", **environment}
+    return subprocess.run([str(PORTRAIT), *words], cwd=cwd, env=variables, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "--as-of", "2025-02-30"), "'2025-02-30' is not a date"),
+        (("run", "--as-of", "20250228"), "'20250228' is not a date as YYYY-MM-DD"),
+        (("run", "--as-of", "../../etc"), "'../../etc' is not a date"),
+        (("run", "--as-of", "2025-02-28", "--select", "nothing"), "there is no job or table 'nothing'"),
+        (("run", "--as-of", "2025-02-28", "--landing", "nowhere"), "the landing folder does not exist"),
+        (("run", "--as-of", "2025-02-28", "--target", "moon"), "moon.toml does not exist"),
+        (("plan", "--as-of", "2025-02-28", "--select", "gold.nothing+"), "there is no job or table 'gold.nothing'"),
+        (("show", "gold.nothing"), "there is no table 'gold.nothing'"),
+        (("show", "../../etc/passwd"), "there is no table"),
+        (("digest", "silver.nothing"), "there is no table 'silver.nothing'"),
+        (("sql", "DROP TABLE gold.segments"), "only one SELECT is allowed"),
+        (("sql", "SELECT 1; SELECT 2"), "only one SELECT is allowed"),
+        (("sql", "SELECT * FROM delta.`/etc`"), "there is no table 'delta./etc'"),
+        (("sql", "SELECT * FROM csv.`/etc/passwd`"), "there is no table"),
+        (("sql", "SELECT * FROM"), "not a query"),
+        (("show", "gold.segments", "--lake", "nowhere"), "there is no lake here"),
+        (("status", "--lake", "nowhere"), "there is no lake here"),
+    ],
+)
+def test_wrong_words_exit_2_with_one_message(words: tuple[str, ...], message: str) -> None:
+    result = portrait(*words)
+    assert result.returncode == 2, result.stderr
+    assert message in result.stderr
+    assert "remedy:" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_unknown_command_exits_2() -> None:
+    assert portrait("lnad").returncode == 2
+
+
+def test_an_unknown_setting_in_the_environment_exits_2() -> None:
+    result = portrait("status", PORTRAIT_LAEK="x")
+    assert result.returncode == 2
+    assert "setting 'laek'" in result.stderr
+
+
+def test_a_forbidden_label_exits_2_and_names_the_file(tmp_path: Path) -> None:
+    for folder in ("conf", "schemas", "jobs"):
+        shutil.copytree(CHECKOUT / folder, tmp_path / folder)
+    label = sorted((tmp_path / "conf" / "labels").glob("*/*.yml"))[0]
+    lines = [line for line in label.read_text().splitlines() if not line.startswith("value:")]
+    label.write_text("\n".join([*lines, "value: java_method('java.lang.Runtime', 'getRuntime') is not null"]) + "\n")
+    (tmp_path / "landing").mkdir()
+    result = portrait("run", "--as-of", "2025-02-28", cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert label.name in result.stderr
+    assert "java_method" in result.stderr.lower()
+
+
+def test_debug_shows_the_stack_trace() -> None:
+    assert "Traceback" in portrait("--debug", "show", "gold.nothing").stderr
+
+
+def test_a_machine_without_java_is_told_so() -> None:
+    result = portrait("land", "synthetic", "--to", "unused", JAVA_HOME="", PATH="/nonexistent")
+    assert result.returncode in (2,), result.stderr
+    assert "there is no Java on this machine" in result.stderr
