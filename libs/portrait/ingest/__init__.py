@@ -1,0 +1,6 @@
+"""Landing folder to bronze: every file once, every row typed by its contract or in quarantine with the reason."""
+
+from portrait.ingest.pipeline import ingest
+from portrait.ingest.summary import FeedSummary, IngestSummary
+
+__all__ = ["FeedSummary", "IngestSummary", "ingest"]

@@ -1,0 +1,95 @@
+"""Which landed files may go in: what was seen before is left, what cannot be read or does not fit is turned away."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from portrait.contracts import Catalogue, Contract
+from portrait.ingest.columns import compare_columns
+from portrait.ingest.landing import Inspection, LandedFile, inspect_file
+from portrait.ingest.ledger import FileCache, Ledger
+from portrait.ingest.lines import Counts
+from portrait.ingest.staging import Manifest
+from portrait.ingest.verdicts import FileResult
+
+NAME_REUSED = "name.reused"
+"""A file of that name was accepted, and this one has other bytes."""
+
+
+@dataclass
+class FeedAdmission:
+    """What is to be done with the files of one feed.
+
+    `admitted` go in; `turned_away` are recorded as they are (quarantined, or refused for their columns); `duplicates`
+    are recorded once their original is in; `blocked` are files refused by an earlier run that are still there.
+    """
+
+    admitted: list[tuple[LandedFile, Manifest]] = field(default_factory=list)
+    turned_away: list[FileResult] = field(default_factory=list)
+    duplicates: list[FileResult] = field(default_factory=list)
+    blocked: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def refusals(self) -> list[tuple[str, str]]:
+        """Path and reason of every file for which the feed is refused before Spark sees a row."""
+        new = [(item.manifest.path, item.reason or "") for item in self.turned_away if item.status == "refused"]
+        return new + self.blocked
+
+
+def admit(
+    landed: list[LandedFile], *, catalogue: Catalogue, ledger: Ledger, cache: FileCache
+) -> tuple[dict[str, FeedAdmission], dict[str, str]]:
+    """A decision on every landed file, by feed, and the hash of every file by path."""
+    contracts = {item.feed: catalogue.table(f"raw.{item.feed}") for item in landed}
+    known = {item.path: cache.hash_of(item) for item in landed}
+
+    def needs_reading(item: LandedFile) -> bool:
+        found = known[item.path]
+        return found is None or ledger.settled(item.path, found, contracts[item.feed].hash) is None
+
+    new = [item for item in landed if needs_reading(item)]
+    with ThreadPoolExecutor(max_workers=4) as readers:
+        read = readers.map(lambda item: inspect_file(item, width=len(contracts[item.feed].columns)), new)
+        inspections = {item.path: inspection for item, inspection in zip(new, read, strict=True)}
+    hashes = {item.path: known[item.path] or "" for item in landed}
+    hashes |= {path: inspection.hash for path, inspection in inspections.items()}
+    feeds: dict[str, FeedAdmission] = {}
+    for item in landed:
+        feed = feeds.setdefault(item.feed, FeedAdmission())
+        contract = contracts[item.feed]
+        verdict = ledger.settled(item.path, hashes[item.path], contract.hash)
+        if verdict is None:
+            _judge(item, inspections[item.path], contract, ledger, feed)
+        elif verdict.status == "refused":
+            feed.blocked.append((item.path, verdict.reason or ""))
+    return feeds, hashes
+
+
+def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledger, feed: FeedAdmission) -> None:
+    manifest = Manifest(item.feed, item.path, seen.hash, item.format or "", seen.columns, (), seen.rows, contract.hash)
+    kept_out = Counts(seen.rows, seen.rows)
+
+    def turn_away(status: str, reason: str) -> FileResult:
+        return FileResult(manifest, status, kept_out, reason)
+
+    original = ledger.accepted.get((item.feed, seen.hash))
+    twin = next((other.path for other, known in feed.admitted if known.hash == seen.hash), None)
+    if original is not None or twin is not None:
+        reason = f"the same bytes as {original.path if original else twin}"
+        feed.duplicates.append(FileResult(manifest, "duplicate", Counts(0, 0), reason))
+    elif ledger.name_taken(item.path, seen.hash):
+        reason = f"{NAME_REUSED}: a file of this name was accepted, this one has other bytes"
+        feed.turned_away.append(turn_away("quarantined", reason))
+    elif seen.problem is not None:
+        feed.turned_away.append(turn_away("quarantined", seen.problem))
+    else:
+        finding = compare_columns(seen.columns, contract, seen.types)
+        if finding.differences:
+            feed.turned_away.append(turn_away("refused", "; ".join(finding.differences)))
+        else:
+            feed.admitted.append((item, _ignoring(manifest, finding.ignored)))
+
+
+def _ignoring(manifest: Manifest, columns: tuple[str, ...]) -> Manifest:
+    return Manifest(**{**vars(manifest), "ignored": columns})

@@ -1,0 +1,133 @@
+"""Which files were seen before, and what became of them.
+
+`ops.files` is the truth. A small file beside the checkpoints remembers the hash and the verdict of every landed file by
+its size and time, so that a run with nothing new reads neither the files nor the table; it is believed only as long as
+`ops.files` is at the version that it was written for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from portrait.ingest.landing import LandedFile
+from portrait.lake import Lake
+
+FILES = "ops.files"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one file under one contract: accepted, quarantined, refused or duplicate."""
+
+    feed: str
+    path: str
+    hash: str
+    status: str
+    reason: str | None
+    contract_hash: str
+
+
+class Ledger:
+    """The verdicts of all files that were ever seen."""
+
+    def __init__(self, verdicts: Iterable[Verdict]) -> None:
+        self.accepted: dict[tuple[str, str], Verdict] = {}
+        self._accepted_names: dict[str, set[str]] = {}
+        self._settled: dict[tuple[str, str, str], Verdict] = {}
+        self.refused_hashes: set[str] = set()
+        self.add(verdicts)
+
+    def add(self, verdicts: Iterable[Verdict]) -> None:
+        """Take in further verdicts, oldest first."""
+        for verdict in verdicts:
+            if verdict.status != "waiting":
+                self._add(verdict)
+
+    def _add(self, verdict: Verdict) -> None:
+        if verdict.status == "accepted":
+            self.accepted[verdict.feed, verdict.hash] = verdict
+            self._accepted_names.setdefault(verdict.path, set()).add(verdict.hash)
+        if verdict.status == "refused":
+            self.refused_hashes.add(verdict.hash)
+        # An accepted or repeated file stays so whatever its contract becomes; the others are judged anew by a new one.
+        contract = verdict.contract_hash if verdict.status in ("refused", "quarantined") else ""
+        self._settled[verdict.path, verdict.hash, contract] = verdict
+
+    def settled(self, path: str, file_hash: str, contract_hash: str) -> Verdict | None:
+        """The verdict that holds for these bytes under this name; None when they must be judged (again)."""
+        known = self._settled.get((path, file_hash, ""))
+        return known or self._settled.get((path, file_hash, contract_hash))
+
+    def name_taken(self, path: str, file_hash: str) -> bool:
+        """Whether a file of this name, but of other bytes, was accepted."""
+        return bool(self._accepted_names.get(path, set()) - {file_hash})
+
+
+def read_ledger(lake: Lake) -> Ledger:
+    """The verdicts that `ops.files` holds, oldest first."""
+    if not lake.has(FILES):
+        return Ledger([])
+    rows = lake.read(FILES).select("feed", "file", "file_hash", "status", "reason", "contract_hash", "seen_at", "run")
+    seen = sorted(rows.collect(), key=lambda row: (row.run, row.seen_at))
+    return Ledger(Verdict(row.feed, row.file, row.file_hash, row.status, row.reason, row.contract_hash) for row in seen)
+
+
+class FileCache:
+    """Hash and status of landed files by name, size and time: an optimisation, thrown away without loss."""
+
+    def __init__(self, path: Path, version: int, files: dict[str, list[Any]]) -> None:
+        self.path = path
+        self.version = version
+        self.files = files
+
+    @classmethod
+    def open(cls, lake: Lake) -> FileCache:
+        """The cache of a lake; empty when there is none or it cannot be read."""
+        path = lake.root / "_checkpoints" / "landed-files.json"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls(path, int(content["version"]), dict(content["files"]))
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return cls(path, -1, {})
+
+    def hash_of(self, landed: LandedFile) -> str | None:
+        """The hash of a file that has not changed since it was read."""
+        known = self.files.get(landed.path)
+        return str(known[2]) if known and known[:2] == [landed.size, landed.mtime_ns] else None
+
+    def is_current(self, lake: Lake) -> bool:
+        """Whether nobody wrote `ops.files` since the cache was saved."""
+        return lake.has(FILES) and lake.version(FILES) == self.version
+
+    def is_done(self, landed: LandedFile, contract_hash: str) -> bool:
+        """Whether a file needs no second look: accepted, a duplicate, or quarantined under this very contract."""
+        if self.hash_of(landed) is None:
+            return False
+        status, contract = self.files[landed.path][3:]
+        return status in ("accepted", "duplicate") or (status == "quarantined" and contract == contract_hash)
+
+    def save(
+        self,
+        lake: Lake,
+        landed: list[LandedFile],
+        hashes: dict[str, str],
+        ledger: Ledger,
+        contracts: dict[str, str],
+    ) -> None:
+        """Remember the landed files and their verdicts as `ops.files` has them now."""
+        if not lake.has(FILES):
+            return
+        version = lake.version(FILES)
+        files: dict[str, list[Any]] = {}
+        for item in landed:
+            verdict = ledger.settled(item.path, hashes[item.path], contracts[item.feed])
+            facts = [verdict.status, verdict.contract_hash] if verdict else [None, None]
+            files[item.path] = [item.size, item.mtime_ns, hashes[item.path], *facts]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_suffix(".tmp")
+        draft.write_text(json.dumps({"version": version, "files": files}), encoding="utf-8")
+        draft.replace(self.path)

@@ -1,0 +1,169 @@
+"""From a line of text to a typed row and the rules that it breaks.
+
+Pure transforms. Every value is read as text first and cast exactly once, under rules stricter than Spark's: a cast that
+would lose digits, guess a date or read `y` as true counts as failed, never as a silent value.
+
+Technical columns start with two underscores, which no contract column may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from portrait.contracts import Column as ContractColumn
+from portrait.contracts import Contract
+from portrait.contracts.contract import quoted
+
+MALFORMED = "row.malformed"
+"""The line has another number of values than its header, an unclosed quote, or is not a JSON object."""
+
+_CSV = {
+    "sep": ",",
+    "quote": '"',
+    "escape": '"',
+    "mode": "PERMISSIVE",
+    "columnNameOfCorruptRecord": "broken",
+    "maxCharsPerColumn": "-1",
+}
+_JSON = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "__broken"}
+_DATE = r"^\d{4}-\d{2}-\d{2}$"
+_TIMESTAMP = r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})?$"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the lines of some staged files are laid out: `csv` with these columns in this order, or `jsonl`."""
+
+    format: str
+    columns: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+def parse_lines(lines: DataFrame, *, contract: Contract, layouts: Sequence[Layout]) -> DataFrame:
+    """Lines of text taken apart: one row a line, every contract column as a text that is null when empty or absent.
+
+    `lines` has `__file`, `__value` and whatever else is to be kept. Adds `__present` (the line is not blank) and
+    `__broken` (it is no record at all, so that its texts mean nothing).
+    """
+    # A file from Windows ends its lines with \r\n, and may open with a byte order mark.
+    cleaned = lines.withColumn("__value", F.rtrim(F.ltrim("__value", F.lit("\ufeff")), F.lit("\r")))
+    readers = [_csv_reader(layout) if layout.format == "csv" else _json_reader(contract) for layout in layouts]
+    records = [f"__record{place}" for place in range(len(layouts))]
+    taken_apart = cleaned.withColumns(
+        {
+            # With several layouts a line is read by that of its file alone; the others' records stay null.
+            record: reader if len(layouts) == 1 else F.when(F.col("__file").isin(*layout.files), reader)
+            for record, layout, reader in zip(records, layouts, readers, strict=True)
+        }
+    )
+    broken = [_is_broken(record, layout, contract) for record, layout in zip(records, layouts, strict=True)]
+    return taken_apart.select(
+        *cleaned.columns,
+        (F.trim("__value") != "").alias("__present"),
+        F.coalesce(*broken, F.lit(True)).alias("__broken"),
+        *[F.nullif(_text(name, records, layouts), F.lit("")).alias(name) for name in contract.column_names],
+    )
+
+
+def _csv_reader(layout: Layout) -> Column:
+    # Columns are named by position: a header may hold names that no schema string could.
+    schema = ", ".join(f"c{place} STRING" for place in range(len(layout.columns)))
+    return F.from_csv(F.col("__value"), f"{schema}, __broken STRING", _CSV)
+
+
+def _json_reader(contract: Contract) -> Column:
+    schema = ", ".join(f"{quoted(name)} STRING" for name in contract.column_names)
+    return F.from_json(F.col("__value"), f"{schema}, __broken STRING", _JSON)
+
+
+def _is_broken(record: str, layout: Layout, contract: Contract) -> Column:
+    """Whether a line is no record; null where the record belongs to another layout."""
+    fields = F.col(record)
+    unreadable = fields["__broken"].isNotNull()
+    if layout.format == "csv":
+        quotes = F.length("__value") - F.length(F.replace(F.col("__value"), F.lit('"'), F.lit("")))
+        unclosed = F.contains(F.col("__value"), F.lit('"')) & (quotes % 2 == 1)
+        return F.when(fields.isNotNull(), unreadable | unclosed)
+    # A key that differs from a column by case alone would be read as an absent value.
+    known = F.array(*[F.lit(name) for name in contract.column_names])
+    recased = F.exists(
+        F.json_object_keys(F.col("__value")),
+        lambda key: ~F.array_contains(known, key) & F.array_contains(known, F.lower(key)),
+    )
+    no_object = ~F.startswith(F.ltrim("__value"), F.lit("{"))
+    return F.when(fields.isNotNull(), unreadable | no_object | F.coalesce(recased, F.lit(False)))
+
+
+def _text(name: str, records: list[str], layouts: Sequence[Layout]) -> Column:
+    places = [f"c{layout.columns.index(name)}" if layout.format == "csv" else name for layout in layouts]
+    return F.coalesce(*[F.col(record)[place] for record, place in zip(records, places, strict=True)])
+
+
+def judge(parsed: DataFrame, *, contract: Contract) -> DataFrame:
+    """Parsed lines with their columns typed as the contract says, and `__reasons`: ids of the broken rules, or null.
+
+    A value that cannot be cast breaks `<column>.type` alone. Rules over several columns are judged where every value
+    could be read. Rules of severity `warning` keep nobody out. Blank lines have no reasons.
+    """
+    kept = [name for name in parsed.columns if name not in contract.column_names]
+    typed = parsed.select(
+        *kept,
+        *[_typed(column).alias(column.name) for column in contract.columns],
+        *[F.col(column.name).isNotNull().alias(f"__given_{column.name}") for column in contract.columns],
+    )
+    return _with_reasons(typed, contract, castable=True).select(*kept, *contract.column_names, "__reasons")
+
+
+def judge_typed(rows: DataFrame, *, contract: Contract) -> DataFrame:
+    """As `judge`, for rows that arrive typed (Parquet): no cast can fail and no row is malformed."""
+    kept = [name for name in rows.columns if name not in contract.column_names]
+    ready = rows.withColumns({"__present": F.lit(True), "__broken": F.lit(False)})
+    return _with_reasons(ready, contract, castable=False).select(
+        *kept, "__present", *contract.column_names, "__reasons"
+    )
+
+
+def _with_reasons(rows: DataFrame, contract: Contract, *, castable: bool) -> DataFrame:
+    uncast = {name: F.lit(False) for name in contract.column_names}
+    if castable:
+        uncast = {name: F.col(f"__given_{name}") & F.col(name).isNull() for name in contract.column_names}
+    violated: list[tuple[str, Column]] = [(f"{name}.type", failed) for name, failed in uncast.items() if castable]
+    some_uncast = reduce(or_, uncast.values())
+    for rule in contract.rules:
+        if rule.severity == "error":
+            unread = uncast[rule.column] if rule.column else some_uncast
+            violated.append((rule.id, ~F.coalesce(F.expr(rule.predicate), F.lit(True)) & ~unread))
+    ids = F.array_compact(F.array(*[F.when(failed, F.lit(rule)) for rule, failed in violated]))
+    # The list is built for bad rows only: good ones, nearly all, pay for one boolean.
+    bad = reduce(or_, [failed for _, failed in violated])
+    reasons = F.when(F.col("__broken"), F.array(F.lit(MALFORMED))).when(bad, ids)
+    return rows.withColumn("__reasons", F.when(F.col("__present"), reasons))
+
+
+def _typed(column: ContractColumn) -> Column:
+    """The column's text as its type, null where it is not exactly that."""
+    name, kind = quoted(column.name), column.physical_type
+    cast = f"try_cast({name} as {kind})"
+    if kind == "STRING":
+        return F.col(column.name)
+    if kind == "DATE":
+        return F.expr(f"case when {name} rlike r'{_DATE}' then {cast} end")
+    if kind == "TIMESTAMP":
+        return F.expr(f"case when {name} rlike r'{_TIMESTAMP}' then {cast} end")
+    if kind == "BOOLEAN":
+        return F.expr(f"case when lower({name}) in ('true', 'false') then {cast} end")
+    if kind == "DOUBLE":
+        return F.expr(f"case when abs({cast}) < double('infinity') then {cast} end")
+    if kind.startswith("DECIMAL"):
+        # A cast rounds: 0.005 would become 0.01. More digits than the type keeps are accepted only when they are zeros.
+        scale = int(kind.rstrip(")").split(",")[1])
+        digits = f"length(substring_index({name}, '.', -1))"
+        exact = f"instr({name}, '.') = 0 or {digits} <= {scale} or try_cast({name} as decimal(38, 18)) = {cast}"
+        return F.expr(f"case when {exact} then {cast} end")
+    return F.expr(cast)

@@ -1,0 +1,140 @@
+"""From the lines of a batch to a verdict on each of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from portrait.contracts import Contract
+from portrait.errors import PortraitError
+from portrait.ingest.ledger import Verdict
+from portrait.ingest.lines import Counts, Origin
+from portrait.ingest.parsing import Layout, judge, judge_typed, parse_lines
+from portrait.ingest.staging import Manifest
+
+RETYPED_FROM = 10
+"""So many values of a column, every one of them failing its cast, are no accident: the column has another type."""
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What a batch made of one file. `status`: accepted, refused, or waiting (it shared the batch of a refused file).
+
+    `rules` counts its bad rows by broken rule; a row that breaks two counts twice.
+    """
+
+    manifest: Manifest
+    status: str
+    counts: Counts
+    reason: str | None = None
+    rules: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """For the ledger."""
+        item = self.manifest
+        return Verdict(item.feed, item.path, item.hash, self.status, self.reason, item.contract_hash)
+
+
+def judged_lines(source: DataFrame, *, contract: Contract, manifests: Mapping[str, Manifest]) -> DataFrame:
+    """What a stream reads, as one row a line: technical columns, the contract's columns typed, `__reasons`.
+
+    `__record` is the text of a bad row as it came (JSON for Parquet), null for good ones.
+    """
+    if "__value" not in source.columns:
+        judged = judge_typed(source, contract=contract)
+        record = F.to_json(F.struct(*contract.column_names))
+    else:
+        # A task numbers its rows upwards in the order of the file: see `lines`.
+        placed = source.withColumn("__place", F.monotonically_increasing_id())
+        judged = judge(parse_lines(placed, contract=contract, layouts=layouts_of(manifests)), contract=contract)
+        record = F.col("__value")
+    with_record = judged.withColumn("__record", F.when(F.col("__reasons").isNotNull(), record))
+    technical = ("__file", "__start", "__place", "__present", "__reasons", "__record")
+    return with_record.select(*technical, *contract.column_names)
+
+
+def layouts_of(manifests: Mapping[str, Manifest]) -> list[Layout]:
+    """One layout for each distinct header, and one for JSON."""
+    files: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for name, item in manifests.items():
+        files.setdefault((item.format, item.columns if item.format == "csv" else ()), []).append(name)
+    return [Layout(kind, columns, tuple(names)) for (kind, columns), names in files.items()]
+
+
+def origin_of(manifest: Manifest) -> Origin:
+    """Where the rows of a staged file come from."""
+    return Origin(manifest.path, manifest.hash, header_lines=int(manifest.format == "csv"))
+
+
+def check_counts(counts: Mapping[str, Counts], manifests: Mapping[str, Manifest]) -> None:
+    """Raise PortraitError when Spark saw another number of rows than the plain count at the door."""
+    for name, count in counts.items():
+        if count.rows != manifests[name].rows:
+            raise PortraitError(
+                f"{manifests[name].rows} rows were counted at the door, {count.rows} inside; nothing was taken in",
+                where=manifests[name].path,
+                remedy="was the file changed while it was read? If not, this is a fault of ingest: please report it",
+            )
+
+
+def rule_counts(bad: DataFrame) -> dict[str, dict[str, int]]:
+    """Bad rows by staged file and rule."""
+    found: dict[str, dict[str, int]] = {}
+    broken = bad.select("__file", F.explode("__reasons").alias("rule")).groupBy("__file", "rule").count()
+    for row in broken.orderBy("__file", F.col("count").desc(), "rule").collect():
+        found.setdefault(row["__file"], {})[row["rule"]] = row["count"]
+    return found
+
+
+def retyped_columns(rows: DataFrame, rules: Mapping[str, Mapping[str, int]]) -> dict[str, list[str]]:
+    """By staged file, the columns of which at least ten values were given and not one could be cast."""
+    suspects = [
+        (name, rule.removesuffix(".type"))
+        for name, broken in sorted(rules.items())
+        for rule, count in broken.items()
+        if rule.endswith(".type") and count >= RETYPED_FROM
+    ]
+    if not suspects:
+        return {}
+    files, columns = {name for name, _ in suspects}, sorted({column for _, column in suspects})
+    values = rows.where(F.col("__file").isin(*files)).groupBy("__file").agg(*[F.count(c).alias(c) for c in columns])
+    cast = {row["__file"]: row for row in values.collect()}
+    found: dict[str, list[str]] = {}
+    for name, column in suspects:
+        if cast[name][column] == 0:
+            found.setdefault(name, []).append(column)
+    return found
+
+
+def judge_files(
+    counts: Mapping[str, Counts],
+    manifests: Mapping[str, Manifest],
+    contract: Contract,
+    *,
+    rules: Mapping[str, Mapping[str, int]],
+    retyped: Mapping[str, list[str]],
+) -> list[FileResult]:
+    """The verdict on each file of a batch.
+
+    The feed is refused when the share of bad rows over all its new files is above the contract's `maxRejectShare`, or a
+    column was retyped. The files that are to blame are refused; the others wait for a later run.
+    """
+    share = float(contract.custom("maxRejectShare", 0.05))
+    rows, bad = sum(count.rows for count in counts.values()), sum(count.bad for count in counts.values())
+    too_many = rows > 0 and bad / rows > share
+    reasons: dict[str, str] = {}
+    for name, count in counts.items():
+        if too_many and count.bad / max(count.rows, 1) > share:
+            reasons[name] = f"{count.bad} of {count.rows} rows break the contract, more than its share of {share:.2%}"
+        if name in retyped:
+            kinds = [f"column '{column}' is not {contract.column(column).physical_type}" for column in retyped[name]]
+            reasons[name] = "; ".join([*kinds, *([reasons[name]] if name in reasons else [])])
+    results = []
+    for name, count in sorted(counts.items(), key=lambda item: manifests[item[0]].path):
+        status = "refused" if name in reasons else "waiting" if reasons else "accepted"
+        results.append(FileResult(manifests[name], status, count, reasons.get(name), rules.get(name, {})))
+    return results
