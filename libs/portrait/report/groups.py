@@ -1,0 +1,141 @@
+"""The section about behaviour groups: size, description, and the features in which they differ."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import defaultdict
+from decimal import Decimal
+
+from portrait.report.charts import Bar, Cell, bars, heat
+from portrait.report.figures import Figures, Row
+from portrait.report.markup import Head, Html, card, folded, h, section, table
+from portrait.report.tiers import TIERS, with_share
+from portrait.report.words import NONE, amount, count, feature, listing, percent, plain, plural, ratio, signed, title
+
+TELLING = 4
+"""Features by which a group is described: those in which it differs most from everyone."""
+
+
+def groups_section(figures: Figures) -> Html:
+    """Behaviour groups: size, description, and the features in which they differ."""
+    groups = sorted(figures["groups"], key=lambda row: int(row["group_id"]))
+    if not groups:
+        return section("groups", "Groups", "Customers were not grouped for this day.", _ungrouped(figures))
+    largest = max(groups, key=lambda row: int(row["customers"]))
+    lead = (
+        f"{plural(len(groups), 'group')} by behaviour; the largest, {largest['group_name']}, "
+        f"is {percent(largest['share'])} of the grouped customers."
+    )
+    sizes = [
+        Bar(
+            f"{row['group_id']} {row['group_name']}",
+            row["customers"],
+            with_share(count(row["customers"]), row["share"], 1),
+        )
+        for row in groups
+    ]
+    return section(
+        "groups",
+        "Groups",
+        lead,
+        card("Size of the groups", bars("Customers by group", sizes)),
+        _tiers_of_groups(figures, groups) or _ungrouped(figures),
+        _profile_card(figures["profile"], groups),
+        card("Who they are", h("ul", *[_portrait(row, figures) for row in groups], class_="people"), wide=True),
+        _ungrouped(figures) if figures["group_tiers"] else None,
+    )
+
+
+def _tiers_of_groups(figures: Figures, groups: list[Row]) -> Html | None:
+    totals: dict[int, int] = defaultdict(int)
+    known = {(row["group_id"], row["tier"]): int(row["customers"]) for row in figures["group_tiers"] if row["group_id"]}
+    for (group, _), customers in known.items():
+        totals[group] += customers
+    if not known:
+        return None
+    cells = []
+    for row in groups:
+        for tier in TIERS:
+            customers = known.get((row["group_id"], tier), 0)
+            share = ratio(customers, totals[row["group_id"]])
+            tip = f"{row['group_name']}, {title(tier)}: {plural(customers, 'customer')}, {percent(share)}"
+            name = f"{row['group_id']} {row['group_name']}"
+            cells.append(Cell(title(tier), name, share, percent(share).replace(" %", "%"), tip))
+    return card(
+        "Tiers within the groups",
+        heat("Share of each tier by group", cells),
+        note="Each row adds up to all of a group.",
+    )
+
+
+def _profile_card(profile: list[Row], groups: list[Row]) -> Html | None:
+    if not profile:
+        return None
+    telling = dict.fromkeys(row["feature"] for group in groups for row in _telling(profile, group["group_id"]))
+    known = {(row["group_id"], row["feature"]): row for row in profile}
+    names = {str(row["group_id"]): "\n".join(textwrap.wrap(row["group_name"], 16)) for row in groups}
+    cells = [
+        _trait(known[group["group_id"], name], str(group["group_id"]), group["group_name"])
+        for name in telling
+        for group in groups
+        if (group["group_id"], name) in known
+    ]
+    heads = [Head("Feature"), *[Head(str(group["group_id"]), True) for group in groups]]
+    features = sorted({row["feature"] for row in profile})
+    lines = [
+        [feature(name), *[signed(known.get((group["group_id"], name), {}).get("z")) for group in groups]]
+        for name in features
+    ]
+    return card(
+        "What sets the groups apart",
+        heat("Features by group, in standard deviations from the average", cells, wide=True, columns=names),
+        folded(f"All {len(features)} features", table("z of every feature by group", heads, lines)),
+        wide=True,
+        note="Standard deviations above (+) or below (−) the average of all grouped customers; the features in which the "
+        "groups differ most.",
+    )
+
+
+def _telling(profile: list[Row], group: int) -> list[Row]:
+    """The features in which a group differs most, the strongest first."""
+    own = [row for row in profile if row["group_id"] == group and row["z"] is not None]
+    return sorted(own, key=lambda row: (-abs(float(row["z"])), row["feature"]))[:TELLING]
+
+
+def _trait(row: Row, group: str, name: str) -> Cell:
+    z = row["z"]
+    means = f"mean {_mean(row['mean'])} against {_mean(row['overall_mean'])}"
+    tgi = "" if row.get("tgi") is None else f", TGI {float(row['tgi']):.0f}"
+    weight = None if z is None else max(-1.0, min(1.0, float(z) / 2))
+    return Cell(group, feature(row["feature"]), weight, signed(z), f"{name}, {feature(row['feature'])}: {means}{tgi}")
+
+
+def _mean(value: Decimal | float | None) -> str:
+    if value is None:
+        return NONE
+    return amount(value) if abs(float(value)) >= 100 else f"{float(value):.2f}"
+
+
+def _portrait(group: Row, figures: Figures) -> Html:
+    traits = []
+    for row in _telling(figures["profile"], group["group_id"]):
+        tgi = "" if row.get("tgi") is None else f" · TGI {float(row['tgi']):.0f}"
+        traits.append(h("li", h("b", signed(row["z"])), f" {feature(row['feature'])}{tgi}"))
+    clear = next((row["margin"] for row in figures["grouping"] if row["group_id"] == group["group_id"]), None)
+    size = f"{plural(int(group['customers']), 'customer')} · {percent(group['share'])}"
+    margin = f" · margin {float(clear):.2f}" if clear is not None else ""
+    return h(
+        "li",
+        h("h4", h("span", str(group["group_id"]), class_="number"), group["group_name"]),
+        h("p", size + margin, class_="note"),
+        h("p", group["description"]),
+        h("ul", *traits, class_="traits") if traits else None,
+    )
+
+
+def _ungrouped(figures: Figures) -> Html | None:
+    missing = [row for row in figures["grouping"] if row["not_grouped_reason"]]
+    if not missing:
+        return None
+    words = listing(f"{count(row['customers'])} ({plain(row['not_grouped_reason'])})" for row in missing)
+    return card("Not grouped", h("p", f"Customers without a group: {words}."))

@@ -1,0 +1,179 @@
+"""Sections about what is said of customers and offered to them: labels, recommendations."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from portrait.contracts import Catalogue, Column
+from portrait.report.charts import Bar, bars
+from portrait.report.figures import Figures, Row
+from portrait.report.markup import Head, Html, bar, card, folded, h, section, table
+from portrait.report.words import NONE, count, listing, percent, plain, plural, ratio, title
+
+PORTRAIT = "gold.customer_portrait"
+SEGMENTS = "gold.segments"
+CHIEF = 6
+"""Distributions on the page; the others are in a table."""
+VALUES = 7
+"""Values of a distribution that are drawn."""
+FEWEST = 5
+"""Values of personal labels that fewer customers share are not told apart."""
+
+
+def labels_section(figures: Figures, catalogue: Catalogue) -> Html:
+    """How many customers each label knows, by theme, and how the chief labels are spread."""
+    labels = sorted(figures["labels"], key=lambda row: (row["theme"], row["label"]))
+    if not labels:
+        return section("labels", "Labels", "Labels were not computed for this day.")
+    columns = {column.name: column for column in catalogue.table(PORTRAIT).columns}
+    themes: dict[str, list[Row]] = defaultdict(list)
+    for row in labels:
+        themes[row["theme"]].append(row)
+    coverage = [float(row["coverage"]) for row in labels if row["coverage"] is not None]
+    mean = sum(coverage) / len(coverage) if coverage else None
+    unknown = [_name(row["label"], columns) for row in labels if not row["known"]]
+    size = f"{plural(len(labels), 'label')} in {plural(len(themes), 'theme')}"
+    lead = f"{size}, known for {percent(mean)} of customers on average."
+    if unknown:
+        lead += f" Known of nobody: {listing(unknown)}."
+    chosen = chief_labels(labels, catalogue)
+    small = [_spread(row, columns.get(row["label"])) for row in chosen]
+    return section(
+        "labels",
+        "Labels",
+        lead,
+        h("div", *[_theme(theme, rows, columns) for theme, rows in themes.items()], class_="flow wide"),
+        h("h3", "How chief labels are spread", class_="wide between"),
+        h("div", *small, class_="triple wide"),
+        card("All values", folded("Customers by label and value", _values(labels, columns)), wide=True),
+    )
+
+
+def _name(label: str, columns: dict[str, Column]) -> str:
+    """The title of a label: its column's description begins with it."""
+    column = columns.get(label)
+    return column.description.split(". ")[0].rstrip(".") if column and column.description else title(label)
+
+
+def _theme(theme: str, rows: list[Row], columns: dict[str, Column]) -> Html:
+    heads = [Head("Label"), Head("Kind"), Head("Known", True)]
+    lines = [
+        [_name(row["label"], columns), row["kind"], bar(row["coverage"], percent(row["coverage"]))] for row in rows
+    ]
+    return card(title(theme), table(f"Coverage of the labels of theme {plain(theme)}", heads, lines))
+
+
+def chief_labels(labels: list[Row], catalogue: Catalogue) -> list[Row]:
+    """The labels whose spread is drawn: those of gold.segments first, then others with a handful of values."""
+    segments = catalogue.contracts.get(SEGMENTS)
+    chosen = [] if segments is None else segments.column_names
+    drawable = [row for row in labels if 2 <= len(row["distribution"]) <= 12]
+    ranked = sorted(drawable, key=lambda row: (row["label"] not in chosen, -len(row["distribution"]), row["label"]))
+    return ranked[:CHIEF]
+
+
+def spread(row: Row, *, personal: bool) -> list[tuple[str, int]]:
+    """Customers by value, the most frequent first; of personal labels, rare values are added up as "other values"."""
+    found = [(value, int(customers)) for value, customers in row["distribution"].items()]
+    found.sort(key=lambda item: (-item[1], item[0]))
+    keep = [item for item in found if not personal or item[1] >= FEWEST]
+    rest = sum(customers for _, customers in found) - sum(customers for _, customers in keep)
+    return [*keep, ("other values", rest)] if rest else keep
+
+
+def _is_personal(column: Column | None) -> bool:
+    return column is None or column.classification in ("personal", "sensitive")
+
+
+def _spread(row: Row, column: Column | None) -> Html:
+    name = _name(row["label"], {} if column is None else {column.name: column})
+    values = spread(row, personal=_is_personal(column))
+    shown, rest = values[:VALUES], sum(customers for _, customers in values[VALUES:])
+    drawn = [*shown, ("all others", rest)] if rest else shown
+    customers = int(row["customers"])
+    rows = [Bar(_value(value), n, f"{count(n)} · {percent(ratio(n, customers))}") for value, n in drawn]
+    if unknown := customers - int(row["known"]):
+        rows.append(Bar("unknown", unknown, f"{count(unknown)} · {percent(ratio(unknown, customers))}", accent="muted"))
+    return card(name, bars(f"Customers by {name}", rows, small=True))
+
+
+def _value(value: str) -> str:
+    return {"true": "yes", "false": "no", "vip": "VIP"}.get(value, plain(value))
+
+
+def _values(labels: list[Row], columns: dict[str, Column]) -> Html:
+    heads = [Head("Label"), Head("Value"), Head("Customers", True), Head("Share of all", True)]
+    lines = [
+        [_name(row["label"], columns), _value(value), count(n), percent(ratio(n, row["customers"]))]
+        for row in labels
+        for value, n in spread(row, personal=_is_personal(columns.get(row["label"])))[:20]
+    ]
+    return table("Customers by label and value, the twenty most frequent values of each", heads, lines)
+
+
+def recommendations_section(figures: Figures) -> Html:
+    """What is recommended, how often, and what kept products from customers."""
+    anchor, name = "recommendations", "Recommendations"
+    if not figures.has("products"):
+        return section(anchor, name, "Recommendations were not computed for this day.")
+    products = sorted(figures["products"], key=lambda row: (-int(row["customers"]), row["product_id"]))
+    if not products:
+        return section(anchor, name, "No product may be recommended to anyone.", _rejections_card(figures))
+    reached = figures.total("products", "first")
+    lead = (
+        f"{plural(reached, 'customer')} of {count(figures.total('tiers', 'customers'))} have a next best product; "
+        f"{plural(len(products), 'product')} are recommended to someone."
+    )
+    rows = [
+        Bar(row["product_name"], row["customers"], count(row["customers"]), inner=float(row["first"]))
+        for row in products[:20]
+    ]
+    return section(
+        anchor,
+        name,
+        lead,
+        card(
+            "Customers by product",
+            bars("Customers to whom each product is recommended", rows),
+            folded("In figures", _product_table(products)),
+            note="Dark: the customer's first choice. Light: further down the list.",
+        ),
+        _rejections_card(figures),
+    )
+
+
+def _product_table(products: list[Row]) -> Html:
+    heads = [Head("Product"), Head("Kind"), Head("First", True), Head("Any rank", True), Head("Mean score", True)]
+    lines = [
+        [
+            row["product_name"],
+            plain(row["product_kind"]),
+            count(row["first"]),
+            count(row["customers"]),
+            NONE if row["score"] is None else f"{float(row['score']):.2f}",
+        ]
+        for row in products
+    ]
+    return table("Recommendations by product", heads, lines)
+
+
+def _rejections_card(figures: Figures) -> Html:
+    rejections = figures["rejections"]
+    if not rejections:
+        return card("Why products were kept back", h("p", "No rule kept a product from anyone.", class_="empty"))
+    rules: dict[str, int] = defaultdict(int)
+    for row in rejections:
+        rules[row["rule"]] += int(row["customers"])
+    ordered = sorted(rules.items(), key=lambda item: -item[1])
+    names = {row["product_id"]: row["product_name"] for row in figures["product_names"]}
+    heads = [Head("Product"), Head("Rule"), Head("Customers", True)]
+    lines = [
+        [names.get(row["product_id"]) or row["product_id"], plain(row["rule"]), count(row["customers"])]
+        for row in sorted(rejections, key=lambda row: (row["product_id"], -int(row["customers"])))
+    ]
+    return card(
+        "Why products were kept back",
+        bars("Rejections by rule", [Bar(plain(rule), n, count(n)) for rule, n in ordered]),
+        folded("By product", table("Rejections by product and rule", heads, lines)),
+        note="Pairs of customer and product, each counted under the first rule that failed.",
+    )

@@ -1,0 +1,218 @@
+"""Sections about the run: what came in, what was refused, which checks hold, how long it took, what the words mean."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from portrait.contracts import Catalogue
+from portrait.report.absent import LeftOut
+from portrait.report.charts import Bar, bars
+from portrait.report.figures import Figures, Row
+from portrait.report.markup import Head, Html, bar, card, folded, h, join, section, table
+from portrait.report.words import NONE, count, exact, listing, percent, plain, plural, ratio, seconds
+
+GLOSSARY = {
+    "As of": "The business date of a slice. Nothing that happened after it shows in the slice.",
+    "Slice": "The rows of a gold table that belong to one business date.",
+    "Assets": "Average deposits of 30 days plus investments held, in account currency.",
+    "Value score": "0 to 100 points from recency, frequency, amount, assets; relative to the customers of the slice.",
+    "Tier": "Diamond, VIP, growing or ordinary: the best one of which the level of assets or of the score is reached.",
+    "Mobility index": "Shorrocks: 0 when nobody changes tier; 1 when the tier of today says nothing of the one before.",
+    "Standard deviations (z)": "How far a group's mean lies from the mean of all grouped customers.",
+    "TGI": "Target group index: how common an above-average value is in the group; 100 is as common as everywhere.",
+    "Margin": "How clear a customer's group is: 0 on the border to the next one, towards 1 at the centre.",
+    "Coverage": "Share of the customers of whom a label is known. Unknown is not “no”.",
+    "Quarantine": "Rows that break the contract of their feed wait there, with file, line and rules, for a correction.",
+    "Reconciliation": "An account-day does not close when yesterday's balance and the day's bookings do not give "
+    "the balance that the bank reported.",
+    "Gate": "The rules that every gold table must meet before readers see the slice.",
+}
+
+
+def quality_section(figures: Figures) -> Html:
+    """Rows in, good and rejected by feed; rules that do not hold; balances that do not close."""
+    rows_in, rows_bad = figures.total("files", "rows_in"), figures.total("files", "rows_bad")
+    failed = [row for row in figures["failures"] if row["severity"] == "error"]
+    lead = (
+        f"{count(rows_in)} rows came in, {count(rows_bad)} of them ({percent(ratio(rows_bad, rows_in))}) broke a rule."
+    )
+    if figures.has("gates"):
+        lead += " Every gate holds." if not failed else f" {plural(len(failed), 'gate')} failed."
+    return section(
+        "quality",
+        "Data quality",
+        lead if figures.has("files") else "No files were taken in through this lake.",
+        _feeds_card(figures) if figures.has("files") else None,
+        _gates_card(figures),
+        _quarantine_card(figures),
+        _reconciliation_card(figures),
+    )
+
+
+def _feeds_card(figures: Figures) -> Html:
+    feeds: dict[str, list[Row]] = defaultdict(list)
+    for row in figures["files"]:
+        feeds[row["feed"]].append(row)
+    heads = [
+        Head("Feed"),
+        Head("Files"),
+        *[Head(name, True) for name in ("Rows in", "Good", "Rejected", "Share rejected")],
+    ]
+    lines = []
+    for feed, rows in sorted(feeds.items()):
+        rows_in, good, bad = (sum(int(row[name] or 0) for row in rows) for name in ("rows_in", "rows_good", "rows_bad"))
+        status = ", ".join(
+            f"{count(row['files'])} {row['status']}" for row in sorted(rows, key=lambda row: row["status"])
+        )
+        share = ratio(bad, rows_in)
+        lines.append([feed, status, count(rows_in), count(good), count(bad), bar(share, percent(share))])
+    ignored = {
+        feed: sorted({name for row in rows for name in row["columns_ignored"] or []}) for feed, rows in feeds.items()
+    }
+    extra = [f"{feed}: {', '.join(names)}" for feed, names in sorted(ignored.items()) if names]
+    refused = [[row["file"], row["feed"], row["status"], row["reason"] or NONE] for row in figures["refused"]]
+    file_heads = [Head("File"), Head("Feed"), Head("Status"), Head("Reason")]
+    return card(
+        "Files and rows by feed",
+        table("Files and rows by feed", heads, lines),
+        h("p", f"Columns that no contract knows, kept out: {'; '.join(extra)}.") if extra else None,
+        table("Files that were not taken in", file_heads, refused, visible_caption=True) if refused else None,
+        wide=True,
+        note="For every file, rows in = good + rejected.",
+    )
+
+
+def _gates_card(figures: Figures) -> Html:
+    name = "Quality gates"
+    if not figures.has("gates"):
+        return card(name, h("p", "The gates did not run for this day.", class_="empty"))
+    tables: dict[str, list[Row]] = defaultdict(list)
+    for row in figures["gates"]:
+        tables[row["table_name"]].append(row)
+    heads = [Head("Table"), Head("Rules that hold", True), Head("Errors", True), Head("Warnings", True)]
+    lines = []
+    for table_name, rows in sorted(tables.items()):
+        held = sum(int(row["rules"]) for row in rows if row["success"])
+        rules = sum(int(row["rules"]) for row in rows)
+        broken = {
+            severity: sum(int(row["rules"]) for row in rows if not row["success"] and row["severity"] == severity)
+            for severity in ("error", "warning")
+        }
+        figure = bar(ratio(held, rules), f"{count(held)} of {count(rules)}")
+        lines.append([table_name, figure, _flag(broken["error"]), _flag(broken["warning"])])
+    fail_heads = [Head("Rule"), Head("Table"), Head("Severity"), Head("Rows", True), Head("Of", True)]
+    failures = [
+        [row["rule"], row["table_name"], row["severity"], count(row["unexpected_count"]), count(row["total"])]
+        for row in figures["failures"]
+    ]
+    return card(
+        name,
+        table("Rules by table", heads, lines),
+        table("Rules that do not hold", fail_heads, failures, visible_caption=True) if failures else None,
+        note="Rules of the contracts, checked on every gold table before publication. An error refuses it.",
+    )
+
+
+def _flag(broken: int) -> str:
+    """A count that stands out when it is not zero."""
+    return h("span", count(broken), class_="bad") if broken else "0"
+
+
+def _quarantine_card(figures: Figures) -> Html:
+    name = "Quarantine by rule"
+    if not figures["quarantine"]:
+        return card(name, h("p", "No row waits in quarantine.", class_="empty"))
+    ordered = sorted(figures["quarantine"], key=lambda row: (-int(row["rows"]), row["feed"], row["rule"]))
+    released = sum(int(row["rows"]) for row in figures["quarantine_rows"] if row["status"] == "released")
+    heads = [Head("Feed"), Head("Rule"), Head("Rows", True)]
+    lines = [[row["feed"], row["rule"], count(row["rows"])] for row in ordered]
+    return card(
+        name,
+        bars(
+            "Rows in quarantine by rule",
+            [Bar(f"{r['feed']}: {r['rule']}", r["rows"], count(r["rows"])) for r in ordered[:12]],
+        ),
+        folded("All rules", table("Rows in quarantine by feed and rule", heads, lines)) if len(ordered) > 12 else None,
+        h("p", f"{plural(released, 'row')} {'was' if released == 1 else 'were'} released after a correction.")
+        if released
+        else None,
+        note="Rows that wait. A row that breaks two rules counts under both.",
+    )
+
+
+def _reconciliation_card(figures: Figures) -> Html:
+    name = "Reconciliation of balances"
+    if not figures["reconciliation"]:
+        return card(name, h("p", "Balances were not reconciled.", class_="empty"))
+    row = figures["reconciliation"][0]
+    if not row["days"]:
+        return card(name, h("p", "Every account-day closes: bookings and reported balances meet."))
+    facts = {
+        "Account-days that do not close": count(row["days"]),
+        "Accounts concerned": count(row["accounts"]),
+        "Differences added up": exact(row["difference"]),
+        "Added up without sign": exact(row["absolute"]),
+        "Largest": exact(row["largest"]),
+    }
+    pairs = [join(h("dt", key), h("dd", value)) for key, value in facts.items()]
+    return card(name, h("dl", *pairs, class_="facts"), note="Reported less expected balance, account currency.")
+
+
+def run_section(figures: Figures, missing: list[LeftOut], idle: list[str]) -> Html:
+    """Seconds by job in the run, and what was left out because a feed is absent."""
+    jobs = sorted(figures["jobs"], key=lambda row: -float(row["seconds"] or 0))
+    total = sum(float(row["seconds"] or 0) for row in jobs)
+    lead = f"Run {figures.run} worked for {seconds(total)} in {plural(len(jobs), 'job')}."
+    rows = [Bar(plain(row["job"]), float(row["seconds"] or 0), seconds(float(row["seconds"] or 0))) for row in jobs]
+    heads = [Head("Job"), Head("Seconds", True), Head("Tables written")]
+    lines = [
+        [row["job"], f"{float(row['seconds'] or 0):.1f}", ", ".join(row["tables"]) or "nothing to write"]
+        for row in jobs
+    ]
+    times = card(
+        "Time by job",
+        bars("Seconds by job", rows) if rows else h("p", "No job is recorded for this run.", class_="empty"),
+        h("p", f"Up to date, not run again: {listing(plain(name) for name in idle)}.") if idle else None,
+        folded("In figures", table("Jobs of the run", heads, lines)) if lines else None,
+    )
+    return section("run", "The run", lead, times, _left_out_card(missing))
+
+
+def _left_out_card(missing: list[LeftOut]) -> Html:
+    name = "Left out"
+    if not missing:
+        return card(name, h("p", "Nothing: every feed is there."))
+    items = []
+    for entry in missing:
+        words = []
+        if entry.tables:
+            words.append(f"left out: {', '.join(entry.tables)}")
+        if entry.poorer:
+            words.append(f"computed without it: {', '.join(entry.poorer)}")
+        items.append(
+            h("li", h("b", entry.feed), " is absent. ", h("span", "; ".join(words) or "Nothing depends on it"))
+        )
+    return card(
+        name, h("ul", *items, class_="plain"), note="Feeds that the bank does not deliver, and what that costs."
+    )
+
+
+def glossary_section(figures: Figures, catalogue: Catalogue) -> Html:
+    """The words of the report, and the tables where its figures come from."""
+    terms = [h("div", h("dt", term), h("dd", meaning)) for term, meaning in GLOSSARY.items()]
+    heads = [Head("Table"), Head("What it holds"), Head("Rows of the slice", True)]
+    lines = [
+        [
+            h("code", contract.id, id=contract.id),
+            contract.description,
+            count(figures.slice_rows[contract.id]) if contract.id in figures.slice_rows else "absent",
+        ]
+        for contract in catalogue.layer("gold")
+    ]
+    return section(
+        "glossary",
+        "Words and tables",
+        "What the words mean, and where the figures come from.",
+        card("Words", h("dl", *terms, class_="terms"), wide=True),
+        card("Gold tables", table("Gold tables and their rows", heads, lines), wide=True),
+    )

@@ -1,0 +1,188 @@
+"""What stands on top, key figures, and the section about tiers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portrait.report.charts import Bar, Cell, bars, heat
+from portrait.report.figures import Figures, Row
+from portrait.report.markup import Head, Html, card, folded, h, section, table
+from portrait.report.words import (
+    NONE,
+    amount,
+    count,
+    day,
+    percent,
+    plain,
+    plural,
+    ratio,
+    short,
+    signed,
+    title,
+)
+
+TIERS = ("diamond", "vip", "growing", "ordinary")
+OUTSIDE = "outside"
+
+
+def key_figures(figures: Figures) -> Html:
+    """The tiles on top: a number, its name, and what it is to be seen against."""
+    tiers, before = figures["tiers"], figures["tiers_before"]
+    customers = figures.total("tiers", "customers")
+    assets = _sum(tiers, "assets")
+    moved = customers - figures.total("tiers_before", "customers")
+    since = f"{signed(moved, 0)} since {day(figures.previous)}" if before and figures.previous else "first slice"
+    tiles = [("Customers", count(customers), since)] if figures.has("tiers") else []
+    if figures.has("tiers"):
+        mean = ratio(assets, customers)
+        tiles.append(("Assets", short(assets), f"{amount(mean)} a customer"))
+    if figures.has("groups"):
+        grouped = figures.total("groups", "customers")
+        tiles.append(("Groups", count(len(figures["groups"])), f"{percent(ratio(grouped, customers))} of customers"))
+    if figures.has("labels"):
+        coverage = [float(row["coverage"]) for row in figures["labels"] if row["coverage"] is not None]
+        mean = sum(coverage) / len(coverage) if coverage else None
+        tiles.append(("Labels", count(len(figures["labels"])), f"known for {percent(mean)} on average"))
+    if figures.has("products"):
+        reached = figures.total("products", "first")
+        share = percent(ratio(reached, customers))
+        tiles.append(("Recommendations", count(figures.total("products", "customers")), f"for {share} of customers"))
+    return h("dl", *[_tile(*tile) for tile in [*tiles, *_quality_tiles(figures)]], class_="tiles")
+
+
+def _quality_tiles(figures: Figures) -> list[tuple[str, str, str]]:
+    tiles = []
+    if figures.has("gates"):
+        rules = figures.total("gates", "rules")
+        held = sum(int(row["rules"]) for row in figures["gates"] if row["success"])
+        tiles.append(("Quality rules", f"{count(held)} of {count(rules)}", "hold"))
+    if figures.has("quarantine_rows"):
+        waiting = sum(int(row["rows"]) for row in figures["quarantine_rows"] if row["status"] == "open")
+        share = percent(ratio(waiting, figures.total("files", "rows_in")))
+        tiles.append(("Quarantined rows", count(waiting), f"{share} of rows received"))
+    if figures["reconciliation"]:
+        found = figures["reconciliation"][0]
+        tiles.append(("Unreconciled", count(found["days"]), f"account-days on {plural(found['accounts'], 'account')}"))
+    return tiles
+
+
+def _tile(name: str, figure: str, against: str) -> Html:
+    return h("div", h("dt", name), h("dd", h("strong", figure), h("span", against)))
+
+
+def tiers_section(figures: Figures) -> Html:
+    """Customers and assets by tier, and how customers moved since the slice before."""
+    if not figures.has("tiers"):
+        return section("tiers", "Tiers", "Tiers were not computed for this day.")
+    found = _tiers(figures["tiers"])
+    customers, assets = _sum(found, "customers"), _sum(found, "assets")
+    top = found[0] if found else None
+    lead = "The slice has no customers."
+    if top:
+        share, held = percent(ratio(top["customers"], customers)), percent(ratio(top["assets"], assets))
+        lead = f"The {title(top['tier'])} tier is {share} of customers and holds {held} of all assets."
+    by_customers = [
+        Bar(title(row["tier"]), row["customers"], with_share(count(row["customers"]), row["customers"], customers))
+        for row in found
+    ]
+    by_assets = [
+        Bar(
+            title(row["tier"]),
+            max(float(row["assets"] or 0), 0.0),
+            with_share(short(row["assets"]), row["assets"], assets),
+        )
+        for row in found
+    ]
+    return section(
+        "tiers",
+        "Tiers",
+        lead,
+        card("Customers by tier", bars("Customers by tier", by_customers)),
+        card(
+            "Assets by tier",
+            bars("Assets by tier", by_assets),
+            note="Average deposits and investments, account currency.",
+        ),
+        _migration_card(figures),
+        card("Tiers in figures", _tier_table(found, customers), _reasons(figures["tiers"])),
+    )
+
+
+def with_share(text: str, part: Any, whole: Any) -> str:
+    return f"{text} · {percent(ratio(part, whole))}"
+
+
+def _tiers(rows: list[Row]) -> list[Row]:
+    """One row a tier, best first, its reasons added up."""
+    ranks = {row["tier"]: row["tier_rank"] for row in rows}
+    found = []
+    for tier in sorted(ranks, key=lambda name: int(ranks[name])):
+        own = [row for row in rows if row["tier"] == tier]
+        found.append({"tier": tier, **{name: _sum(own, name) for name in ("customers", "assets", "score")}})
+    return found
+
+
+def _sum(rows: list[Row], name: str) -> Any:
+    values = [row[name] for row in rows if row[name] is not None]
+    return sum(values[1:], values[0]) if values else None
+
+
+def _tier_table(found: list[Row], customers: Any) -> Html:
+    heads = [Head("Tier"), *[Head(name, True) for name in ("Customers", "Share", "Assets a customer", "Mean score")]]
+    rows = [
+        [
+            title(row["tier"]),
+            count(row["customers"]),
+            percent(ratio(row["customers"], customers)),
+            amount(ratio(row["assets"], row["customers"])),
+            f"{ratio(row['score'], row['customers']) or 0:.1f}",
+        ]
+        for row in found
+    ]
+    return table("Customers, assets and value score by tier", heads, rows)
+
+
+def _reasons(rows: list[Row]) -> Html:
+    heads = [Head("Tier"), Head("Reason"), Head("Customers", True)]
+    ordered = sorted(rows, key=lambda row: (int(row["tier_rank"]), -int(row["customers"])))
+    lines = [[title(row["tier"]), plain(row["reason_code"]), count(row["customers"])] for row in ordered]
+    return folded("What opened each tier", table("Customers by tier and reason", heads, lines))
+
+
+def _migration_card(figures: Figures) -> Html:
+    moves = figures["migration"]
+    if not moves or figures.previous is None:
+        return card("Movement between tiers", h("p", "There is no earlier slice to compare with.", class_="empty"))
+    known = {(row["from_tier"], row["to_tier"]): row for row in moves}
+    cells = [
+        _move(known[source, target], source, target)
+        for source in (*TIERS, OUTSIDE)
+        for target in (*TIERS, OUTSIDE)
+        if (source, target) in known
+    ]
+    rank = {tier: place for place, tier in enumerate(TIERS)}
+    inside = [row for row in moves if OUTSIDE not in (row["from_tier"], row["to_tier"])]
+    up = sum(int(row["customers"]) for row in inside if rank[row["to_tier"]] < rank[row["from_tier"]])
+    down = sum(int(row["customers"]) for row in inside if rank[row["to_tier"]] > rank[row["from_tier"]])
+    came = sum(int(row["customers"]) for row in moves if row["from_tier"] == OUTSIDE)
+    left = sum(int(row["customers"]) for row in moves if row["to_tier"] == OUTSIDE)
+    index = next((row["mobility_index"] for row in moves if row["mobility_index"] is not None), None)
+    words = f"{count(up)} moved up, {count(down)} down; {count(came)} are new, {count(left)} left. "
+    words += f"Mobility index {NONE if index is None else f'{float(index):.3f}'} (0: nobody moved)."
+    since = day(figures.previous)
+    return card(
+        "Movement between tiers",
+        heat(f"Share of customers by tier on {since} and tier now", cells),
+        h("p", words),
+        note=f"Row: tier on {since}. Column: tier now. Share of those of the row who stayed with the bank.",
+    )
+
+
+def _move(row: Row, source: str, target: str) -> Cell:
+    names = {tier: title(tier) for tier in TIERS} | {OUTSIDE: "Left" if target == OUTSIDE else "New"}
+    share = row["probability"]
+    text = count(row["customers"]) if share is None else percent(share).replace(" %", "%")
+    tip = f"{names[source]} to {names[target]}: {plural(int(row['customers']), 'customer')}"
+    column = "Left" if target == OUTSIDE else title(target)
+    weight = None if share is None else float(share)
+    return Cell(column, names[source], weight, text, tip + (f", {percent(share)}" if share is not None else ""))
