@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.features.declaration import Feature
@@ -22,11 +22,12 @@ def aggregate_balances(
     rounded HALF_UP to the minor unit: money moved between own accounts changes nothing.
     Lowest and highest are those of any one account; days overdrawn are added up over accounts.
     """
-    starts = [_start(feature, as_of) for feature in features]
-    spans = _level_spans(balances, owners=owners, earliest=min(starts, default=as_of), as_of=as_of).unionByName(
-        _life_spans(owners, as_of=as_of)
+    earliest = min((_start(feature, as_of) for feature in features), default=as_of)
+    levels = _level_spans(balances, owners=owners, earliest=earliest, as_of=as_of)
+    spans = levels.unionByName(_life_spans(owners, as_of=as_of))
+    return spans.groupBy("customer_id").agg(
+        *[F.expr(f"{_aggregate(feature, as_of)} as {feature.name}") for feature in features]
     )
-    return spans.groupBy("customer_id").agg(*[_aggregate(feature, as_of).alias(feature.name) for feature in features])
 
 
 def _level_spans(balances: DataFrame, *, owners: DataFrame, earliest: date, as_of: date) -> DataFrame:
@@ -58,22 +59,21 @@ def _start(feature: Feature, as_of: date) -> date:
     return as_of - timedelta(days=(feature.days(as_of) or 1) - 1)
 
 
-def _aggregate(feature: Feature, as_of: date) -> Column:
-    kinds = [F.col(dimension).isin(*values) for dimension, values in feature.where]
-    wanted = kinds[0] if kinds else F.lit(True)
-    start = F.lit(_start(feature, as_of))
-    overlap = F.greatest(F.date_diff("to_day", F.greatest(F.col("from_day"), start)) + 1, F.lit(0))
-    days = F.when(wanted, overlap).otherwise(0)
-    balance, life = F.col("balance_minor"), F.col("balance_minor").isNull()
+def _aggregate(feature: Feature, as_of: date) -> str:
+    kinds = [f"{dimension} in ({', '.join(map(repr, values))})" for dimension, values in feature.where]
+    wanted = " and ".join(kinds) or "true"
+    start = f"date'{_start(feature, as_of)}'"
+    # Days of the span within the window; a span that lies before it has none.
+    days = f"if({wanted}, greatest(datediff(to_day, greatest(from_day, {start})) + 1, 0), 0)"
     if feature.aggregate == "balance_last":
-        return F.sum(F.when(days > 0, balance))
+        return f"sum(if({days} > 0, balance_minor, 0L))"
     if feature.aggregate == "overdrawn_days":
-        return F.sum(F.when(balance < 0, days).otherwise(0))
+        return f"sum(if(balance_minor < 0, {days}, 0))"
     if feature.aggregate == "balance_average":
-        first = F.greatest(F.min(F.when(wanted & life, F.col("from_day"))), start)
-        divisor = (F.date_diff(F.lit(as_of), first) + 1).cast("decimal(10,0)")
-        return F.round(F.sum(balance * days).cast("decimal(28,0)") / divisor, 0).cast("bigint")
-    extreme, with_zero = (F.min, F.least) if feature.aggregate == "balance_lowest" else (F.max, F.greatest)
-    known = extreme(F.when(days > 0, balance))
-    unbooked = F.sum(F.when(life, days).otherwise(-days)) > 0
-    return F.when(unbooked, with_zero(known, F.lit(0))).otherwise(known)
+        first = f"greatest(min(if({wanted} and balance_minor is null, from_day, null)), {start})"
+        divisor = f"cast(datediff(date'{as_of}', {first}) + 1 as decimal(10,0))"
+        return f"cast(round(cast(sum(balance_minor * {days}) as decimal(28,0)) / {divisor}, 0) as bigint)"
+    extreme, with_zero = ("min", "least") if feature.aggregate == "balance_lowest" else ("max", "greatest")
+    known = f"{extreme}(if({days} > 0, balance_minor, null))"
+    unbooked = f"sum(if(balance_minor is null, {days}, -{days})) > 0"
+    return f"if({unbooked}, {with_zero}({known}, 0L), {known})"

@@ -11,14 +11,15 @@ from pyspark.sql import functions as F
 from portrait.entities import as_of as versions_at
 from portrait.features.balances import aggregate_balances
 from portrait.features.compiler import aggregate_events, as_declared
-from portrait.features.declaration import FeatureSet
+from portrait.features.declaration import Feature, FeatureSet
 from portrait.features.facts import (
     account_events,
-    account_owners,
+    account_people,
     account_roles,
     card_events,
     holding_events,
     loan_events,
+    owners_of,
     transaction_events,
 )
 
@@ -44,26 +45,26 @@ def customer_features(
     know is NULL, and so is every feature of a source that is None; where a source is present and nothing happened,
     counts and amounts are 0 and days since the event NULL.
     """
-    roles = account_roles(accounts=accounts, account_parties=account_parties, as_of=as_of)
-    owners = account_owners(roles)
-    events = {
-        "transactions": transaction_events(transactions, as_of=as_of),
+    people = account_people(account_parties, as_of=as_of)
+    owners = owners_of(people)
+    roles = account_roles(people, accounts=accounts, as_of=as_of)
+    entities = {
         "accounts": account_events(roles, as_of=as_of),
         "cards": None if cards is None else card_events(cards, owners=owners, as_of=as_of),
         "loans": None if loans is None else loan_events(loans, owners=owners, as_of=as_of),
         "holdings": None if holdings is None else holding_events(holdings, products=products, as_of=as_of),
     }
-    parts = [
-        aggregate_events(frame, features=features.of_source(source), as_of=as_of)
-        for source, frame in events.items()
-        if frame is not None and features.of_source(source)
-    ]
+    delivered = {source: events for source, events in entities.items() if events is not None}
+    standing = aggregate_events(delivered, features=(*_POPULATION, *features.features), as_of=as_of)
+    parts = [standing.where("open_accounts > 0"), _attributes(customers, as_of=as_of)]
+    if declared := features.of_source("transactions"):
+        bookings = {"transactions": transaction_events(transactions, as_of=as_of)}
+        parts.append(aggregate_events(bookings, features=declared, as_of=as_of))
     if declared := features.of_source("balances"):
-        parts.append(aggregate_balances(balances, owners=owners, features=declared, as_of=as_of))
-    population = _population(owners, as_of=as_of).join(_attributes(customers, as_of=as_of), "customer_id", how="left")
-    wide = reduce(lambda left, right: left.join(right, on="customer_id", how="left"), parts, population)
-    return wide.select(
-        F.lit(as_of).alias("as_of"),
+        parts.append(aggregate_balances(balances, owners=owners_of(roles), features=declared, as_of=as_of))
+    wide = reduce(lambda left, right: left.join(right, on="customer_id", how="left"), parts)
+    return wide.selectExpr(
+        f"date'{as_of}' as as_of",
         "customer_id",
         "tenure_days",
         *ATTRIBUTES,
@@ -71,20 +72,17 @@ def customer_features(
     )
 
 
+# Who belongs to the slice, measured like everything else.
+_OWNED = ("role", ("owner",))
+_POPULATION = (
+    Feature("tenure_days", source="accounts", aggregate="days_since_first", of=None, where=(_OWNED,)),
+    Feature("open_accounts", source="accounts", aggregate="count", of=None, where=(_OWNED, ("state", ("open",)))),
+)
+
 ATTRIBUTES = (
     "age_years", "gender", "region_id", "residence", "occupation", "education", "marital_status", "children",
     "declared_income", "risk_level", "risk_assessed_on", "consent_marketing",
 )  # fmt: skip
-
-
-def _population(owners: DataFrame, *, as_of: date) -> DataFrame:
-    """Owners with an account open at `as_of`, and the days since their first account was opened."""
-    return (
-        owners.groupBy("customer_id")
-        .agg(F.min("opened_on").alias("first"), F.bool_or(F.col("state") == "open").alias("present"))
-        .where("present")
-        .select("customer_id", F.date_diff(F.lit(as_of), "first").alias("tenure_days"))
-    )
 
 
 def _attributes(customers: DataFrame, *, as_of: date) -> DataFrame:

@@ -23,6 +23,9 @@ Aggregate = Literal[
 ]  # fmt: skip
 WindowName = Literal["7d", "30d", "90d", "180d", "365d", "mtd", "life"]
 
+Conditions = tuple[tuple[str, tuple[str, ...]], ...]
+"""Dimensions with the values that count."""
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 # Values become parts of column names and of SQL text, so they may hold nothing that SQL would read otherwise.
 Value = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
@@ -91,10 +94,10 @@ class Feature:
     source: str
     aggregate: str
     of: str | None
-    where: tuple[tuple[str, tuple[str, ...]], ...]
-    window: str | None
-    description: str
-    classification: str
+    where: Conditions
+    window: str | None = None
+    description: str = ""
+    classification: str = "internal"
 
     @property
     def physical_type(self) -> str:
@@ -250,7 +253,6 @@ def _feature(
         of=measure.of,
         where=tuple((conditions | {key: (value,) for key, value in split}).items()),
         window=window,
-        description="",
         classification=measure.classification,
     )
     text = [measure.description.rstrip("."), *(f"{key} {value}" for key, value in split)]

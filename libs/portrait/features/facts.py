@@ -7,32 +7,41 @@ from __future__ import annotations
 
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from portrait.entities import as_of as versions_at
 from portrait.entities.money import to_minor
 
 
-def account_roles(*, accounts: DataFrame, account_parties: DataFrame, as_of: date) -> DataFrame:
+def account_people(account_parties: DataFrame, *, as_of: date) -> DataFrame:
+    """One row a person and account at `as_of`: account_id, customer_id, role.
+
+    An account has one owner, so that money counts once: of several the one with the least id, the others are users.
+    """
+    persons = versions_at(account_parties, as_of).where(F.col("party_kind") == "person")
+    is_owner = F.col("role") == "owner"
+    owner = F.min(F.when(is_owner, F.col("party_id"))).over(Window.partitionBy("account_id"))
+    return persons.select(
+        "account_id",
+        F.col("party_id").alias("customer_id"),
+        F.when(is_owner & (F.col("party_id") != owner), "user").otherwise(F.col("role")).alias("role"),
+    )
+
+
+def account_roles(people: DataFrame, *, accounts: DataFrame, as_of: date) -> DataFrame:
     """One row a person and account opened by `as_of`: account_id, customer_id, role, kind, opened_on, closed_on, state.
 
     `state` is `open` until the end of the day of closing; a closing that lies after `as_of` is not yet known of.
     """
     opened = _standing(versions_at(accounts, as_of), opened="opened_on", closed="closed_on", as_of=as_of)
-    persons = versions_at(account_parties, as_of).where(F.col("party_kind") == "person")
-    return persons.select("account_id", F.col("party_id").alias("customer_id"), "role").join(
-        opened.select("account_id", "kind", "opened_on", "closed_on", "state"), on="account_id", how="inner"
-    )
+    known = opened.select("account_id", "kind", "opened_on", "closed_on", "state")
+    return people.join(known, on="account_id", how="inner")
 
 
-def account_owners(roles: DataFrame) -> DataFrame:
-    """One row an account: its owner. Where a bank names several, the least id, so that money counts once."""
-    owners = roles.where(F.col("role") == "owner")
-    return owners.groupBy("account_id").agg(
-        F.min("customer_id").alias("customer_id"),
-        *[F.first(name).alias(name) for name in ("kind", "opened_on", "closed_on", "state")],
-    )
+def owners_of(people: DataFrame) -> DataFrame:
+    """One row an account that has an owner."""
+    return people.where(F.col("role") == "owner").drop("role")
 
 
 def transaction_events(transactions: DataFrame, *, as_of: date) -> DataFrame:
@@ -59,9 +68,7 @@ def account_events(roles: DataFrame, *, as_of: date) -> DataFrame:
 def card_events(cards: DataFrame, *, owners: DataFrame, as_of: date) -> DataFrame:
     """Cards issued by `as_of`; a card without a holder of its own is the account owner's."""
     issued = _standing(versions_at(cards, as_of), opened="issued_on", closed="closed_on", as_of=as_of)
-    owned = issued.withColumnRenamed("customer_id", "holder_id").join(
-        owners.select("account_id", "customer_id"), on="account_id", how="left"
-    )
+    owned = issued.withColumnRenamed("customer_id", "holder_id").join(owners, on="account_id", how="left")
     return owned.select(
         F.coalesce("holder_id", "customer_id").alias("customer_id"),
         "type",
@@ -81,7 +88,7 @@ def loan_events(loans: DataFrame, *, owners: DataFrame, as_of: date) -> DataFram
     running = (F.add_months("granted_on", F.col("months")) > F.lit(as_of)) & ~F.coalesce(
         F.col("status").isin("A", "B"), F.lit(False)
     )
-    return known.join(owners.select("account_id", "customer_id"), on="account_id", how="inner").select(
+    return known.join(owners, on="account_id", how="inner").select(
         "customer_id",
         "status",
         F.when(F.coalesce(running, F.lit(True)), "open").otherwise("finished").alias("state"),

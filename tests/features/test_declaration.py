@@ -1,0 +1,108 @@
+"""What conf/features may say, and what becomes of it."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from portrait.errors import ConfigurationError
+from portrait.features import FeatureSet, load_features
+
+MEASURE = """
+  - measure: {measure}
+    aggregate: {aggregate}
+    description: Something that is measured
+{more}"""
+
+
+def declared(tmp_path: Path, *measures: str, source: str = "transactions", head: str = "") -> FeatureSet:
+    (tmp_path / "features").mkdir(exist_ok=True)
+    text = f"source: {source}\n{head}measures:" + "".join(measures)
+    (tmp_path / "features" / "some.yml").write_text(text, encoding="utf-8")
+    return load_features(tmp_path)
+
+
+def measure(name: str = "thing", aggregate: str = "count", **more: str) -> str:
+    lines = "".join(f"    {key}: {value}\n" for key, value in more.items())
+    return MEASURE.format(measure=name, aggregate=aggregate, more=lines)
+
+
+def test_one_feature_a_value_and_window(tmp_path: Path) -> None:
+    found = declared(tmp_path, measure(windows="[30d, life]", by="{channel: [atm, pos]}"))
+    assert [feature.name for feature in found.features] == [
+        "thing_channel_atm_30d", "thing_channel_atm_life", "thing_channel_pos_30d", "thing_channel_pos_life",
+    ]  # fmt: skip
+
+
+def test_a_named_set_stands_for_its_values(tmp_path: Path) -> None:
+    found = declared(tmp_path, measure(where="{type: cash}"), head="value_sets: {cash: [in, out]}\n")
+    assert found.features[0].where == (("type", ("in", "out")),)
+
+
+def test_month_to_date_is_as_long_as_the_month_is_old(tmp_path: Path) -> None:
+    found = declared(tmp_path, measure(windows="[mtd, 7d, life]"))
+    assert [feature.days(date(2024, 3, 15)) for feature in found.features] == [15, 7, None]
+
+
+def test_types_follow_from_the_aggregate(tmp_path: Path) -> None:
+    found = declared(
+        tmp_path,
+        measure("a", "sum", of="amount"),
+        measure("b", "count"),
+        measure("c", "days_since_last"),
+        measure("d", "distinct_days", windows="[30d]"),
+    )
+    assert [column.physical_type for column in found.columns()] == ["DECIMAL(18,2)", "BIGINT", "INT", "BIGINT"]
+
+
+def test_the_description_names_window_value_and_the_meaning_of_null(tmp_path: Path) -> None:
+    found = declared(tmp_path, measure(aggregate="sum", of="amount", windows="[90d]", by="{category: travel}"))
+    assert found.columns()[0].description == (
+        "Something that is measured, category travel, over the 90 days that end with as_of. "
+        "Account currency; 0 when nothing happened, NULL when the feed is absent."
+    )
+
+
+@pytest.mark.parametrize(
+    ("broken", "names"),
+    [
+        (measure(windows="[31d]"), "windows"),
+        (measure(wimdows="[30d]"), "wimdows"),
+        (measure(where="{colour: red}"), "colour"),
+        (measure(aggregate="median"), "aggregate"),
+        (measure(aggregate="sum"), "of"),
+        (measure(aggregate="sum", of="balance"), "balance"),
+        (measure(aggregate="count", of="amount"), "of"),
+        (measure(aggregate="distinct_days", windows="[90d]"), "distinct_days"),
+        (measure(aggregate="balance_average", windows="[30d]"), "balance_average"),
+        (measure(where='{type: "x\') or (1=1"}'), "where"),
+        (measure() + measure(), "thing"),
+    ],
+)
+def test_a_broken_declaration_is_refused_with_its_place(tmp_path: Path, broken: str, names: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        declared(tmp_path, broken)
+    assert names in str(refused.value)
+    assert "some.yml:" in refused.value.where
+    assert refused.value.remedy
+
+
+def test_an_average_over_the_whole_life_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="windows"):
+        declared(tmp_path, measure(aggregate="balance_average", windows="[life]"), source="balances")
+
+
+def test_a_folder_without_declarations_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no features"):
+        load_features(tmp_path)
+
+
+def test_names_that_other_tables_read_are_declared(features: FeatureSet) -> None:
+    windows = ("7d", "30d", "90d", "180d", "365d", "life")
+    needed = {f"{name}_{window}" for name in ("txn_count", "credit_amount", "debit_amount") for window in windows}
+    needed |= {"customer_txn_count_365d", "customer_txn_amount_365d", "days_since_customer_txn", "days_since_txn"}
+    needed |= {"balance_last", "balance_avg_30d", "balance_min_90d", "holdings_amount", "investment_amount"}
+    needed |= {"account_count", "card_count", "loan_count", "loan_amount", "holding_count", "salary_count_90d"}
+    assert needed <= {feature.name for feature in features.features}
