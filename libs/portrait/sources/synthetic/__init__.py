@@ -1,0 +1,6 @@
+"""A synthetic bank of any size, written by Spark, with planted behaviour groups and bad rows (`docs/synthetic.md`)."""
+
+from portrait.sources.synthetic.bank import DEFAULT_START, last_day
+from portrait.sources.synthetic.landing import land_synthetic
+
+__all__ = ["DEFAULT_START", "land_synthetic", "last_day"]
