@@ -32,7 +32,7 @@ from portrait.ingest.verdicts import (
 from portrait.lake import Lake
 
 QUARANTINE = "ops.quarantine"
-_ROWS_PER_FILE = 500_000  # a small feed makes one bronze file, not one for each task
+_ROWS_PER_FILE = 100_000  # a small feed makes one bronze file, not one for each task
 
 
 @dataclass

@@ -261,9 +261,8 @@ def _inspect_parquet(source: Path) -> Inspection:
 
 def _contract_type(kind: pa.DataType) -> str:
     """An Arrow type in the contract's words; Arrow's own word for what contracts do not know."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    text = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_string(text) or pa.types.is_large_string(text):
         return "STRING"
     if pa.types.is_decimal(kind):
         return f"DECIMAL({kind.precision},{kind.scale})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -56,9 +57,11 @@ def _take_in(
     open_feeds = {feed: admission for feed, admission in admissions.items() if not admission.refusals}
     admitted = [pair for admission in open_feeds.values() for pair in admission.admitted]
     _forget_quarantined(lake, {manifest.hash for _, manifest in admitted} & again)
+    sizes: Counter[tuple[str, str]] = Counter()
     for landed, manifest in admitted:
         stage(lake.root, landed, manifest, run=lake.run_number)
-    streams = sorted({(manifest.feed, KINDS[manifest.format]) for _, manifest in admitted})
+        sizes[manifest.feed, KINDS[manifest.format]] += landed.size
+    streams = [stream for stream, _ in sizes.most_common()]  # the longest first: the others fit beside it
     results = _run_streams(lake, catalogue, streams, loaded_at=loaded_at)
     refused = {(item.manifest.feed, item.manifest.hash) for item in results if item.status != "accepted"}
     decided = [item for admission in admissions.values() for item in admission.turned_away]
