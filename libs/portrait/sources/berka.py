@@ -24,6 +24,7 @@ LOANS_KNOWN_ON: Final = date(1998, 12, 31)  # the day on which the status of run
 TRANSACTIONS: Final = "trans_bankwide_19930101_19940331.csv"
 TABLES: Final = ("account", "client", "disp", "card", "loan", "order", "district")
 FILE_NAME: Final = "berka.csv"
+AS_PUBLISHED: Final = "the mapping knows the files of the PKDD'99 challenge as published; compare with these"
 
 Record = dict[str, str]
 Row = dict[str, object]
@@ -48,8 +49,18 @@ def land_berka(*, source: Path, landing: Path, until: date | None = None) -> dic
         "products": bank.products(),
         "holdings": bank.holdings(),
     }
+    written: dict[str, int] = {}
     with delivery(landing) as staging:
-        return {feed: _write(staging, feed, records) for feed, records in rows.items()}
+        for feed, records in rows.items():
+            try:
+                written[feed] = _write(staging, feed, records)
+            except (KeyError, ValueError) as error:  # a missing column or reference; a date or number that is none
+                raise InputRefused(
+                    "a column or reference is missing, or a date or number is none",
+                    where=f"{source}, feed {feed}",
+                    remedy=AS_PUBLISHED,
+                ) from error
+    return written
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,7 @@ class BerkaBank:
         for record in self._table("client"):
             since = self._client_since.get(record["client_id"])
             if since is None:
-                raise self._refusal("client", "a client without an account", record["client_id"])
+                raise InputRefused("a client has no account", where=f"{self.source}: client, disp", remedy=AS_PUBLISHED)
             if self._knew(since):
                 birth_date, gender = born(record["birth_number"])
                 yield {
@@ -288,8 +299,7 @@ class BerkaBank:
         return words[word]
 
     def _refusal(self, table: str, what: str, value: str) -> InputRefused:
-        remedy = "the mapping knows the files of the PKDD'99 challenge as published; compare with these"
-        return InputRefused(f"{what}: {value!r}", where=f"{self.source}: {table}", remedy=remedy)
+        return InputRefused(f"{what}: {value!r}", where=f"{self.source}: {table}", remedy=AS_PUBLISHED)
 
     def _table(self, table: str) -> Iterator[Record]:
         return self._records(self.source / f"{table}.asc", delimiter=";")
@@ -339,10 +349,11 @@ def _inserted(day: date) -> Row:
 
 def _write(staging: Staging, feed: str, rows: Iterable[Row]) -> int:
     columns = FEED_COLUMNS[feed]
-    count = 0
     with staging.file(feed, FILE_NAME).open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        for count, row in enumerate(rows, start=1):
+        written = 0
+        for row in rows:
             writer.writerow(row)
-    return count
+            written += 1
+    return written

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -77,4 +76,4 @@ def _move(source: Path, destination: Path) -> None:
             target = destination / staged.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             if not (target.exists() and filecmp.cmp(staged, target, shallow=False)):
-                os.replace(staged, target)
+                staged.replace(target)

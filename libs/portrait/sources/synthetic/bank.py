@@ -1,4 +1,4 @@
-"""The bank's customers with their planted habits: one row a customer, from which every feed is derived without joins."""
+"""The bank's customers with their planted habits: one row a customer, from which every feed is derived."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Feed frames as CSV files: every file written by one task, in a total order, so that its bytes depend on nothing else."""
+"""Feed frames as CSV files: one task writes a file, in a total order, so that its bytes depend on nothing else."""
 
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
@@ -44,7 +43,7 @@ def _text(rows: DataFrame, name: str) -> Column:
 
 
 def write_lines(staging: Staging, feed: str, lines: DataFrame) -> int:
-    """Write (file, order, line) as `<feed>/<file>.csv`, each with a header, sorted by (order, line); returns the rows."""
+    """Write (file, order, line) as `<feed>/<file>.csv` with a header, sorted by (order, line); returns the rows."""
     columns = FEED_COLUMNS[feed]
     work = staging.work(feed)
     sorted_lines = lines.repartition("file").sortWithinPartitions("file", "order", "line")
@@ -77,7 +76,7 @@ def write_truth(staging: Staging, name: str, frame: DataFrame, order: Sequence[s
     work = staging.work(f"truth-{name}")
     frame.repartition(1).sortWithinPartitions(*order).write.options(**NO_MARKERS).parquet(str(work))
     (part,) = work.glob("part-*")
-    os.replace(part, staging.truth(f"{name}/part-0.parquet"))
+    part.replace(staging.truth(f"{name}/part-0.parquet"))
 
 
 def _with_header(part: Path, target: Path, header: str) -> int:

@@ -240,7 +240,7 @@ def _opened_and_closed(rows: DataFrame) -> DataFrame:
 
 
 def _records(feed: str, rows: DataFrame, values: dict[str, Column]) -> DataFrame:
-    """The feed's columns in order: from `values`, else the row's column of that name, else empty; the day `on` stays."""
+    """The day `on`, and the feed's columns: from `values`, else the row's column of that name, else empty."""
     present = {
         **{name: F.col(name) for name in rows.columns},
         "changed_at": F.col("on").cast("timestamp"),
