@@ -6,7 +6,7 @@ A rerun with nothing new commits nothing.
 
 from __future__ import annotations
 
-from portrait.entities.balances import affected_accounts, balance_runs, close_days
+from portrait.entities.balances import affected_accounts, balance_runs, close_days, measure_days
 from portrait.entities.reconciliation import differences, load_policy
 from portrait.job import job_arguments, open_lake
 
@@ -21,12 +21,16 @@ def main(argv: list[str] | None = None) -> None:
         new = lake.new_rows(BOOKINGS, consumer="silver.balances")
         if new.isEmpty():
             return
-        accounts = affected_accounts(lake.read(BOOKINGS), new=new)
-        transactions = lake.read("silver.transactions").join(accounts, on="account_id", how="left_semi")
-        closings = close_days(transactions).persist()
+        transactions, accounts = lake.read("silver.transactions"), None
+        if lake.has("silver.balances"):
+            accounts = affected_accounts(lake.read(BOOKINGS), new=new)
+            transactions = transactions.join(accounts, on="account_id", how="left_semi")
+        days = measure_days(transactions).persist()
+        closings = close_days(days).persist()
         lake.merge("silver.balances", balance_runs(closings), replacing=accounts)
         lake.merge("ops.reconciliation", differences(closings, policy=policy), replacing=accounts)
         closings.unpersist()
+        days.unpersist()
 
 
 if __name__ == "__main__":

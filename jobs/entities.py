@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
             if new.isEmpty():
                 continue
             changes = dimension.changes(lake.read(dimension.source), new=new)
-            touched = changes.select(*dimension.key).distinct()
+            touched = changes.select(*dimension.key).distinct() if lake.has(dimension.table) else None
             lake.merge(dimension.table, dimension.versions(changes), replacing=touched)
 
 

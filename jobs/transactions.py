@@ -21,7 +21,9 @@ def main(argv: list[str] | None = None) -> None:
         moved = None if parties is None else lake.new_rows(PARTIES, consumer=TABLE)
         if new.isEmpty() and (moved is None or moved.isEmpty()):
             return
-        bookings = affected_bookings(lake.read(BOOKINGS), new=new, moved=moved)
+        bookings = lake.read(BOOKINGS)
+        if lake.has(TABLE):
+            bookings = affected_bookings(bookings, new=new, moved=moved)
         lake.merge(TABLE, resolve_transactions(bookings, parties=parties))
 
 

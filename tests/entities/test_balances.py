@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from chispa import assert_df_equality
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
+from tests.entities.chain import Booking, close_account
 
-from portrait.entities.balances import balance_runs, close_days
+from portrait.entities.balances import balance_runs, close_days, measure_days
 from portrait.entities.reconciliation import ReconciliationPolicy, differences
 
 BOOKINGS = "account_id string, booked_on date, signed_minor bigint, balance_after decimal(18,2)"
 CLOSINGS = "account_id string, day date, expected_minor bigint, closing_minor bigint"
-Booking = tuple[int, int, int | None]
-"""Day of January, signed minor units, balance after in minor units."""
 
 
 def day(number: int) -> date:
@@ -38,60 +37,61 @@ def frame(spark: SparkSession, accounts: dict[str, list[Booking]]) -> DataFrame:
     return spark.createDataFrame(rows, BOOKINGS)
 
 
-def closings(spark: SparkSession, *bookings: Booking) -> list[tuple[int, int, int]]:
-    found = close_days(frame(spark, {"a": list(bookings)})).collect()
-    return sorted(((row.day - day(0)).days, row.expected_minor, row.closing_minor) for row in found)
-
-
-def test_chain_that_closes_takes_the_expected_balance_of_each_day(spark: SparkSession) -> None:
-    assert closings(spark, (1, 700, 700), (2, 300, 1000), (2, -100, 900), (5, -400, 500)) == [
-        (1, 700, 700),
-        (2, 900, 900),
-        (5, 500, 500),
-    ]
-
-
-def test_break_takes_the_nearest_reported_balance(spark: SparkSession) -> None:
-    assert closings(spark, (1, 700, 700), (2, 300, 950), (2, 10, 1500), (3, 50, 1000)) == [
-        (1, 700, 700),
-        (2, 1010, 950),
-        (3, 1000, 1000),
-    ]
-
-
-def test_smaller_of_two_equally_near_balances_is_taken(spark: SparkSession) -> None:
-    assert closings(spark, (1, 700, 700), (2, 150, 840), (2, 150, 1160))[1] == (2, 1000, 840)
-
-
-def test_every_break_starts_from_the_closing_balance_before(spark: SparkSession) -> None:
-    assert closings(spark, (1, 700, 700), (2, 100, 900), (3, 100, 1000), (4, 100, 1200)) == [
-        (1, 700, 700),
-        (2, 800, 900),
-        (3, 1000, 1000),
-        (4, 1100, 1200),
-    ]
-
-
-def test_booking_without_balance_moves_the_chain(spark: SparkSession) -> None:
-    assert closings(spark, (1, 700, 700), (2, 300, None), (3, 10, 1010)) == [
-        (1, 700, 700),
-        (2, 1000, 1000),
-        (3, 1010, 1010),
-    ]
-
-
-def test_account_without_any_reported_balance_starts_at_zero(spark: SparkSession) -> None:
-    assert closings(spark, (1, 700, None), (2, -300, None)) == [(1, 700, 700), (2, 400, 400)]
-
-
-def test_unknown_opening_balance_follows_from_the_links_of_the_first_day(spark: SparkSession) -> None:
+# Accounts whose bookings and (day, expected, closing) are worked out by hand; all of them close in one Spark job.
+BY_HAND: dict[str, tuple[list[Booking], list[tuple[int, int, int]]]] = {
+    "a chain that closes takes the expected balance of each day": (
+        [(1, 700, 700), (2, 300, 1000), (2, -100, 900), (5, -400, 500)],
+        [(1, 700, 700), (2, 900, 900), (5, 500, 500)],
+    ),
+    "the order of rows does not matter": (
+        [(2, 5, 605), (1, -100, 600), (1, 700, 700)],
+        [(1, 600, 600), (2, 605, 605)],
+    ),
+    "a break takes the nearest reported balance": (
+        [(1, 700, 700), (2, 300, 950), (2, 10, 1500), (3, 50, 1000)],
+        [(1, 700, 700), (2, 1010, 950), (3, 1000, 1000)],
+    ),
+    "of two equally near balances the smaller is taken": (
+        [(1, 700, 700), (2, 150, 840), (2, 150, 1160)],
+        [(1, 700, 700), (2, 1000, 840)],
+    ),
+    "a break starts from the closing balance after the break before": (
+        [(1, 700, 700), (2, 100, 900), (3, 100, 1000), (4, 100, 1200)],
+        [(1, 700, 700), (2, 800, 900), (3, 1000, 1000), (4, 1100, 1200)],
+    ),
+    "a booking without balance moves the chain": (
+        [(1, 700, 700), (2, 300, None), (3, 10, 1010)],
+        [(1, 700, 700), (2, 1000, 1000), (3, 1010, 1010)],
+    ),
+    "an account without any reported balance starts at zero": (
+        [(1, 700, None), (2, -300, None)],
+        [(1, 700, 700), (2, 400, 400)],
+    ),
     # 500 before the first booking: 500 -> 0 -> 200. Nearest to the movement (-300) would be 0.
-    assert closings(spark, (1, -500, 0), (1, 200, 200), (2, 10, 210)) == [(1, 200, 200), (2, 210, 210)]
-
-
-def test_circular_first_day_takes_the_balance_nearest_to_its_movements(spark: SparkSession) -> None:
+    "an unknown opening balance follows from the links of the first day": (
+        [(1, -500, 0), (1, 200, 200), (2, 10, 210)],
+        [(1, 200, 200), (2, 210, 210)],
+    ),
     # 1000 -> 1500 -> 1000, or 1500 -> 1000 -> 1500: the day alone does not tell.
-    assert closings(spark, (1, 500, 1500), (1, -500, 1000)) == [(1, 1000, 1000)]
+    "a circular first day takes the balance nearest to its movements": (
+        [(1, 500, 1500), (1, -500, 1000)],
+        [(1, 1000, 1000)],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def closed_by_hand(spark: SparkSession) -> dict[str, list[tuple[int, int, int]]]:
+    rows = close_days(measure_days(frame(spark, {name: case[0] for name, case in BY_HAND.items()}))).collect()
+    found: dict[str, list[tuple[int, int, int]]] = {name: [] for name in BY_HAND}
+    for row in sorted(rows, key=lambda row: row.day):
+        found[row.account_id].append(((row.day - day(0)).days, row.expected_minor, row.closing_minor))
+    return found
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_account_closes_as_worked_out_by_hand(closed_by_hand: dict[str, list[tuple[int, int, int]]], name: str) -> None:
+    assert closed_by_hand[name] == BY_HAND[name][1]
 
 
 def test_days_of_one_balance_are_one_run(spark: SparkSession) -> None:
@@ -120,28 +120,6 @@ def test_each_difference_is_a_row_reported_less_expected(spark: SparkSession) ->
 
 def test_difference_of_the_tolerance_is_no_row(spark: SparkSession) -> None:
     assert [row[1] for row in difference_rows(spark, "0.10")] == [day(3)]
-
-
-def reference(bookings: list[Booking]) -> list[tuple[int, int, int]]:
-    """(day, expected, closing) by the rules of the data model, one booking after the other."""
-    by_day: dict[int, list[Booking]] = defaultdict(list)
-    for booking in bookings:
-        by_day[booking[0]].append(booking)
-    rows: list[tuple[int, int, int]] = []
-    for number in sorted(by_day):
-        movement = sum(signed for _, signed, _ in by_day[number])
-        reported = {after for _, _, after in by_day[number] if after is not None}
-        expected = (rows[-1][2] if rows else 0) + movement
-        closing = expected
-        if reported and expected not in reported:
-            closing = min(reported, key=lambda balance: (abs(balance - expected), balance))
-            if not rows:
-                ends = Counter(after for _, _, after in by_day[number] if after is not None)
-                ends.subtract(after - signed for _, signed, after in by_day[number] if after is not None)
-                candidates = [balance for balance, surplus in ends.items() if surplus == 1 and balance in reported]
-                closing = candidates[0] if len(candidates) == 1 else closing
-        rows.append((number, expected if rows else closing, closing))
-    return rows
 
 
 small = st.integers(-6, 6)
@@ -179,9 +157,9 @@ def test_every_account_day_closes_as_the_rules_say(spark: SparkSession, historie
     expected = [
         (account, day(number), before, after)
         for account, history in named.items()
-        for number, before, after in reference(history)
+        for number, before, after in close_account(history)
     ]
-    found = sorted(tuple(row) for row in close_days(frame(spark, named).repartition(3)).collect())
+    found = sorted(tuple(row) for row in close_days(measure_days(frame(spark, named).repartition(3))).collect())
     assert found == sorted(expected)
 
 
@@ -207,15 +185,9 @@ def _clipped(transactions: DataFrame, until: int) -> DataFrame:
     """What a slice of that day reads: runs that start by then, the last one open."""
     last = f"date'{day(until)}'"
     return (
-        balance_runs(close_days(transactions))
+        balance_runs(close_days(measure_days(transactions)))
         .where(f"from_day <= {last}")
         .selectExpr(
             "account_id", "from_day", f"if(to_day < {last}, to_day, null) as to_day", "balance", "balance_minor"
         )
     )
-
-
-def test_an_instant_of_the_day_is_not_needed(spark: SparkSession) -> None:
-    """Only days count: the same bookings in another order of rows close alike."""
-    rows = [(1, 700, 700), (1, -100, 600), (2, 5, 605)]
-    assert closings(spark, *rows) == closings(spark, *reversed(rows)) == [(1, 600, 600), (2, 605, 605)]

@@ -99,35 +99,38 @@ def test_booking_of_the_last_second_belongs_to_its_day(spark: SparkSession) -> N
     assert resolve_transactions(frame, parties=None).collect()[0].booked_on == date(1993, 1, 5)
 
 
-def owner_on_the_5th(spark: SparkSession, *rows: tuple[Any, ...]) -> str | None:
-    found = resolve_transactions(bookings(spark, booking()), parties=parties(spark, *rows)).collect()
-    assert len(found) == 1
-    owner_id: str | None = found[0].customer_id
-    return owner_id
+# Parties of an account and who owns it at the end of 5 January; all accounts in one Spark job.
+OWNERS: dict[str, tuple[list[tuple[Any, ...]], str | None]] = {
+    "who comes during the day owns the whole day": (
+        [owner("old", jan(1), jan(5, 20)), owner("new", jan(5, 20))],
+        "new",
+    ),
+    "until midnight after the day still owns it": ([owner("old", jan(1), jan(6)), owner("new", jan(6))], "old"),
+    "smallest of several": ([owner("q", jan(1)), owner("p", jan(3)), owner("r", jan(2))], "p"),
+    "next one when the smallest has left": ([owner("q", jan(1)), owner("p", jan(1), jan(4))], "q"),
+    "a user is no owner": ([owner("p", jan(1), role="user")], None),
+    "a company is no owner": ([owner("q", jan(1), kind="company")], None),
+    "none before the first owner came": ([owner("p", jan(6))], None),
+    "none after the last owner left": ([owner("p", jan(1), jan(5))], None),
+    "no party at all": ([], None),
+}
 
 
-def test_owner_who_comes_during_the_day_owns_the_whole_day(spark: SparkSession) -> None:
-    assert owner_on_the_5th(spark, owner("old", jan(1), jan(5, 20)), owner("new", jan(5, 20))) == "new"
+@pytest.fixture(scope="module")
+def owned_by_hand(spark: SparkSession) -> dict[str, list[str | None]]:
+    booked = bookings(spark, *(booking(transaction_id=name, account_id=name) for name in OWNERS))
+    known = parties(spark, *((name, *row[1:]) for name, case in OWNERS.items() for row in case[0]))
+    found: dict[str, list[str | None]] = {name: [] for name in OWNERS}
+    for row in resolve_transactions(booked, parties=known).collect():
+        found[row.transaction_id].append(row.customer_id)
+    return found
 
 
-def test_owner_until_midnight_after_the_day_still_owns_it(spark: SparkSession) -> None:
-    assert owner_on_the_5th(spark, owner("old", jan(1), jan(6)), owner("new", jan(6))) == "old"
-
-
-def test_smallest_party_of_several_owners_is_the_owner(spark: SparkSession) -> None:
-    assert owner_on_the_5th(spark, owner("q", jan(1)), owner("p", jan(3)), owner("r", jan(2))) == "p"
-
-
-def test_next_owner_follows_when_the_smallest_leaves(spark: SparkSession) -> None:
-    assert owner_on_the_5th(spark, owner("q", jan(1)), owner("p", jan(1), jan(4))) == "q"
-
-
-def test_users_and_companies_are_no_owners(spark: SparkSession) -> None:
-    assert owner_on_the_5th(spark, owner("p", jan(1), role="user"), owner("q", jan(1), kind="company")) is None
-
-
-def test_day_before_the_first_owner_has_none(spark: SparkSession) -> None:
-    assert owner_on_the_5th(spark, owner("p", jan(6))) is None
+@pytest.mark.parametrize("name", OWNERS)
+def test_booking_has_one_owner_that_of_the_end_of_its_day(
+    owned_by_hand: dict[str, list[str | None]], name: str
+) -> None:
+    assert owned_by_hand[name] == [OWNERS[name][1]]
 
 
 def test_owner_periods_of_an_account_do_not_overlap(spark: SparkSession) -> None:

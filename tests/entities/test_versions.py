@@ -28,64 +28,57 @@ def in_order(versions: DataFrame) -> list[tuple[Any, ...]]:
     return sorted((tuple(row) for row in versions.collect()), key=lambda row: (row[0], row[-3]))
 
 
-def rebuilt(spark: SparkSession, *changes: Change) -> list[tuple[Any, ...]]:
-    frame = rebuild_versions(spark.createDataFrame(list(changes), CHANGES), key=["id"])
-    return in_order(frame)
+# Change records of a key and its versions (name, level, valid_from, valid_to), by hand; rebuilt in one Spark job.
+BY_HAND: dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]] = {
+    "versions follow each other without a gap": (
+        [("I", at(1), "Ann", 1), ("U", at(5), "Ann", 2), ("U", at(9), "Anna", 2)],
+        [("Ann", 1, at(1), at(5)), ("Ann", 2, at(5), at(9)), ("Anna", 2, at(9), None)],
+    ),
+    "a late record splits the interval it falls into": (
+        [("I", at(1), "Ann", 1), ("U", at(9), "Ann", 3), ("U", at(5), "Ann", 2)],
+        [("Ann", 1, at(1), at(5)), ("Ann", 2, at(5), at(9)), ("Ann", 3, at(9), None)],
+    ),
+    "a delete closes and a reinsert opens a new interval": (
+        [("I", at(1), "Ann", 1), ("D", at(5), "Ann", 1), ("I", at(9), "Ann", 1)],
+        [("Ann", 1, at(1), at(5)), ("Ann", 1, at(9), None)],
+    ),
+    "a deleted key has no open version": (
+        [("I", at(1), "Ann", 1), ("D", at(5), None, None)],
+        [("Ann", 1, at(1), at(5))],
+    ),
+    "a delete of an unknown key leaves nothing": ([("D", at(5), None, None)], []),
+    "equal contents in a row are one version, nulls included": (
+        [("I", at(1), "Ann", None), ("U", at(5), "Ann", None), ("U", at(9), "Ann", 1)],
+        [("Ann", None, at(1), at(9)), ("Ann", 1, at(9), None)],
+    ),
+    "a version of nulls only is a version": ([("I", at(1), None, None)], [(None, None, at(1), None)]),
+    "an update wins over an insert and a delete of the same instant": (
+        [("U", at(1), "Ann", 1), ("I", at(1), "Zoe", 9), ("D", at(1), "Zoe", 9)],
+        [("Ann", 1, at(1), None)],
+    ),
+    "a delete and an insert of the same instant are a replacement": (
+        [("I", at(1), "Ann", 1), ("D", at(5), "Ann", 1), ("I", at(5), "Bea", 1)],
+        [("Ann", 1, at(1), at(5)), ("Bea", 1, at(5), None)],
+    ),
+    "equal instants and operations are decided by content": (
+        [("U", at(1), "Bea", None), ("U", at(1), "Bea", 2), ("U", at(1), "Ann", 7)],
+        [("Bea", 2, at(1), None)],
+    ),
+}
 
 
-def test_versions_follow_each_other_without_gap(spark: SparkSession) -> None:
-    assert rebuilt(spark, ("a", "I", at(1), "Ann", 1), ("a", "U", at(5), "Ann", 2), ("a", "U", at(9), "Anna", 2)) == [
-        ("a", "Ann", 1, at(1), at(5), False),
-        ("a", "Ann", 2, at(5), at(9), False),
-        ("a", "Anna", 2, at(9), None, True),
-    ]
+@pytest.fixture(scope="module")
+def rebuilt_by_hand(spark: SparkSession) -> dict[str, list[tuple[Any, ...]]]:
+    changes = [(name, *change) for name, case in BY_HAND.items() for change in case[0]]
+    found: dict[str, list[tuple[Any, ...]]] = {name: [] for name in BY_HAND}
+    for row in in_order(rebuild_versions(spark.createDataFrame(changes, CHANGES), key=["id"])):
+        found[row[0]].append(row[1:])
+    return found
 
 
-def test_late_record_splits_the_interval_it_falls_into(spark: SparkSession) -> None:
-    assert rebuilt(spark, ("a", "I", at(1), "Ann", 1), ("a", "U", at(9), "Ann", 3), ("a", "U", at(5), "Ann", 2)) == [
-        ("a", "Ann", 1, at(1), at(5), False),
-        ("a", "Ann", 2, at(5), at(9), False),
-        ("a", "Ann", 3, at(9), None, True),
-    ]
-
-
-def test_delete_closes_and_reinsert_opens_a_new_interval(spark: SparkSession) -> None:
-    assert rebuilt(spark, ("a", "I", at(1), "Ann", 1), ("a", "D", at(5), "Ann", 1), ("a", "I", at(9), "Ann", 1)) == [
-        ("a", "Ann", 1, at(1), at(5), False),
-        ("a", "Ann", 1, at(9), None, True),
-    ]
-
-
-def test_deleted_key_has_no_current_version(spark: SparkSession) -> None:
-    assert rebuilt(spark, ("a", "I", at(1), "Ann", 1), ("a", "D", at(5), None, None)) == [
-        ("a", "Ann", 1, at(1), at(5), False)
-    ]
-
-
-def test_delete_of_an_unknown_key_leaves_nothing(spark: SparkSession) -> None:
-    assert rebuilt(spark, ("a", "D", at(5), None, None)) == []
-
-
-def test_equal_consecutive_contents_are_one_version_nulls_included(spark: SparkSession) -> None:
-    assert rebuilt(
-        spark, ("a", "I", at(1), "Ann", None), ("a", "U", at(5), "Ann", None), ("a", "U", at(9), "Ann", 1)
-    ) == [("a", "Ann", None, at(1), at(9), False), ("a", "Ann", 1, at(9), None, True)]
-
-
-def test_version_of_nulls_only_is_a_version(spark: SparkSession) -> None:
-    assert rebuilt(spark, ("a", "I", at(1), None, None)) == [("a", None, None, at(1), None, True)]
-
-
-def test_update_wins_over_insert_and_delete_of_the_same_instant(spark: SparkSession) -> None:
-    assert rebuilt(spark, ("a", "U", at(1), "Ann", 1), ("a", "I", at(1), "Zoe", 9), ("a", "D", at(1), "Zoe", 9)) == [
-        ("a", "Ann", 1, at(1), None, True)
-    ]
-
-
-def test_equal_instant_and_operation_are_decided_by_content(spark: SparkSession) -> None:
-    assert rebuilt(spark, ("a", "U", at(1), "Bea", None), ("a", "U", at(1), "Bea", 2), ("a", "U", at(1), "Ann", 7)) == [
-        ("a", "Bea", 2, at(1), None, True)
-    ]
+@pytest.mark.parametrize("name", BY_HAND)
+def test_key_has_the_versions_worked_out_by_hand(rebuilt_by_hand: dict[str, list[tuple[Any, ...]]], name: str) -> None:
+    assert rebuilt_by_hand[name] == [(*version, version[-1] is None) for version in BY_HAND[name][1]]
 
 
 def test_composite_keys_are_kept_apart(spark: SparkSession) -> None:

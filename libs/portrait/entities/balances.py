@@ -52,17 +52,46 @@ def affected_accounts(received: DataFrame, *, new: DataFrame) -> DataFrame:
     return received.join(ids, on="transaction_id", how="left_semi").select("account_id").distinct()
 
 
-def close_days(transactions: DataFrame) -> DataFrame:
-    """Closing balances: one row an account and day with bookings, amounts in minor units.
+def measure_days(transactions: DataFrame) -> DataFrame:
+    """Days of accounts: one row an account and day with bookings, amounts in minor units.
 
-    `transactions`: every silver transaction of the accounts in question. `expected_minor`: closing balance of the day
-    before plus the day's movements; `closing_minor` differs from it where the day reports other balances only.
-    A booking without balance_after counts as movement; a day that reports no balance closes with the expected one.
-    On the first day nothing is expected (expected = closing). It closes with its movements (a new account) if they are
-    reported; else with the balance at which the day's bookings, linked by the balances before and after, end, if that
-    is one; else with the reported balance nearest to the movements; with the movements if none is reported.
+    `transactions`: every silver transaction of the accounts in question. `moved`: movements since the first booking,
+    the day's included. `reported`: balances that the day reports, an empty array if none; a booking without
+    balance_after counts as movement only. `opening`: what must be added to `moved` on the first day. The account opens
+    with nothing if its first movements are reported, or if nothing is; else so that the first day closes with the
+    balance at which its bookings, linked by the balances before and after, end; if that is not one balance, with the
+    reported one nearest to the movements. `closes`: whether every day of the account meets `moved` + `opening`.
     """
-    days = _measure_days(transactions)
+    bookings = transactions.select(
+        "account_id",
+        F.col("booked_on").alias("day"),
+        "signed_minor",
+        to_minor(F.col("balance_after")).alias("after"),
+    ).withColumn("first_day", F.min("day").over(_so_far()))
+    link = F.struct((F.col("after") - F.col("signed_minor")).alias("before"), F.col("after").alias("after"))
+    days = bookings.groupBy("account_id", "day").agg(
+        F.sum("signed_minor").alias("movement"),
+        F.collect_set("after").alias("reported"),
+        F.collect_list(F.when((F.col("day") == F.col("first_day")) & F.col("after").isNotNull(), link)).alias("links"),
+        F.min("first_day").alias("first_day"),
+    )
+    opening = F.when(F.col("day") == F.col("first_day"), F.expr(_OPENING))
+    return (
+        days.withColumn("moved", F.sum("movement").over(_so_far()))
+        .withColumn("opening", F.first(opening, ignorenulls=True).over(_so_far()))
+        .withColumn("met", F.expr("size(reported) = 0 or array_contains(reported, moved + opening)"))
+        .withColumn("closes", F.min("met").over(_whole_account()))
+        .select("account_id", "day", "moved", "reported", "opening", "closes")
+    )
+
+
+def close_days(days: DataFrame) -> DataFrame:
+    """Closing balances of `measure_days`: one row an account and day with bookings, amounts in minor units.
+
+    `expected_minor`: closing balance of the day before plus the day's movements; `closing_minor` differs from it
+    where the day reports other balances only. A day that reports none closes with the expected one. On the first day
+    nothing is expected (expected = closing). `days` is read twice: keep it where it is costly.
+    """
     steps = _steps(days.where(~F.col("closes")))
     offset = F.coalesce(F.last("after", ignorenulls=True).over(_so_far()), F.col("opening"))
     return (
@@ -94,32 +123,6 @@ def balance_runs(closings: DataFrame) -> DataFrame:
             to_amount(F.col("closing_minor")).alias("balance"),
             F.col("closing_minor").alias("balance_minor"),
         )
-    )
-
-
-def _measure_days(transactions: DataFrame) -> DataFrame:
-    """One row an account and day: `moved` since the first booking, balances `reported`, the account's `opening` offset
-    and whether the whole account `closes` with it."""
-    bookings = transactions.select(
-        "account_id",
-        F.col("booked_on").alias("day"),
-        "signed_minor",
-        to_minor(F.col("balance_after")).alias("after"),
-    ).withColumn("first_day", F.min("day").over(_so_far()))
-    link = F.struct((F.col("after") - F.col("signed_minor")).alias("before"), F.col("after").alias("after"))
-    days = bookings.groupBy("account_id", "day").agg(
-        F.sum("signed_minor").alias("movement"),
-        F.collect_set("after").alias("reported"),
-        F.collect_list(F.when((F.col("day") == F.col("first_day")) & F.col("after").isNotNull(), link)).alias("links"),
-        F.min("first_day").alias("first_day"),
-    )
-    opening = F.when(F.col("day") == F.col("first_day"), F.expr(_OPENING))
-    return (
-        days.withColumn("moved", F.sum("movement").over(_so_far()))
-        .withColumn("opening", F.first(opening, ignorenulls=True).over(_so_far()))
-        .withColumn("met", F.expr("size(reported) = 0 or array_contains(reported, moved + opening)"))
-        .withColumn("closes", F.min("met").over(_whole_account()))
-        .select("account_id", "day", "moved", "reported", "opening", "closes")
     )
 
 
