@@ -1,8 +1,8 @@
 """The whole graph in one session: what is up to date is skipped, what a missing feed makes impossible is left out.
 
-A run has a number. Its beginning is written to `ops.runs` before its first commit and its end after its last. A run that
-died is resumed under its own number when the business date, the landed files, the code and the configuration are the
-same: Delta then skips what it had committed. Otherwise the next run gets a new number and computes what is stale.
+A run has a number. Its beginning is written to `ops.runs` before its first commit and its end after its last. A run
+that died is resumed under its own number when the business date, the landed files, the code and the configuration are
+the same: Delta then skips what it had committed. Otherwise the next run gets a new number and computes what is stale.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def run(
 ) -> RunSummary:
     """Run what is stale for `as_of`, in order; raises the error of the first job that fails.
 
-    LakeBusy when another run holds the lake, InputRefused when a feed broke its contract, GateRefused when a quality gate
-    refused publication. Whatever happens, what was published before stays served until a new publication is complete.
+    LakeBusy when another run holds the lake, InputRefused when a feed broke its contract, GateRefused when a quality
+    gate refused publication. Whatever happens, what was published before stays served until a new one is complete.
     """
     jobs = job_graph(catalogue)
     codes = fingerprints(jobs, catalogue, settings.conf)

@@ -24,7 +24,7 @@ def session() -> SparkSession:
 
 
 def java_home() -> str | None:
-    """The Java that runs Spark: JAVA_HOME, else the one that set-up put into the checkout, else what PATH has (None)."""
+    """The Java that runs Spark: JAVA_HOME, else the one that set-up put into the checkout; None: what PATH has."""
     if home := os.environ.get("JAVA_HOME"):
         return home
     installed = next(iter(sorted((CHECKOUT / ".java").glob("*/bin/java"))), None)

@@ -49,9 +49,12 @@ schema:
     physicalType: table
     dataGranularityDescription: One row a thing.
     properties:
-      - {name: thing_id, physicalType: STRING, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 1, classification: internal, description: It.}
-      - {name: amount, physicalType: "DECIMAL(18,2)", logicalType: number, logicalTypeOptions: {minimum: 0}, classification: internal, description: How much.}
-      - {name: kind, physicalType: STRING, logicalType: string, enum: [{value: a}, {value: "b's"}], classification: internal, description: Which.}
+      - {name: thing_id, physicalType: STRING, logicalType: string, required: true, classification: internal,
+         primaryKey: true, primaryKeyPosition: 1, description: It.}
+      - {name: amount, physicalType: "DECIMAL(18,2)", logicalType: number, classification: internal,
+         logicalTypeOptions: {minimum: 0}, description: How much.}
+      - {name: kind, physicalType: STRING, logicalType: string, classification: internal,
+         enum: [{value: a}, {value: "b's"}], description: Which.}
 customProperties:
   - {property: job, value: thing}
 """
@@ -68,7 +71,7 @@ def written(folder: Path, text: str, name: str = "gold/thing.yml") -> Path:
     ("wrong", "message"),
     [
         (
-            MINIMAL.replace("classification: internal, description: It", "clasification: internal, description: It"),
+            MINIMAL.replace("required: true, classification:", "required: true, clasification:"),
             "clasification",
         ),
         (MINIMAL.replace("status: active", "status: active\nstats: x"), "stats"),
@@ -123,7 +126,7 @@ def test_rules_derive_from_the_columns(tmp_path: Path) -> None:
 def test_ddl_has_comments_not_null_and_constraints(tmp_path: Path) -> None:
     ddl = thing(tmp_path).ddl("/lake/gold/thing")
     assert "`thing_id` STRING NOT NULL COMMENT 'It.'" in ddl
-    assert "'delta.constraints.amount_range' = '`amount` >= 0'" in ddl
+    assert "'delta.constraints.amount_range' = '(`amount` >= 0) is not false'" in ddl
     assert "LOCATION '/lake/gold/thing'" in ddl
 
 

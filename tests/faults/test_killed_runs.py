@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.faults.conftest import AS_OF, Bank, kill
 
 pytestmark = pytest.mark.fault

@@ -176,7 +176,7 @@ def test_a_rollback_serves_the_older_run_again(lake: Lake) -> None:
     publish(second, as_of=D2)
     third = reopened(second)
     rollback(third, first.run)
-    assert [(item.action, item.as_of) for item in publications(third)][0] == ("rollback", D1)
+    assert next((item.action, item.as_of) for item in publications(third)) == ("rollback", D1)
     assert third.spark.sql("SELECT int(assets) v FROM published.tier").head()["v"] == 1
     with pytest.raises(ConfigurationError, match="published nothing"):
         rollback(third, 12345)

@@ -11,7 +11,15 @@ import pytest
 from portrait.errors import LakeBusy
 from portrait.lake.lease import Lease
 
-HOLD = "import sys, time; from pathlib import Path; from portrait.lake.lease import Lease\nlease = Lease(Path(sys.argv[1])); lease.acquire(); print(lease.token, flush=True); time.sleep(60)"
+HOLD = """
+import sys, time
+from pathlib import Path
+from portrait.lake.lease import Lease
+lease = Lease(Path(sys.argv[1]))
+lease.acquire()
+print(lease.token, flush=True)
+time.sleep(60)
+"""
 
 
 def holder(root: Path) -> subprocess.Popen[str]:

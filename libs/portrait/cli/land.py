@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from portrait.cli.context import embedded
-from portrait.cli.options import CONF, Conf, LakeRoot, Target, settings_of
+from portrait.cli.options import CONF, Conf, Target, settings_of
 from portrait.cli.output import console
 from portrait.cli.runs import execute
 from portrait.job import business_date

@@ -204,7 +204,8 @@ class Contract:
         if self.layer in ("silver", "gold", "ops"):
             for rule in self.rules:
                 if rule.severity == "error" and not rule.id.endswith(".required"):
-                    properties[f"delta.constraints.{rule.id.replace('.', '_')}"] = rule.predicate
+                    # Delta takes NULL for a violation; a rule does not.
+                    properties[f"delta.constraints.{rule.id.replace('.', '_')}"] = f"({rule.predicate}) is not false"
         return properties
 
 

@@ -16,6 +16,7 @@ from threading import RLock
 from typing import Any
 
 from delta.tables import DeltaTable
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -230,14 +231,15 @@ class Lake:
     @contextmanager
     def _committing(self, table: str, as_of: date | None) -> Iterator[None]:
         assert self.lease is not None, "_prepare has checked it"
-        if (begin := self.before_first_write) is not None:
-            self.before_first_write = None
-            begin()
+        with self._lock:  # streams commit from several threads
+            begin, self.before_first_write = self.before_first_write, None
+            if begin is not None:
+                begin()
         fault_point("lake.before_commit", table)
         self.lease.check()
         try:
             yield
-        except PySparkException as error:
+        except (PySparkException, Py4JError) as error:
             raise _clean(error, table) from error
         fault_point("lake.after_commit", table)
         version = self.version(table)
@@ -314,9 +316,9 @@ class Lake:
                 self.register(table)
 
 
-def _clean(error: PySparkException, table: str) -> PortraitError:
+def _clean(error: Exception, table: str) -> PortraitError:
     """An error without row values: Delta's constraint messages quote them."""
-    condition = error.getCondition() if hasattr(error, "getCondition") else None
+    condition = error.getCondition() if isinstance(error, PySparkException) else None
     text = str(error)
     for known in ("DELTA_VIOLATE_CONSTRAINT_WITH_VALUES", "DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "DELTA_CONCURRENT"):
         if known in text:
