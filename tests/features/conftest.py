@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +51,22 @@ def silver(spark: SparkSession) -> Callable[..., dict[str, DataFrame]]:
 
 
 def _frame(spark: SparkSession, table: str, rows: list[Row]) -> DataFrame:
-    schema = SCHEMAS[table]
-    names = [part.split()[0] for part in schema.split(", ")]
+    """Rows as SQL VALUES: Spark then knows that the table is small, and plans quick broadcast joins."""
+    columns = [part.split(maxsplit=1) for part in SCHEMAS[table].split(", ")]
+    names = [name for name, _ in columns]
     since = {"valid_from": datetime(1990, 1, 1)} if "valid_from" in names else {}
     full = [since | DEFAULTS.get(table, {}) | _signed(table, row) for row in rows]
-    return spark.createDataFrame([tuple(row.get(name) for name in names) for row in full], schema)
+    values = ", ".join(f"({', '.join(_literal(row.get(name)) for name in names)})" for row in full)
+    none = "" if full else " where false"
+    typed = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in columns)
+    values = values or f"({', '.join(['null'] * len(names))})"
+    return spark.sql(f"select {typed} from values {values} as t({', '.join(names)}){none}")
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "null"
+    return f"'{value}'" if isinstance(value, str | date) else str(value)
 
 
 def _signed(table: str, row: Row) -> Row:
@@ -81,8 +92,3 @@ def some(features: FeatureSet) -> Callable[..., FeatureSet]:
         return FeatureSet(chosen)
 
     return select
-
-
-def days_before(day: date, days: int) -> date:
-    """`days` before `day`; negative ones lie after it."""
-    return day - timedelta(days=days)

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame
 from portrait.features import FeatureSet, customer_features
 
 EDGES = [0, 1, 6, 7, 14, 29, 30, 31, 89, 90, 179, 180, 364, 365, 366, 1500]
+WINDOWS = ("7d", "30d", "90d", "180d", "365d", "mtd", "life")
 FUTURE = [-1, -2, -30, -400]
 INITIATED = {
     "cash_deposit", "cash_withdrawal", "card_withdrawal", "card_payment", "transfer_out", "investment_buy",
@@ -35,7 +36,7 @@ business_dates = st.sampled_from([date(2024, 3, 31), date(2024, 2, 29), date(202
 
 
 @given(as_of=business_dates, bookings=st.lists(booking, min_size=120, max_size=200))
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_window_is_what_the_reference_counts(
     as_of: date,
     bookings: list[dict[str, Any]],
@@ -43,8 +44,10 @@ def test_every_window_is_what_the_reference_counts(
     some: Callable[..., FeatureSet],
 ) -> None:
     chosen = some(
-        "txn_count_", "debit_amount_", "net_amount", "credit_max", "active_", "days_since_txn", "days_since_customer",
-        "customer_txn_count", "salary_",
+        *(f"{name}_{window}" for name in ("txn_count", "debit_amount") for window in WINDOWS),
+        "net_amount", "credit_max", "active_", "days_since_txn", "days_since_customer", "customer_txn_count", "salary_",
+        "debit_amount_category_grocery", "debit_amount_category_household", "txn_count_channel_atm",
+        "txn_count_type_transfer",
     )  # fmt: skip
     owners = [f"c{number}" for number in range(12)]
     tables = silver(
