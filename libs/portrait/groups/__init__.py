@@ -1,0 +1,1 @@
+"""Behaviour groups: vectors, k-means, profiles, readable names, versioned models."""
