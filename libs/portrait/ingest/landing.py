@@ -255,8 +255,8 @@ def _inspect_parquet(source: Path) -> Inspection:
     except (pa.ArrowException, OSError, ValueError):
         problem = "file.parquet: the file is cut off or damaged"
         return Inspection(whole, "file.empty: there is nothing in the file" if not source.stat().st_size else problem)
-    problem = None if rows else "file.header_only: the file has a schema and no row"
-    return Inspection(whole, problem, tuple(schema.names), tuple(_contract_type(kind) for kind in schema.types), rows)
+    empty = None if rows else "file.header_only: the file has a schema and no row"
+    return Inspection(whole, empty, tuple(schema.names), tuple(_contract_type(kind) for kind in schema.types), rows)
 
 
 def _contract_type(kind: pa.DataType) -> str:
