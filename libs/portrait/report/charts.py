@@ -94,23 +94,25 @@ def _bars_phone(rows: Sequence[Bar], limit: float) -> Drawing:
     base = alt.Chart(_bars_data(rows, limit)).encode(y=alt.Y("label:N", sort=None, axis=None))
     x = alt.Scale(domain=[0, limit], range=[0, PHONE])
     room = PHONE - max((len(row.text) for row in rows), default=0) * _CHARACTER - 24
-    name = base.mark_text(align="left", baseline="middle", dy=-8, limit=room).encode(x=alt.value(0), text="label:N")
-    figure = base.mark_text(align="right", baseline="middle", dy=-8).encode(x=alt.value(PHONE), text="text:N")
+    name = base.mark_text(align="left", baseline="middle", dy=-8, limit=room).encode(
+        x=alt.value(0), text=alt.Text("label:N")
+    )
+    figure = base.mark_text(align="right", baseline="middle", dy=-8).encode(x=alt.value(PHONE), text=alt.Text("text:N"))
     layers = alt.layer(*_shapes(base, x, size=9, offset=9), name, figure)
     return layers.properties(width=PHONE, height=alt.Step(38), padding={"left": 1, "right": 1, "top": 0, "bottom": 2})
 
 
 def _bars_desk(rows: Sequence[Bar], limit: float, total: int) -> Drawing:
-    """Names in a column, the figure at the end of each bar."""
+    """Names in a column on the left, figures in one on the right."""
     names = min(200.0, max((len(row.label) for row in rows), default=0) * _CHARACTER + 8)
     figures = max((len(row.text) for row in rows), default=0) * _CHARACTER + 12
     width = total - names - figures
     base = alt.Chart(_bars_data(rows, limit)).encode(y=alt.Y("label:N", sort=None, axis=None))
     x = alt.Scale(domain=[0, limit], range=[0, width])
     left = base.mark_text(align="left", baseline="middle", limit=0.88 * names)
-    name = left.encode(x=alt.value(-names), text="label:N")
-    right = base.mark_text(align="left", baseline="middle", dx=8)
-    figure = right.encode(x=alt.X("value:Q", scale=x, axis=None), text="text:N")
+    name = left.encode(x=alt.value(-names), text=alt.Text("label:N"))
+    right = base.mark_text(align="right", baseline="middle")
+    figure = right.encode(x=alt.value(width + figures), text=alt.Text("text:N"))
     padding = {"left": names, "right": figures, "top": 0, "bottom": 2}
     layers = alt.layer(*_shapes(base, x, size=16, offset=0), name, figure)
     return layers.properties(width=width, height=alt.Step(30), padding=padding, autosize="none")
@@ -122,7 +124,7 @@ def _shapes(base: alt.Chart, x: alt.Scale, *, size: int, offset: int) -> list[al
     def shape(value: str, fill: Any, opacity: float, tip: str = "none:N") -> alt.Chart:
         mark = base.mark_bar(size=size, yOffset=offset, cornerRadius=2, opacity=opacity)
         end = alt.X(f"{value}:Q", scale=x, axis=None, stack=None)
-        chart: alt.Chart = mark.encode(x=end, fill=fill, description=tip)
+        chart: alt.Chart = mark.encode(x=end, fill=fill, description=alt.Description(tip))
         return chart
 
     fill = alt.Fill("fill:N", scale=None, legend=None)
@@ -157,9 +159,9 @@ def _heat(cells: Sequence[Cell], total: int, most: int, columns: dict[str, str])
     rects = base.mark_rect(cornerRadius=2).encode(
         fill=alt.Fill("fill:N", scale=None, legend=None),
         fillOpacity=alt.FillOpacity("depth:Q", scale=None, legend=None),
-        description="tip:N",
+        description=alt.Description("tip:N"),
     )
-    texts = base.mark_text(baseline="middle", fontSize=12).encode(text="text:N")
+    texts = base.mark_text(baseline="middle", fontSize=12).encode(text=alt.Text("text:N"))
     rows = _once(values, "y")
     left = alt.Chart(alt.InlineData(values=[{"y": row} for row in rows])).mark_text(
         align="left", baseline="middle", limit=0.88 * names
@@ -170,8 +172,8 @@ def _heat(cells: Sequence[Cell], total: int, most: int, columns: dict[str, str])
     layers = alt.layer(
         rects,
         texts,
-        left.encode(x=alt.value(-names), y=alt.Y("y:N", sort=None, axis=None), text="y:N"),
-        head.encode(x=alt.X("x:N", sort=None, axis=None), y=alt.value(-6), text="head:N"),
+        left.encode(x=alt.value(-names), y=alt.Y("y:N", sort=None, axis=None), text=alt.Text("y:N")),
+        head.encode(x=alt.X("x:N", sort=None, axis=None), y=alt.value(-6), text=alt.Text("head:N")),
     )
     padding = {"left": names, "right": 0, "top": 15 * lines + 10, "bottom": 2}
     return layers.properties(width=width, height=alt.Step(30), padding=padding, autosize="none")

@@ -173,20 +173,31 @@ def _product_names(products: DataFrame) -> DataFrame:
     return products.where("is_current").select("product_id", F.col("name").alias("product_name"))
 
 
+def _newest_verdicts(files: DataFrame) -> DataFrame:
+    """One row a file: a file that was judged again counts with its newest verdict."""
+    facts = ("status", "reason", "rows_in", "rows_good", "rows_bad", "columns_ignored")
+    verdict = F.max(F.struct("run", "seen_at", *facts)).alias("verdict")
+    return files.groupBy("feed", "file", "file_hash").agg(verdict).select("feed", "file", "verdict.*")
+
+
 def _files(files: DataFrame) -> DataFrame:
     """One row a feed and status of its files."""
-    return files.groupBy("feed", "status").agg(
-        F.count(F.lit(1)).alias("files"),
-        F.sum("rows_in").alias("rows_in"),
-        F.sum("rows_good").alias("rows_good"),
-        F.sum("rows_bad").alias("rows_bad"),
-        F.array_sort(F.array_distinct(F.flatten(F.collect_set("columns_ignored")))).alias("columns_ignored"),
+    return (
+        _newest_verdicts(files)
+        .groupBy("feed", "status")
+        .agg(
+            F.count(F.lit(1)).alias("files"),
+            F.sum("rows_in").alias("rows_in"),
+            F.sum("rows_good").alias("rows_good"),
+            F.sum("rows_bad").alias("rows_bad"),
+            F.array_sort(F.array_distinct(F.flatten(F.collect_set("columns_ignored")))).alias("columns_ignored"),
+        )
     )
 
 
 def _refused(files: DataFrame) -> DataFrame:
     """The newest files that were not taken in, with the reason."""
-    refused = files.where(F.col("status").isin("quarantined", "refused"))
+    refused = _newest_verdicts(files).where(F.col("status").isin("quarantined", "refused"))
     return refused.orderBy(F.col("run").desc(), "feed", "file").limit(20).select("feed", "file", "status", "reason")
 
 

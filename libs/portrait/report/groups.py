@@ -73,7 +73,9 @@ def _profile_card(profile: list[Row], groups: list[Row]) -> Html | None:
         return None
     telling = dict.fromkeys(row["feature"] for group in groups for row in _telling(profile, group["group_id"]))
     known = {(row["group_id"], row["feature"]): row for row in profile}
-    names = {str(row["group_id"]): "\n".join(textwrap.wrap(row["group_name"], 16)) for row in groups}
+    names = {
+        str(row["group_id"]): "\n".join(textwrap.wrap(f"{row['group_id']} {row['group_name']}", 18)) for row in groups
+    }
     cells = [
         _trait(known[group["group_id"], name], str(group["group_id"]), group["group_name"])
         for name in telling
@@ -91,8 +93,8 @@ def _profile_card(profile: list[Row], groups: list[Row]) -> Html | None:
         heat("Features by group, in standard deviations from the average", cells, wide=True, columns=names),
         folded(f"All {len(features)} features", table("z of every feature by group", heads, lines)),
         wide=True,
-        note="Standard deviations above (+) or below (−) the average of all grouped customers; the features in which the "
-        "groups differ most.",
+        note="Standard deviations above (+) or below (−) the average of all grouped customers. "
+        "Shown are the features in which a group differs most.",
     )
 
 
@@ -119,8 +121,8 @@ def _mean(value: Decimal | float | None) -> str:
 def _portrait(group: Row, figures: Figures) -> Html:
     traits = []
     for row in _telling(figures["profile"], group["group_id"]):
-        tgi = "" if row.get("tgi") is None else f" · TGI {float(row['tgi']):.0f}"
-        traits.append(h("li", h("b", signed(row["z"])), f" {feature(row['feature'])}{tgi}"))
+        tgi = None if row.get("tgi") is None else h("span", f"TGI {float(row['tgi']):.0f}")
+        traits.append(h("li", h("b", signed(row["z"])), h("span", feature(row["feature"])), tgi))
     clear = next((row["margin"] for row in figures["grouping"] if row["group_id"] == group["group_id"]), None)
     size = f"{plural(int(group['customers']), 'customer')} · {percent(group['share'])}"
     margin = f" · margin {float(clear):.2f}" if clear is not None else ""

@@ -43,9 +43,13 @@ def quality_section(figures: Figures) -> Html:
         "Data quality",
         lead if figures.has("files") else "No files were taken in through this lake.",
         _feeds_card(figures) if figures.has("files") else None,
-        _gates_card(figures),
-        _quarantine_card(figures),
-        _reconciliation_card(figures),
+        h(
+            "div",
+            _gates_card(figures),
+            _quarantine_card(figures),
+            _reconciliation_card(figures),
+            class_="flow wide",
+        ),
     )
 
 
@@ -99,7 +103,7 @@ def _gates_card(figures: Figures) -> Html:
             for severity in ("error", "warning")
         }
         figure = bar(ratio(held, rules), f"{count(held)} of {count(rules)}")
-        lines.append([table_name, figure, _flag(broken["error"]), _flag(broken["warning"])])
+        lines.append([table_name, figure, _flag(broken["error"], "bad"), _flag(broken["warning"], "warned")])
     fail_heads = [Head("Rule"), Head("Table"), Head("Severity"), Head("Rows", True), Head("Of", True)]
     failures = [
         [row["rule"], row["table_name"], row["severity"], count(row["unexpected_count"]), count(row["total"])]
@@ -113,9 +117,9 @@ def _gates_card(figures: Figures) -> Html:
     )
 
 
-def _flag(broken: int) -> str:
+def _flag(broken: int, css_class: str) -> str:
     """A count that stands out when it is not zero."""
-    return h("span", count(broken), class_="bad") if broken else "0"
+    return h("span", count(broken), class_=css_class) if broken else "0"
 
 
 def _quarantine_card(figures: Figures) -> Html:
@@ -184,14 +188,9 @@ def _left_out_card(missing: list[LeftOut]) -> Html:
         return card(name, h("p", "Nothing: every feed is there."))
     items = []
     for entry in missing:
-        words = []
-        if entry.tables:
-            words.append(f"left out: {', '.join(entry.tables)}")
-        if entry.poorer:
-            words.append(f"computed without it: {', '.join(entry.poorer)}")
-        items.append(
-            h("li", h("b", entry.feed), " is absent. ", h("span", "; ".join(words) or "Nothing depends on it"))
-        )
+        tables = h("p", f"Left out: {', '.join(entry.tables)}.") if entry.tables else None
+        poorer = h("p", f"Computed without it: {', '.join(entry.poorer)}.") if entry.poorer else None
+        items.append(h("li", h("b", entry.feed), tables, poorer))
     return card(
         name, h("ul", *items, class_="plain"), note="Feeds that the bank does not deliver, and what that costs."
     )

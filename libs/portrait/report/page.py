@@ -6,6 +6,7 @@ import os
 from datetime import date
 from pathlib import Path
 
+from portrait.contracts import Catalogue
 from portrait.lake import Lake
 from portrait.report.absent import LeftOut, left_out
 from portrait.report.figures import Figures, gather
@@ -15,7 +16,7 @@ from portrait.report.offers import labels_section, recommendations_section
 from portrait.report.operations import glossary_section, quality_section, run_section
 from portrait.report.style import CSS
 from portrait.report.tiers import key_figures, tiers_section
-from portrait.report.words import day, moment
+from portrait.report.words import day, moment, plural
 from portrait.runner import RunSummary
 
 SECTIONS = {
@@ -36,7 +37,7 @@ def build_report(lake: Lake, *, as_of: date, run: RunSummary | None = None) -> s
     slice. A table that is absent costs its section, which then says so. Only aggregates leave Spark; no clock is read,
     so the same lake gives the same text.
     """
-    return _page(lake, gather(lake, as_of=as_of, run=_number(run)), as_of)
+    return _of(lake, gather(lake, as_of=as_of, run=_number(run)))
 
 
 def write_report(lake: Lake, *, as_of: date, run: RunSummary | None = None) -> Path:
@@ -45,7 +46,7 @@ def write_report(lake: Lake, *, as_of: date, run: RunSummary | None = None) -> P
     path = lake.root / "reports" / f"{figures.run}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    unfinished.write_text(_page(lake, figures, as_of), encoding="utf-8")
+    unfinished.write_text(_of(lake, figures), encoding="utf-8")
     unfinished.replace(path)
     return path
 
@@ -54,9 +55,15 @@ def _number(run: RunSummary | None) -> int | None:
     return run.run if run is not None and run.changed else None
 
 
-def _page(lake: Lake, figures: Figures, as_of: date) -> str:
-    catalogue = lake.catalogue
-    missing = left_out(catalogue, present={feed for feed in catalogue.feeds if lake.has(f"bronze.{feed}")})
+def _of(lake: Lake, figures: Figures) -> str:
+    present = {feed for feed in lake.catalogue.feeds if lake.has(f"bronze.{feed}")}
+    done = {job for job, day in lake.records.completions if day in (None, figures.as_of)}
+    idle = sorted(done - {row["job"] for row in figures["jobs"]})
+    return render(figures, lake.catalogue, missing=left_out(lake.catalogue, present=present), idle=idle)
+
+
+def render(figures: Figures, catalogue: Catalogue, *, missing: list[LeftOut], idle: list[str]) -> str:
+    """The page of given figures; `missing` are absent feeds, `idle` jobs that were up to date in this run."""
     main = h(
         "main",
         key_figures(figures),
@@ -65,11 +72,11 @@ def _page(lake: Lake, figures: Figures, as_of: date) -> str:
         labels_section(figures, catalogue),
         recommendations_section(figures),
         quality_section(figures),
-        run_section(figures, missing, _idle(lake, figures, as_of)),
+        run_section(figures, missing, idle),
         glossary_section(figures, catalogue),
         id="main",
     )
-    name = f"Customer portrait, {day(as_of)}"
+    name = f"Customer portrait, {day(figures.as_of)}"
     head = h(
         "head",
         h("meta", charset="utf-8"),
@@ -98,7 +105,7 @@ def _header(name: str, figures: Figures, missing: list[LeftOut]) -> Html:
     if figures.written_at is not None:
         facts.append(f"computed {moment(figures.written_at)}")
     if missing:
-        facts.append(f"{len(missing)} of the feeds absent")
+        facts.append(plural(len(missing), "feed") + " absent")
     return h(
         "header",
         h("p", f"Portrait · {figures.lake}", class_="eyebrow"),
@@ -113,7 +120,8 @@ def _chip(figures: Figures) -> Html:
         return h("span", f"Published {moment(served.published_at)}", class_="chip good")
     if served is None:
         return h("span", "Not published", class_="chip bad")
-    return h("span", f"Not published; readers see {day(served.as_of)} of run {served.run}", class_="chip bad")
+    same = "an earlier state of this day" if served.as_of == figures.as_of else day(served.as_of)
+    return h("span", f"Not published; readers see {same}, run {served.run}", class_="chip bad")
 
 
 def _footer(figures: Figures) -> Html:
@@ -122,9 +130,3 @@ def _footer(figures: Figures) -> Html:
         f"Written by Portrait from the tables of the lake “{figures.lake}”."
     )
     return h("footer", h("p", text))
-
-
-def _idle(lake: Lake, figures: Figures, as_of: date) -> list[str]:
-    """Jobs that had nothing to do in this run because an earlier one had done it."""
-    done = {job for job, job_as_of in lake.records.completions if job_as_of in (None, as_of)}
-    return sorted(done - {row["job"] for row in figures["jobs"]})

@@ -76,7 +76,6 @@ h2 { font-size: 24px; line-height: 1.25; letter-spacing: -.01em; font-weight: 66
 .lead { margin-top: 4px; color: var(--muted); max-width: 74ch; }
 .cards, .triple {
   display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 18px; margin-top: 18px;
-  align-items: start;
 }
 .cards .triple, .cards .flow { margin-top: 0; }
 .triple { grid-template-columns: repeat(3, minmax(0, 1fr)); }
@@ -125,6 +124,7 @@ thead th.n { white-space: normal; }
 .meter .track span { display: block; height: 100%; background: var(--accent); }
 .meter .figure { min-width: 62px; }
 .bad { color: var(--bad); font-weight: 650; }
+.warned { font-weight: 650; }
 details { font-size: 15px; }
 summary { cursor: pointer; color: var(--accent-ink); width: fit-content; }
 details[open] > summary { margin-bottom: 8px; }
@@ -142,8 +142,9 @@ h4 { font-size: 16px; line-height: 1.35; font-weight: 620; }
 .people p { font-size: 15px; margin-top: 3px; }
 .people .note { font-size: 14px; }
 .traits { list-style: none; margin-top: 8px; font-size: 14px; color: var(--muted); }
+.traits li { display: grid; grid-template-columns: 2.9em 1fr auto; gap: 0 8px; }
 .traits b {
-  display: inline-block; min-width: 3em; color: var(--ink); font-variant-numeric: tabular-nums;
+  color: var(--ink); font-variant-numeric: tabular-nums;
   font-weight: 600;
 }
 .facts { display: grid; grid-template-columns: 1fr auto; gap: 7px 16px; font-size: 15px; }
@@ -152,8 +153,9 @@ h4 { font-size: 16px; line-height: 1.35; font-weight: 620; }
 .terms { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 12px 32px; font-size: 15px; }
 .terms dt { font-weight: 600; }
 .terms dd { color: var(--muted); }
-.plain { padding-left: 1.1em; font-size: 15px; }
-.plain li + li { margin-top: 6px; }
+.plain { list-style: none; font-size: 15px; }
+.plain p { color: var(--muted); font-size: 14.5px; }
+.plain li + li { margin-top: 10px; }
 .plain li { overflow-wrap: anywhere; }
 footer { padding-top: 36px; padding-bottom: 48px; color: var(--muted); font-size: 14px; }
 

@@ -109,6 +109,7 @@ def tiers_section(figures: Figures) -> Html:
 
 
 def with_share(text: str, part: Any, whole: Any) -> str:
+    """A figure and its share of the whole: 450 · 9.0 %."""
     return f"{text} · {percent(ratio(part, whole))}"
 
 
@@ -182,7 +183,8 @@ def _move(row: Row, source: str, target: str) -> Cell:
     names = {tier: title(tier) for tier in TIERS} | {OUTSIDE: "Left" if target == OUTSIDE else "New"}
     share = row["probability"]
     text = count(row["customers"]) if share is None else percent(share).replace(" %", "%")
+    text = text if row["customers"] else NONE
     tip = f"{names[source]} to {names[target]}: {plural(int(row['customers']), 'customer')}"
     column = "Left" if target == OUTSIDE else title(target)
-    weight = None if share is None else float(share)
+    weight = float(share) if share else None
     return Cell(column, names[source], weight, text, tip + (f", {percent(share)}" if share is not None else ""))

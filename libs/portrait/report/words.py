@@ -111,8 +111,17 @@ def title(name: str) -> str:
 _WINDOWS = {"7d": "7 days", "30d": "30 days", "90d": "90 days", "180d": "180 days", "365d": "365 days", "life": "ever"}
 
 
+_FAMILIES = {"spend": "spending", "channel": "channel", "income": "income"}
+
+
 def feature(name: str) -> str:
-    """The name of a feature for reading: `debit_amount_category_grocery_90d` -> "debit amount grocery (90 days)"."""
+    """The name of a feature for reading: `debit_amount_category_grocery_90d` -> "debit amount grocery (90 days)".
+
+    Those of the groups' vector name their family first: `spend_grocery` -> "spending: grocery".
+    """
+    family, _, member = name.partition("_")
+    if family in _FAMILIES:
+        return f"{_FAMILIES[family]}: {plain(member)}"
     stem, _, window = name.rpartition("_")
     text = plain(stem if window in _WINDOWS else name).replace(" category ", " ").replace(" channel ", " ")
     return f"{text} ({_WINDOWS[window]})" if window in _WINDOWS else text
