@@ -129,10 +129,12 @@ def test_as_of_takes_the_version_at_the_end_of_the_day(spark: SparkSession, day:
     assert [row.name for row in as_of(versions, day).collect()] == names
 
 
-def test_version_closed_at_midnight_is_valid_the_day_before_only(spark: SparkSession) -> None:
-    versions = spark.createDataFrame([("a", "Ann", 1, at(1), at(5), False)], VERSIONS)
-    counts = [as_of(versions, date(1993, 1, day)).count() for day in (4, 5)]
-    assert counts == [1, 0]
+def test_at_midnight_one_version_ends_and_the_next_begins(spark: SparkSession) -> None:
+    versions = spark.createDataFrame(
+        [("a", "Ann", 1, at(1), at(5), False), ("a", "Bea", 1, at(5), None, True)], VERSIONS
+    )
+    valid = [[row.name for row in as_of(versions, date(1993, 1, day)).collect()] for day in (4, 5)]
+    assert valid == [["Ann"], ["Bea"]]
 
 
 def reference(changes: list[Change]) -> list[tuple[Any, ...]]:
