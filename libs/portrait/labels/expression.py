@@ -105,11 +105,14 @@ def check_expression(text: str, *, columns: Mapping[str, str], where: str) -> Ch
         raise _refusal(text, "this is not one Spark SQL expression", where, "write one expression")
     nodes = list(tree.walk())
     for node in nodes:
+        if type(node) not in _ALLOWED:
+            raise _refusal(node.sql(dialect=_DIALECT), _what(node), where, _remedy(node))
+    for node in nodes:
         _check_node(node, columns, where)
     if len(nodes) > MAX_NODES:
         raise _refusal(text[:60], f"more than {MAX_NODES} terms", where, "declare a feature in conf/features for it")
     sql = tree.sql(dialect=_DIALECT)
-    if parse(sql, dialect=_DIALECT) != trees:
+    if [again.sql(dialect=_DIALECT) for again in parse(sql, dialect=_DIALECT) if again] != [sql]:
         raise _refusal(text, "this reads differently when written out", where, "write it more simply")
     return Checked(
         sql=sql,
@@ -129,8 +132,6 @@ def _refuse_text(text: str, where: str) -> None:
 
 
 def _check_node(node: exp.Expr, columns: Mapping[str, str], where: str) -> None:
-    if type(node) not in _ALLOWED:
-        raise _refusal(node.sql(dialect=_DIALECT), _what(node), where, _remedy(node))
     if isinstance(node, exp.Column):
         _check_column(node, columns, where)
     elif isinstance(node, exp.Literal):
