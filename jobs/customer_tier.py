@@ -1,7 +1,7 @@
 """gold.customer_tier: one row a customer and as_of, with the reason and the gap to the next tier.
 
-Also gold.tier_migration, one row a pair of tiers. Reads the slice of gold.customer_value and the slice before of its own
-table; levels from conf/tiers.yml. A rerun replaces the slices.
+Also gold.tier_migration, one row a pair of tiers. Reads the slice of gold.customer_value and the slice before of its
+own table; levels from conf/tiers.yml. A rerun replaces the slices.
 """
 
 from __future__ import annotations

@@ -96,9 +96,9 @@ def choose(
     """The largest k whose last group still bought at least `least_elbow` times what the next one buys.
 
     gain(k) = cost(k - 1) - cost(k), but at least `least_gain` of `total`, the cost of k = 1: below it is noise.
-    elbow(k) = gain(k) / gain(k + 1). Where no elbow is that sharp, the sharpest is taken. Vetoes, in turn: a group below
-    smallest_share, a Davies-Bouldin index above the most allowed. When every k is vetoed, the first stands and the rule
-    says so.
+    elbow(k) = gain(k) / gain(k + 1). Where no elbow is that sharp, the sharpest is taken. Vetoes, in turn: a group
+    below smallest_share, a Davies-Bouldin index above the most allowed. When every k is vetoed, the first stands and
+    the rule says so.
     """
     floor = total * search.least_gain
     gains = {k: max(found[k - 1].cost - found[k].cost, floor) for k in found if k - 1 in found}

@@ -1,0 +1,31 @@
+"""gold.recommendations: the best products that each customer may have and does not hold, with reason and facts.
+
+Also gold.recommendation_rejections: customers by failing rule and product. Reads the slices of gold.customer_features,
+gold.customer_tier and gold.customer_group, and silver.products and silver.holdings as known at as_of; rules and weights
+from conf/recommendations.yml. A rerun replaces the slices.
+"""
+
+from __future__ import annotations
+
+from portrait.job import job_arguments, open_lake
+from portrait.marketing.eligibility import customer_facts, holders_at, judged_candidates, products_at, rejections
+from portrait.marketing.policy import load_recommendation_policy
+from portrait.marketing.recommendation import recommendations
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = job_arguments(__doc__).parse_args(argv)
+    with open_lake(args) as lake:
+        day, policy = args.as_of, load_recommendation_policy(args.conf)
+        features, tiers, groups = (lake.slice(f"gold.customer_{name}", day) for name in ("features", "tier", "group"))
+        customers = customer_facts(features, tiers, groups)
+        products = products_at(lake.read("silver.products"), as_of=day)
+        holders = holders_at(lake.read("silver.holdings"), as_of=day)
+        judged = judged_candidates(customers, products, holders, policy=policy, as_of=day)
+        best = recommendations(judged, customers, products, holders, policy=policy, as_of=day)
+        lake.replace("gold.recommendations", best, day)
+        lake.replace("gold.recommendation_rejections", rejections(judged, as_of=day), day)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What to offer whom: eligibility before ranking, recommendations, segments."""
