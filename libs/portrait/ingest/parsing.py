@@ -28,10 +28,9 @@ _CSV = {
     "quote": '"',
     "escape": '"',
     "mode": "PERMISSIVE",
-    "columnNameOfCorruptRecord": "broken",
+    "columnNameOfCorruptRecord": "__broken",
     "maxCharsPerColumn": "-1",
 }
-_JSON = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "__broken"}
 _DATE = r"^\d{4}-\d{2}-\d{2}$"
 _TIMESTAMP = r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})?$"
 
@@ -53,16 +52,17 @@ def parse_lines(lines: DataFrame, *, contract: Contract, layouts: Sequence[Layou
     """
     # A file from Windows ends its lines with \r\n, and may open with a byte order mark.
     cleaned = lines.withColumn("__value", F.rtrim(F.ltrim("__value", F.lit("\ufeff")), F.lit("\r")))
-    readers = [_csv_reader(layout) if layout.format == "csv" else _json_reader(contract) for layout in layouts]
     records = [f"__record{place}" for place in range(len(layouts))]
+    # With several layouts a line is read by that of its file alone; the others' records stay null.
+    own = [F.lit(True) if len(layouts) == 1 else F.col("__file").isin(*layout.files) for layout in layouts]
+    readers = [_csv_reader(layout) if layout.format == "csv" else _json_reader() for layout in layouts]
     taken_apart = cleaned.withColumns(
-        {
-            # With several layouts a line is read by that of its file alone; the others' records stay null.
-            record: reader if len(layouts) == 1 else F.when(F.col("__file").isin(*layout.files), reader)
-            for record, layout, reader in zip(records, layouts, readers, strict=True)
-        }
+        {record: F.when(mine, reader) for record, mine, reader in zip(records, own, readers, strict=True)}
     )
-    broken = [_is_broken(record, layout, contract) for record, layout in zip(records, layouts, strict=True)]
+    broken = [
+        F.when(mine, _is_broken(record, layout, contract))
+        for record, mine, layout in zip(records, own, layouts, strict=True)
+    ]
     return taken_apart.select(
         *cleaned.columns,
         (F.trim("__value") != "").alias("__present"),
@@ -77,32 +77,38 @@ def _csv_reader(layout: Layout) -> Column:
     return F.from_csv(F.col("__value"), f"{schema}, __broken STRING", _CSV)
 
 
-def _json_reader(contract: Contract) -> Column:
-    schema = ", ".join(f"{quoted(name)} STRING" for name in contract.column_names)
-    return F.from_json(F.col("__value"), f"{schema}, __broken STRING", _JSON)
+def _json_reader() -> Column:
+    # VARIANT keeps decimals exact where `from_json` reads doubles. The parser stops after one value without looking
+    # further; as an array of one, a line with two records or with a torn end is no JSON.
+    return F.try_parse_json(F.concat(F.lit("["), F.col("__value"), F.lit("]")))
 
 
 def _is_broken(record: str, layout: Layout, contract: Contract) -> Column:
-    """Whether a line is no record; null where the record belongs to another layout."""
-    fields = F.col(record)
-    unreadable = fields["__broken"].isNotNull()
+    """Whether a line of a layout's files is no record of that layout."""
     if layout.format == "csv":
         quotes = F.length("__value") - F.length(F.replace(F.col("__value"), F.lit('"'), F.lit("")))
         unclosed = F.contains(F.col("__value"), F.lit('"')) & (quotes % 2 == 1)
-        return F.when(fields.isNotNull(), unreadable | unclosed)
+        return F.col(record)["__broken"].isNotNull() | unclosed
     # A key that differs from a column by case alone would be read as an absent value.
     known = F.array(*[F.lit(name) for name in contract.column_names])
     recased = F.exists(
         F.json_object_keys(F.col("__value")),
         lambda key: ~F.array_contains(known, key) & F.array_contains(known, F.lower(key)),
     )
-    no_object = ~F.startswith(F.ltrim("__value"), F.lit("{"))
-    return F.when(fields.isNotNull(), unreadable | no_object | F.coalesce(recased, F.lit(False)))
+    text = F.trim("__value")
+    no_object = ~(F.startswith(text, F.lit("{")) & F.endswith(text, F.lit("}")))
+    several = F.try_variant_get(F.col(record), "$[1]", "string").isNotNull()
+    return F.col(record).isNull() | no_object | several | F.coalesce(recased, F.lit(False))
 
 
 def _text(name: str, records: list[str], layouts: Sequence[Layout]) -> Column:
-    places = [f"c{layout.columns.index(name)}" if layout.format == "csv" else name for layout in layouts]
-    return F.coalesce(*[F.col(record)[place] for record, place in zip(records, places, strict=True)])
+    texts = [
+        F.col(record)[f"c{layout.columns.index(name)}"]
+        if layout.format == "csv"
+        else F.try_variant_get(F.col(record), f"$[0].{name}", "string")
+        for record, layout in zip(records, layouts, strict=True)
+    ]
+    return F.coalesce(*texts)
 
 
 def judge(parsed: DataFrame, *, contract: Contract) -> DataFrame:

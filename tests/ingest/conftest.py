@@ -1,0 +1,123 @@
+"""A bank with two small feeds, and the hand that lands files and runs ingest."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from pyspark.sql import Row, SparkSession
+
+from portrait.contracts import Catalogue, Column, Contract
+from portrait.contracts.catalogue import bronze_contract
+from portrait.contracts.contract import Rule, contract_of
+from portrait.contracts.document import load_document
+from portrait.ingest import IngestSummary, ingest
+from portrait.lake import Lake, Lease
+
+BOOKINGS = Contract(
+    "raw.bookings",
+    "Bookings.",
+    "One row a booking.",
+    (
+        Column("id", "STRING", required=True, key_position=1),
+        Column("booked_at", "TIMESTAMP", required=True),
+        Column("amount", "DECIMAL(18,2)", required=True, minimum=0.01),
+        Column("kind", "STRING", required=True, enum=("card", "cash")),
+        Column("valued_on", "DATE"),
+        Column("count", "INT"),
+        Column("note", "STRING"),
+    ),
+    (Rule("cash_is_counted", "kind <> 'cash' or count is not null", "error", "cash says how many notes"),),
+    {"delivery": "append", "maxRejectShare": 0.25},
+)
+PEOPLE = Contract(
+    "raw.people",
+    "People.",
+    "One row a person.",
+    (Column("id", "STRING", required=True, key_position=1), Column("active", "BOOLEAN")),
+    (),
+    {"delivery": "snapshot", "maxRejectShare": 0.5},
+)
+HEADER = "id,booked_at,amount,kind,valued_on,count,note"
+
+
+def good(number: int) -> str:
+    """A line that meets the contract."""
+    return f"B{number},2025-01-01 10:00:00,{number}.50,card,2025-01-02,,"
+
+
+def catalogue_of(schemas: Path, *feeds: Contract) -> Catalogue:
+    ops = [
+        contract_of(load_document(schemas / "ops" / f"{name}.yml"))
+        for name in ("files", "quarantine", "table_versions")
+    ]
+    bronze = [bronze_contract(feed) for feed in feeds]
+    return Catalogue({contract.id: contract for contract in (*feeds, *bronze, *ops)})
+
+
+@dataclass
+class Bank:
+    """A landing folder and a lake; every `run` is a run of its own."""
+
+    spark: SparkSession
+    root: Path
+    catalogue: Catalogue
+    seen: list[Path] = field(default_factory=list)
+
+    @property
+    def landing(self) -> Path:
+        return self.root / "landing"
+
+    def land(self, path: str, content: str | bytes) -> Path:
+        file = self.landing / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        data = content.encode() if isinstance(content, str) else content
+        file.write_bytes(gzip.compress(data) if file.suffix == ".gz" and isinstance(content, str) else data)
+        return file
+
+    def csv(self, name: str, *lines: str, header: str = HEADER) -> Path:
+        return self.land(f"bookings/{name}", "\n".join([header, *lines]) + "\n")
+
+    def run(self) -> IngestSummary:
+        with Lease(self.root / "lake") as lease:
+            return ingest(self.lake(lease), landing=self.landing, catalogue=self.catalogue)
+
+    def lake(self, lease: Lease | None = None) -> Lake:
+        return Lake(self.spark, self.root / "lake", self.catalogue, lease=lease)
+
+    def rows(self, table: str) -> list[Row]:
+        lake = self.lake()
+        return lake.read(table).collect() if lake.has(table) else []
+
+    def files(self) -> dict[str, Row]:
+        return {row.file: row for row in self.rows("ops.files")}
+
+    def bronze_ids(self) -> list[str]:
+        return sorted(row.id for row in self.rows("bronze.bookings"))
+
+    def versions(self) -> dict[str, int]:
+        lake = self.lake()
+        return {table: lake.version(table) for table in self.catalogue.tables if lake.has(table)}
+
+    def with_contract(self, **properties: object) -> Bank:
+        """The same bank after somebody changed the contract of bookings."""
+        changed = replace(BOOKINGS, properties={**BOOKINGS.properties, **properties})
+        contracts = self.catalogue.contracts | {"raw.bookings": changed, "bronze.bookings": bronze_contract(changed)}
+        return Bank(self.spark, self.root, Catalogue(contracts))
+
+
+NewBank = Callable[[], Bank]
+
+
+@pytest.fixture(scope="session")
+def new_bank(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, schemas_dir: Path) -> NewBank:
+    catalogue = catalogue_of(schemas_dir, BOOKINGS, PEOPLE)
+    return lambda: Bank(spark, tmp_path_factory.mktemp("bank"), catalogue)
+
+
+@pytest.fixture
+def bank(new_bank: NewBank) -> Bank:
+    return new_bank()
