@@ -72,6 +72,19 @@ BY_HAND: dict[str, tuple[list[Booking], list[tuple[int, int, int]]]] = {
         [(1, -500, 0), (1, 200, 200), (2, 10, 210)],
         [(1, 200, 200), (2, 210, 210)],
     ),
+    # 100 before: 100 -> 200 -> 300. That the movements (200) are reported too is a coincidence.
+    "the links of the first day count more than its movements": (
+        [(1, 100, 200), (1, 100, 300)],
+        [(1, 300, 300)],
+    ),
+    "a first day that does not link closes with its movements if they are reported": (
+        [(1, 100, 100), (1, 50, None), (1, 50, 200)],
+        [(1, 200, 200)],
+    ),
+    "a booking without balance in an account with a break": (
+        [(1, 700, 700), (2, 100, 900), (3, 10, None), (4, 10, 920)],
+        [(1, 700, 700), (2, 800, 900), (3, 910, 910), (4, 920, 920)],
+    ),
     # 1000 -> 1500 -> 1000, or 1500 -> 1000 -> 1500: the day alone does not tell.
     "a circular first day takes the balance nearest to its movements": (
         [(1, 500, 1500), (1, -500, 1000)],

@@ -26,7 +26,7 @@ _ENDS = """filter(reported, r ->
 
 # The offset of the first day. Its bookings alone decide, so that later data never change it.
 _OPENING = f"""case
-    when size(reported) = 0 or array_contains(reported, movement) then 0L
+    when size(reported) = 0 then 0L
     when size({_ENDS}) = 1 then {_ENDS}[0] - movement
     else {_NEAREST.format(values="reported", value="movement")} - movement
 end"""
@@ -57,10 +57,10 @@ def measure_days(transactions: DataFrame) -> DataFrame:
 
     `transactions`: every silver transaction of the accounts in question. `moved`: movements since the first booking,
     the day's included. `reported`: balances that the day reports, an empty array if none; a booking without
-    balance_after counts as movement only. `opening`: what must be added to `moved` on the first day. The account opens
-    with nothing if its first movements are reported, or if nothing is; else so that the first day closes with the
-    balance at which its bookings, linked by the balances before and after, end; if that is not one balance, with the
-    reported one nearest to the movements. `closes`: whether every day of the account meets `moved` + `opening`.
+    balance_after counts as movement only. `opening`: what must be added to `moved` on the first day, so that this day
+    closes with the balance at which its bookings, linked by the balances before and after them, end; if that is not
+    one balance, with the reported one nearest to the movements, as if the account had opened with nothing; 0 if none is
+    reported. `closes`: whether every day of the account meets `moved` + `opening`.
     """
     bookings = transactions.select(
         "account_id",
