@@ -1,0 +1,15 @@
+"""One small synthetic bank, landed once for all tests of the sources."""
+
+from __future__ import annotations
+
+import pytest
+from pyspark.sql import SparkSession
+from tests.sources.landed import SIZE, Landed
+
+from portrait.sources import land_synthetic
+
+
+@pytest.fixture(scope="session")
+def bank(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Landed:
+    landing = tmp_path_factory.mktemp("bank") / "landing"
+    return Landed(landing, land_synthetic(spark, landing=landing, **SIZE))

@@ -1,0 +1,35 @@
+"""A landed synthetic bank, and DuckDB to look into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+SIZE = {"customers": 400, "months": 3, "seed": 11}
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A landing folder with its truth, and DuckDB to look into them."""
+
+    landing: Path
+    rows: dict[str, int]
+
+    @property
+    def truth(self) -> Path:
+        return self.landing.parent / "truth"
+
+    def ask(self, question: str) -> list[tuple]:
+        """The answer of DuckDB; `{feed}` stands for the sound records of a feed, as text, `{groups}` for the truth."""
+        tables = {folder.name: self._sound(folder.name) for folder in self.landing.iterdir()}
+        tables["groups"] = f"read_parquet('{self.truth}/groups/*.parquet')"
+        tables["bad_rows"] = f"read_parquet('{self.truth}/bad_rows/*.parquet')"
+        return duckdb.sql(question.format(**tables)).fetchall()
+
+    def _sound(self, feed: str) -> str:
+        # Planted rows carry an X in their key, or have none; rows of another length are skipped by the reader.
+        key = f"read_csv('{self.landing}/{feed}/*.csv', all_varchar=true, ignore_errors=true, null_padding=false)"
+        first = duckdb.sql(f"select * from {key} limit 0").columns[0]
+        return f"(select * from {key} where {first} not like '%X%')"
