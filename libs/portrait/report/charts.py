@@ -63,8 +63,8 @@ def heat(label: str, cells: Sequence[Cell], *, wide: bool = False, columns: dict
     the figures in them stay readable in light and dark.
     """
     return _figure(
-        inline_svg(_heat(cells, PHONE, 110, {}), label=label, css_class="phone"),
-        inline_svg(_heat(cells, FULL if wide else HALF, 240, columns or {}), label=label, css_class="desk"),
+        inline_svg(_heat_phone(cells), label=label, css_class="phone"),
+        inline_svg(_heat_desk(cells, FULL if wide else HALF, columns or {}), label=label, css_class="desk"),
     )
 
 
@@ -135,50 +135,71 @@ def _shapes(base: alt.Chart, x: alt.Scale, *, size: int, offset: int) -> list[al
     ]
 
 
-def _heat(cells: Sequence[Cell], total: int, most: int, columns: dict[str, str]) -> Drawing:
-    names = min(float(most), max((len(cell.y) for cell in cells), default=0) * _CHARACTER + 8)
-    width = total - names
+def _heat_desk(cells: Sequence[Cell], total: int, columns: dict[str, str]) -> Drawing:
+    """Names of the rows in a column on the left."""
+    names = min(260.0, max((len(cell.y) for cell in cells), default=0) * _CHARACTER + 8)
+    layers, top = _heat_layers(cells, columns, gap=0.08, size=12)
+    side = _names(cells).mark_text(align="left", baseline="middle", limit=0.88 * names)
+    side = side.encode(x=alt.value(-names), y=_band("y", 0.08), text=alt.Text("y:N"))
+    padding = {"left": names, "right": 0, "top": top, "bottom": 2}
+    drawing = alt.layer(*layers, side)
+    return drawing.properties(width=total - names, height=alt.Step(30), padding=padding, autosize="none")
+
+
+def _heat_phone(cells: Sequence[Cell]) -> Drawing:
+    """Short names beside their row, long ones above it: the cells keep their width."""
+    names = max((len(cell.y) for cell in cells), default=0) * _CHARACTER
+    if names <= 70:
+        layers, top = _heat_layers(cells, {}, gap=0.08, size=11)
+        side = _names(cells).mark_text(align="left", baseline="middle", fontSize=12)
+        side = side.encode(x=alt.value(-names), y=_band("y", 0.08), text=alt.Text("y:N"))
+        padding = {"left": names, "right": 0, "top": top, "bottom": 2}
+        drawing = alt.layer(*layers, side)
+        return drawing.properties(width=PHONE - names, height=alt.Step(30), padding=padding, autosize="none")
+    layers, top = _heat_layers(cells, {}, gap=0.44, size=11, above=20)
+    over = _names(cells).mark_text(align="left", baseline="middle", dy=-23, limit=PHONE)
+    over = over.encode(x=alt.value(0), y=_band("y", 0.44), text=alt.Text("y:N"))
+    padding = {"left": 0, "right": 0, "top": top + 20, "bottom": 2}
+    drawing = alt.layer(*layers, over)
+    return drawing.properties(width=PHONE, height=alt.Step(48), padding=padding, autosize="none")
+
+
+def _band(field: str, gap: float) -> alt.Y:
+    return alt.Y(f"{field}:N", sort=None, axis=None, scale=alt.Scale(paddingInner=gap, paddingOuter=0))
+
+
+def _names(cells: Sequence[Cell]) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=[{"y": name} for name in dict.fromkeys(cell.y for cell in cells)]))
+
+
+def _heat_layers(
+    cells: Sequence[Cell], columns: dict[str, str], *, gap: float, size: int, above: int = 0
+) -> tuple[list[alt.Chart], int]:
+    """Cells, their figures and the headings of the columns; and the height of the headings."""
     heads = {cell.x: columns.get(cell.x, cell.x).split("\n") for cell in cells}
     lines = max((len(head) for head in heads.values()), default=1)
-    heads = {x: [""] * (lines - len(head)) + head for x, head in heads.items()}
-    values: list[dict[str, Any]] = [
+    padded = [{"x": x, "head": [""] * (lines - len(head)) + head} for x, head in heads.items()]
+    values = [
         {
             "x": cell.x,
             "y": cell.y,
-            "depth": 0.0 if cell.weight is None else 0.06 + 0.64 * min(1.0, abs(cell.weight)),
+            "depth": 0.06 + 0.64 * min(1.0, abs(cell.weight)) if cell.weight is not None else 0.0,
             "fill": "var(--below)" if (cell.weight or 0) < 0 else "var(--above)",
             "text": cell.text,
             "tip": cell.tip,
         }
         for cell in cells
     ]
-    base = alt.Chart(alt.InlineData(values=values)).encode(
-        x=alt.X("x:N", sort=None, axis=None, scale=alt.Scale(paddingInner=0.04, paddingOuter=0)),
-        y=alt.Y("y:N", sort=None, axis=None, scale=alt.Scale(paddingInner=0.08, paddingOuter=0)),
-    )
+    x = alt.X("x:N", sort=None, axis=None, scale=alt.Scale(paddingInner=0.04, paddingOuter=0))
+    base = alt.Chart(alt.InlineData(values=values)).encode(x=x, y=_band("y", gap))
     rects = base.mark_rect(cornerRadius=2).encode(
         fill=alt.Fill("fill:N", scale=None, legend=None),
         fillOpacity=alt.FillOpacity("depth:Q", scale=None, legend=None),
         description=alt.Description("tip:N"),
     )
-    texts = base.mark_text(baseline="middle", fontSize=12).encode(text=alt.Text("text:N"))
-    rows = _once(values, "y")
-    left = alt.Chart(alt.InlineData(values=[{"y": row} for row in rows])).mark_text(
-        align="left", baseline="middle", limit=0.88 * names
+    texts = base.mark_text(baseline="middle", fontSize=size).encode(text=alt.Text("text:N"))
+    head = alt.Chart(alt.InlineData(values=padded)).mark_text(
+        align="center", baseline="bottom", fontSize=size, lineHeight=15, dy=-15 * (lines - 1), color="var(--muted)"
     )
-    head = alt.Chart(alt.InlineData(values=[{"x": x, "head": text} for x, text in heads.items()])).mark_text(
-        align="center", baseline="bottom", fontSize=12, lineHeight=15, dy=-15 * (lines - 1), color="var(--muted)"
-    )
-    layers = alt.layer(
-        rects,
-        texts,
-        left.encode(x=alt.value(-names), y=alt.Y("y:N", sort=None, axis=None), text=alt.Text("y:N")),
-        head.encode(x=alt.X("x:N", sort=None, axis=None), y=alt.value(-6), text=alt.Text("head:N")),
-    )
-    padding = {"left": names, "right": 0, "top": 15 * lines + 10, "bottom": 2}
-    return layers.properties(width=width, height=alt.Step(30), padding=padding, autosize="none")
-
-
-def _once(values: Sequence[dict[str, Any]], name: str) -> list[Any]:
-    """The different values of a field, in the order in which they first come."""
-    return list(dict.fromkeys(value[name] for value in values))
+    head = head.encode(x=x, y=alt.value(-6 - above), text=alt.Text("head:N"))
+    return [rects, texts, head], 15 * lines + 10

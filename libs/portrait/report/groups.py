@@ -10,7 +10,20 @@ from portrait.report.charts import Bar, Cell, bars, heat
 from portrait.report.figures import Figures, Row
 from portrait.report.markup import Head, Html, card, folded, h, section, table
 from portrait.report.tiers import TIERS, with_share
-from portrait.report.words import NONE, amount, count, feature, listing, percent, plain, plural, ratio, signed, title
+from portrait.report.words import (
+    NONE,
+    amount,
+    count,
+    feature,
+    listing,
+    percent,
+    plain,
+    plural,
+    ratio,
+    signed,
+    title,
+    whole_percent,
+)
 
 TELLING = 4
 """Features by which a group is described: those in which it differs most from everyone."""
@@ -60,7 +73,7 @@ def _tiers_of_groups(figures: Figures, groups: list[Row]) -> Html | None:
             share = ratio(customers, totals[row["group_id"]])
             tip = f"{row['group_name']}, {title(tier)}: {plural(customers, 'customer')}, {percent(share)}"
             name = f"{row['group_id']} {row['group_name']}"
-            cells.append(Cell(title(tier), name, share, percent(share).replace(" %", "%"), tip))
+            cells.append(Cell(title(tier), name, share, whole_percent(share), tip))
     return card(
         "Tiers within the groups",
         heat("Share of each tier by group", cells),

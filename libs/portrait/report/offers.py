@@ -122,7 +122,7 @@ def recommendations_section(figures: Figures) -> Html:
     reached = figures.total("products", "first")
     lead = (
         f"{plural(reached, 'customer')} of {count(figures.total('tiers', 'customers'))} have a next best product; "
-        f"{plural(len(products), 'product')} are recommended to someone."
+        f"{plural(len(products), 'product')} {'is' if len(products) == 1 else 'are'} recommended to someone."
     )
     rows = [
         Bar(row["product_name"], row["customers"], count(row["customers"]), inner=float(row["first"]))

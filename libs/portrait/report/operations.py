@@ -93,7 +93,7 @@ def _gates_card(figures: Figures) -> Html:
     tables: dict[str, list[Row]] = defaultdict(list)
     for row in figures["gates"]:
         tables[row["table_name"]].append(row)
-    heads = [Head("Table"), Head("Rules that hold", True), Head("Errors", True), Head("Warnings", True)]
+    heads = [Head("Gold table"), Head("Rules that hold", True), Head("Errors", True), Head("Warnings", True)]
     lines = []
     for table_name, rows in sorted(tables.items()):
         held = sum(int(row["rules"]) for row in rows if row["success"])
@@ -102,11 +102,23 @@ def _gates_card(figures: Figures) -> Html:
             severity: sum(int(row["rules"]) for row in rows if not row["success"] and row["severity"] == severity)
             for severity in ("error", "warning")
         }
-        figure = bar(ratio(held, rules), f"{count(held)} of {count(rules)}")
-        lines.append([table_name, figure, _flag(broken["error"], "bad"), _flag(broken["warning"], "warned")])
+        lines.append(
+            [
+                table_name.removeprefix("gold."),
+                f"{count(held)} of {count(rules)}",
+                _flag(broken["error"], "bad"),
+                _flag(broken["warning"], "warned"),
+            ]
+        )
     fail_heads = [Head("Rule"), Head("Table"), Head("Severity"), Head("Rows", True), Head("Of", True)]
     failures = [
-        [row["rule"], row["table_name"], row["severity"], count(row["unexpected_count"]), count(row["total"])]
+        [
+            row["rule"],
+            row["table_name"].removeprefix("gold."),
+            row["severity"],
+            count(row["unexpected_count"]),
+            count(row["total"]),
+        ]
         for row in figures["failures"]
     ]
     return card(

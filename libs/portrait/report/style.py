@@ -6,14 +6,14 @@ CSS = """
   --ground: #f4f6f7; --panel: #ffffff; --ink: #17222c; --muted: #566472; --line: #dfe5e9;
   --accent: #0e6a70; --accent-ink: #0b585d; --track: #edf1f3; --above: #16929a; --below: #d9822b;
   --good: #1d6b3c; --good-ground: #e3f2e8; --bad: #a3341f; --bad-ground: #fbe9e4;
-  --shadow: 0 1px 2px rgb(23 34 44 / .06);
+  --shadow: 0 1px 2px rgb(23 34 44 / .06); --edge: rgb(23 34 44 / .16);
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --ground: #10161b; --panel: #182128; --ink: #e6edf2; --muted: #9fadb8; --line: #2a3640;
     --accent: #3fb3b5; --accent-ink: #7fd3d4; --track: #222d36; --above: #1b8d93; --below: #b8641a;
     --good: #86d3a1; --good-ground: #16301f; --bad: #f2a08d; --bad-ground: #3a1d17;
-    --shadow: none;
+    --shadow: none; --edge: rgb(0 0 0 / .5);
   }
 }
 * { box-sizing: border-box; }
@@ -69,7 +69,7 @@ nav a:hover { color: var(--ink); }
   display: block; font-size: 25px; line-height: 1.25; font-weight: 640; letter-spacing: -.01em;
   font-variant-numeric: tabular-nums;
 }
-.tiles span { font-size: 13.5px; color: var(--muted); }
+.tiles span { display: block; margin-top: 2px; font-size: 13.5px; line-height: 1.35; color: var(--muted); }
 
 section { padding-top: 44px; scroll-margin-top: 36px; }
 h2 { font-size: 24px; line-height: 1.25; letter-spacing: -.01em; font-weight: 660; }
@@ -100,7 +100,13 @@ svg {
 svg.phone { display: none; }
 svg.small { max-width: 420px; }
 
-.scroll { overflow-x: auto; }
+.scroll {
+  overflow-x: auto; background-repeat: no-repeat; background-attachment: local, local, scroll, scroll;
+  background-size: 32px 100%, 32px 100%, 10px 100%, 10px 100%; background-position: 0 0, 100% 0, 0 0, 100% 0;
+  background-image: linear-gradient(to right, var(--panel) 40%, transparent),
+    linear-gradient(to left, var(--panel) 40%, transparent),
+    linear-gradient(to right, var(--edge), transparent), linear-gradient(to left, var(--edge), transparent);
+}
 table { border-collapse: collapse; width: 100%; font-size: 14.5px; }
 caption { text-align: left; font-weight: 600; padding-bottom: 4px; }
 caption.quiet {
@@ -179,7 +185,8 @@ footer { padding-top: 36px; padding-bottom: 48px; color: var(--muted); font-size
   .card { padding: 15px 16px 17px; }
   svg.phone { display: block; max-width: 420px; }
   svg.desk { display: none; }
-  th, td { padding-right: 11px; }
+  table { font-size: 14px; }
+  th, td { padding-right: 10px; }
   .meter .track { max-width: 70px; }
 }
 @media print {

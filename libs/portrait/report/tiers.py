@@ -19,6 +19,7 @@ from portrait.report.words import (
     short,
     signed,
     title,
+    whole_percent,
 )
 
 TIERS = ("diamond", "vip", "growing", "ordinary")
@@ -182,8 +183,7 @@ def _migration_card(figures: Figures) -> Html:
 def _move(row: Row, source: str, target: str) -> Cell:
     names = {tier: title(tier) for tier in TIERS} | {OUTSIDE: "Left" if target == OUTSIDE else "New"}
     share = row["probability"]
-    text = count(row["customers"]) if share is None else percent(share).replace(" %", "%")
-    text = text if row["customers"] else NONE
+    text = NONE if not row["customers"] else count(row["customers"]) if share is None else whole_percent(share)
     tip = f"{names[source]} to {names[target]}: {plural(int(row['customers']), 'customer')}"
     column = "Left" if target == OUTSIDE else title(target)
     weight = float(share) if share else None

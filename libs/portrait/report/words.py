@@ -51,6 +51,13 @@ def percent(share: Number | None) -> str:
     return f"{100 * float(share):.1f} %"
 
 
+def whole_percent(share: Number | None) -> str:
+    """A share for the cell of a heat map: 94%, <1%."""
+    if share is None:
+        return NONE
+    return "<1%" if 0 < share < 0.005 else f"{100 * float(share):.0f}%"
+
+
 def ratio(part: Number | None, whole: Number | None) -> float | None:
     """part / whole; None where either is unknown or the whole is nothing."""
     return None if part is None or not whole else float(part) / float(whole)
@@ -77,8 +84,8 @@ def seconds(value: Number | None) -> str:
 
 
 def day(value: date) -> str:
-    """A date as it is spoken: 31 March 1994."""
-    return f"{value.day} {value:%B %Y}"
+    """A date as it is spoken, never broken over lines: 31 March 1994."""
+    return f"{value.day} {value:%B %Y}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def moment(value: datetime) -> str:
