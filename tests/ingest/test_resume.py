@@ -1,0 +1,87 @@
+"""A run that dies at a named point, and the next one: every row once, nothing lost (F2, F3 within ingest).
+
+The point raises here instead of killing the process; `tests/faults` kills.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from portrait.ingest import batch
+from portrait.lake import digest
+
+from .conftest import Bank, NewBank, good
+
+pytestmark = pytest.mark.delta
+
+
+class PowerCut(Exception):
+    """Instead of SIGKILL."""
+
+
+def die_at(point: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(name: str, detail: str = "") -> None:
+        if name == point:
+            raise PowerCut(name)
+
+    monkeypatch.setattr(batch, "fault_point", fault)
+
+
+def delivery(bank: Bank) -> Bank:
+    bank.csv("a.csv", *[good(n) for n in range(1, 6)], "torn")
+    return bank
+
+
+def digests(bank: Bank) -> dict[str, str]:
+    lake = bank.lake()
+    return {table: digest(lake, table) for table in ("bronze.bookings", "ops.quarantine", "ops.files")}
+
+
+@pytest.fixture(scope="module")
+def clean(new_bank: NewBank) -> dict[str, str]:
+    """What a run without accident leaves."""
+    bank = delivery(new_bank())
+    bank.run()
+    return digests(bank)
+
+
+@pytest.mark.parametrize("point", ["ingest.after_bronze_commit", "ingest.before_checkpoint"])
+def test_the_next_run_completes_the_batch_and_repeats_nothing(
+    bank: Bank, clean: dict[str, str], monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    delivery(bank)
+    with monkeypatch.context() as patch:
+        die_at(point, patch)
+        with pytest.raises(PowerCut):
+            bank.run()
+    written = bank.versions()
+    bank.run()
+    assert digests(bank) == clean
+    assert bank.versions()["bronze.bookings"] == written["bronze.bookings"]
+    bank.csv("b.csv", good(7))
+    bank.run()
+    assert bank.bronze_ids() == ["B1", "B2", "B3", "B4", "B5", "B7"]
+
+
+def test_a_contract_that_changed_meanwhile_doubles_nothing(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    delivery(bank)
+    with monkeypatch.context() as patch:
+        die_at("ingest.after_bronze_commit", patch)
+        with pytest.raises(PowerCut):
+            bank.run()
+    bank.with_contract(maxRejectShare=0.5).run()
+    assert bank.bronze_ids() == ["B1", "B2", "B3", "B4", "B5"]
+    row = bank.files()["bookings/a.csv"]
+    assert (row.status, row.rows_in, row.rows_good, row.rows_bad) == ("accepted", 6, 5, 1)
+
+
+def test_a_new_checkpoint_is_a_new_stream(bank: Bank) -> None:
+    """Without one, batch 0 of the new stream would be skipped as already written: rows lost."""
+    import shutil
+
+    bank.csv("a.csv", good(1))
+    bank.run()
+    shutil.rmtree(bank.root / "lake" / "_checkpoints")
+    bank.csv("b.csv", good(2))
+    bank.run()
+    assert bank.bronze_ids() == ["B1", "B2"]
