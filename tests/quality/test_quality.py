@@ -138,7 +138,7 @@ def test_warnings_pass_the_gate() -> None:
 
 
 def test_a_single_error_closes_the_gate() -> None:
-    with pytest.raises(GateRefused, match="tier.enum is broken by 1 of 10 rows"):
+    with pytest.raises(GateRefused, match=r"tier\.enum is broken by 1 of 10 rows"):
         gate([RuleResult("gold.tier", "tier.enum", "error", False, 1, 10)])
 
 

@@ -1,0 +1,215 @@
+"""Rows that broke their contract, and their way back: looked at, corrected, landed again as a file like any other.
+
+Only rows of accepted files are released one by one. A file that was refused comes back whole: replaced by a corrected
+one, or judged anew when its contract changes.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from pathlib import Path
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from portrait.contracts import Catalogue, Column, Contract
+from portrait.errors import ConfigurationError, InputRefused
+from portrait.ingest.batch import QUARANTINE
+from portrait.ingest.landing import LandedFile, inspect_file
+from portrait.ingest.ledger import FILES
+from portrait.ingest.parsing import Layout, judge, parse_lines
+from portrait.lake import Lake
+
+REFERENCE = (Column("_file_hash", "STRING", required=True), Column("_line", "BIGINT", required=True))
+"""What tells, in a file of corrected rows, which row of which file each one replaces."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """Rows of one feed that go in again by a landed `file` (None: no row passed); `still_bad` counts the rest by rule."""
+
+    feed: str
+    file: str | None
+    rows: int
+    still_bad: dict[str, int] = field(default_factory=dict)
+
+
+def quarantine_summary(lake: Lake) -> DataFrame:
+    """Open rows by feed, rule and file: `rows`, the first `line`, and whether the file was accepted or refused."""
+    files = lake.read(FILES).where(F.col("status").isin("accepted", "refused"))
+    status = files.groupBy("feed", "file_hash").agg(F.max_by("status", "seen_at").alias("file_status"))
+    rows = lake.read(QUARANTINE).where("status = 'open'").join(status, on=["feed", "file_hash"], how="left")
+    broken = rows.withColumn("rule", F.explode("reasons")).groupBy("feed", "rule", "file", "file_status")
+    return broken.agg(F.count("*").alias("rows"), F.min("line").alias("line")).orderBy("feed", "rule", "file")
+
+
+def export_quarantine(lake: Lake, *, catalogue: Catalogue, feed: str, path: Path) -> int:
+    """Write the open rows of a feed's accepted files as CSV, to be corrected and released; returns their number.
+
+    The columns of the feed, `_file_hash` and `_line`, which must stay, and `_reasons` and `_record`, which help: the
+    text of a malformed row is there alone.
+    """
+    contract = catalogue.table(f"raw.{feed}")
+    parsed = _parsed_again(lake, contract)
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*contract.column_names, "_file_hash", "_line", "_reasons", "_record"])
+        for row in [] if parsed is None else parsed.orderBy("__file", "__line").toLocalIterator():
+            texts = [None if row["__broken"] else row[name] for name in contract.column_names]
+            record = row["__value"] if row["__broken"] else None
+            writer.writerow([*texts, row["__file"], row["__line"], " ".join(row["__rules"]), record])
+            count += 1
+    return count
+
+
+def release(
+    lake: Lake,
+    *,
+    landing: Path,
+    catalogue: Catalogue,
+    corrected: Path | None = None,
+    feeds: Sequence[str] | None = None,
+) -> list[Release]:
+    """Land rows of the quarantine again: corrected ones, or without a file those that meet the contract as it is now.
+
+    The rows go into `<landing>/<feed>/released-<n>.csv`, which the next run takes in as any file; the originals are
+    marked released. Rows that still break a rule stay open. Raises InputRefused when a corrected row names no open one.
+    """
+    judged: dict[str, DataFrame] = {}
+    if corrected is not None:
+        feed, frame = _corrected(lake, catalogue, corrected)
+        judged[feed] = frame
+    else:
+        for feed in feeds or catalogue.feeds:
+            contract = catalogue.table(f"raw.{feed}")
+            parsed = _parsed_again(lake, contract)
+            if parsed is not None:
+                judged[feed] = judge(parsed, contract=contract)
+    releases, marks = [], []
+    for feed, frame in judged.items():
+        kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
+        done = _land(lake, kept, catalogue.table(f"raw.{feed}"), landing)
+        releases.append(done)
+        if done.file is not None:
+            marks.append(_marked(lake, kept.where(F.col("__reasons").isNull()), feed, done.file))
+    if marks:
+        lake.merge(QUARANTINE, reduce(DataFrame.unionByName, marks))
+    for frame in judged.values():
+        frame.unpersist()
+    return releases
+
+
+def _parsed_again(lake: Lake, contract: Contract) -> DataFrame | None:
+    """Open rows of accepted files as texts by today's contract; `__file` is the hash, `__rules` what they had broken."""
+    if not lake.has(QUARANTINE):
+        return None
+    accepted = lake.read(FILES).where((F.col("feed") == contract.name) & (F.col("status") == "accepted"))
+    rows = lake.read(QUARANTINE).where((F.col("feed") == contract.name) & (F.col("status") == "open"))
+    named = rows.select("file_hash").distinct().join(accepted, on="file_hash", how="inner")
+    layouts: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for row in named.select("file_hash", "file", "columns").collect():
+        # The record of a Parquet row was kept as JSON.
+        kind = "csv" if row.file.lower().removesuffix(".gz").endswith(".csv") else "jsonl"
+        layouts.setdefault((kind, tuple(row.columns) if kind == "csv" else ()), []).append(row.file_hash)
+    # A header that lacks a column of today's contract cannot be read by it.
+    wanted = set(contract.column_names)
+    known = [Layout(*key, tuple(group)) for key, group in layouts.items() if key[0] != "csv" or wanted <= set(key[1])]
+    if not known:
+        return None
+    files = [file for layout in known for file in layout.files]
+    lines = rows.where(F.col("file_hash").isin(*files)).select(
+        F.col("file_hash").alias("__file"),
+        F.col("line").alias("__line"),
+        F.col("reasons").alias("__rules"),
+        F.col("record").alias("__value"),
+    )
+    return parse_lines(lines, contract=contract, layouts=known)
+
+
+def _corrected(lake: Lake, catalogue: Catalogue, path: Path) -> tuple[str, DataFrame]:
+    """The feed of a file of corrected rows, and its rows judged; each must stand for one open row."""
+    if not path.is_file():
+        raise ConfigurationError("the file does not exist", where=str(path), remedy="check the path after --release")
+    facts = path.stat()
+    seen = inspect_file(LandedFile("", str(path), path, "csv", ".csv", facts.st_size, facts.st_mtime_ns), width=3)
+    names = {"_file_hash", "_line"}
+    fitting = [f for f in catalogue.feeds if {*catalogue.table(f"raw.{f}").column_names, *names} <= set(seen.columns)]
+    best = max(fitting, key=lambda f: len(catalogue.table(f"raw.{f}").columns), default=None)
+    if seen.problem is not None or best is None:
+        raise InputRefused(
+            seen.problem or "the header is not that of a feed with _file_hash and _line",
+            where=str(path),
+            remedy="start from an export of the quarantine; keep its header",
+        )
+    feed = catalogue.table(f"raw.{best}")
+    contract = replace(feed, columns=feed.columns + REFERENCE)
+    lines = lake.spark.read.option("lineSep", "\n").text(str(path))
+    numbered = lines.select(F.col("value").alias("__value"), F.monotonically_increasing_id().alias("__place"))
+    # One file in one go: its header is the row with the lowest number.
+    rows = numbered.where(F.col("__place") > 0).select("__value")
+    judged = judge(parse_lines(rows, contract=contract, layouts=[Layout("csv", seen.columns, ())]), contract=contract)
+    return best, _referring(lake, judged.where("__present"), best, path)
+
+
+def _referring(lake: Lake, judged: DataFrame, feed: str, path: Path) -> DataFrame:
+    rows = judged.withColumnsRenamed({"_file_hash": "__file", "_line": "__line"})
+    waiting = lake.read(QUARANTINE).where((F.col("feed") == feed) & (F.col("status") == "open"))
+    accepted = lake.read(FILES).where((F.col("feed") == feed) & (F.col("status") == "accepted"))
+    known = waiting.join(accepted, on="file_hash", how="left_semi").select(
+        F.col("file_hash").alias("__file"), F.col("line").alias("__line"), F.lit(True).alias("__open")
+    )
+    joined = rows.join(known, on=["__file", "__line"], how="left")
+    counts = joined.groupBy("__file", "__line").agg(F.count("*").alias("rows"), F.first("__open").alias("open"))
+    row = counts.agg(F.count_if("open is null").alias("unknown"), F.count_if("rows > 1").alias("twice")).head()
+    if row is not None and (row["unknown"] or row["twice"]):
+        raise InputRefused(
+            f"{row['unknown']} corrected rows stand for no open row of an accepted file, {row['twice']} stand twice",
+            where=str(path),
+            remedy="keep _file_hash and _line as they were exported, one row each; rows released before are not open",
+        )
+    return joined
+
+
+def _land(lake: Lake, judged: DataFrame, contract: Contract, landing: Path) -> Release:
+    """Write the rows that pass as a landing file, whole or not at all."""
+    broken = judged.where(F.col("__reasons").isNotNull()).select(F.explode("__reasons").alias("rule"))
+    still_bad = {row["rule"]: row["count"] for row in broken.groupBy("rule").count().orderBy("rule").collect()}
+    passing = judged.where(F.col("__reasons").isNull() & F.col("__present")).orderBy("__file", "__line")
+    texts = passing.select(*[F.col(name).cast("string") for name in contract.column_names])
+    folder = landing / contract.name
+    folder.mkdir(parents=True, exist_ok=True)
+    path = f"{contract.name}/released-{_next_number(lake, folder, contract.name)}.csv"
+    draft = folder / ".released.tmp"
+    count = 0
+    with draft.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(contract.column_names)
+        for row in texts.toLocalIterator():
+            writer.writerow(row)
+            count += 1
+    if count == 0:
+        draft.unlink()
+        return Release(contract.name, None, 0, still_bad)
+    draft.rename(landing / path)
+    return Release(contract.name, path, count, still_bad)
+
+
+def _next_number(lake: Lake, folder: Path, feed: str) -> int:
+    names = [file.name for file in folder.glob("released-*.csv")]
+    seen = lake.read(FILES).where(F.col("file").startswith(f"{feed}/released-")).select("file").collect()
+    names += [row.file.split("/", 1)[1] for row in seen]
+    numbers = [name.removeprefix("released-").removesuffix(".csv") for name in names]
+    return max((int(number) for number in numbers if number.isdigit()), default=0) + 1
+
+
+def _marked(lake: Lake, passing: DataFrame, feed: str, file: str) -> DataFrame:
+    """The rows of the quarantine that were released, as they are to be from now on."""
+    keys = passing.where("__present").select(F.col("__file").alias("file_hash"), F.col("__line").alias("line"))
+    rows = lake.read(QUARANTINE).where(F.col("feed") == feed).join(keys, on=["file_hash", "line"], how="left_semi")
+    released = {"status": F.lit("released"), "released_in": F.lit(file)}
+    return rows.withColumns(released).select(*lake.catalogue.table(QUARANTINE).column_names)
