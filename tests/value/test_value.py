@@ -112,6 +112,12 @@ def test_a_part_in_which_all_are_alike_gives_nobody_points(spark: SparkSession) 
     assert [row.score_assets for row in rows] == [0.0, 0.0]
 
 
+def test_unknown_assets_do_not_move_the_scale(spark: SparkSession) -> None:
+    policy = POLICY.model_copy(update={"winsorise": POLICY.winsorise.model_copy(update={"lower": 0.5, "upper": 1.0})})
+    frame = measures(spark, [(1, 5, 10, None), (1, 5, 10, None), (1, 5, 10, 100), (1, 5, 10, 300)])
+    assert value_scale(frame, policy=policy).first().assets_bounds == [200.0, 300.0]
+
+
 def test_unknown_or_overdrawn_assets_earn_nothing(spark: SparkSession) -> None:
     frame = measures(spark, [(1, 5, 10, None), (1, 5, 10, -500), (1, 5, 10, 1000)])
     rows = sorted(

@@ -122,7 +122,8 @@ def scaled_vectors(groupable: DataFrame, *, measured: Measured, policy: GroupPol
         deviation = (_transformed(scale.feature) - F.lit(scale.centre)) / F.lit(scale.spread)
         cut = F.least(F.greatest(deviation, F.lit(-policy.clip)), F.lit(policy.clip))
         on_grid = F.round(cut * F.lit(scale.feature.weight * GRID)) / F.lit(GRID)
-        elements.append(F.coalesce(on_grid, F.lit(0.0)))
+        # least and greatest pass over NULL, so the unknown is asked for, not coalesced.
+        elements.append(F.when(deviation.isNull(), F.lit(0.0)).otherwise(on_grid))
     partitions = -(-measured.customers // policy.search.customers_per_partition)
     return (
         groupable.withColumn("x", F.array(*elements))

@@ -55,7 +55,10 @@ def _raw(part: str, *, policy: ValuePolicy) -> Column:
     """The measure as a number; nothing within the window is the worst recency, an overdrawn customer has no assets."""
     if part == "recency":
         return F.coalesce(F.col("recency_days"), F.lit(policy.window_days)).cast("double")
-    return F.greatest(F.col(part).cast("double"), F.lit(0.0)) if part == "assets" else F.col(part).cast("double")
+    if part == "assets":
+        # greatest passes over NULL: without the condition, unknown assets would be assets of 0.
+        return F.when(F.col(part).isNotNull(), F.greatest(F.col(part).cast("double"), F.lit(0.0)))
+    return F.col(part).cast("double")
 
 
 def _points(part: str, *, policy: ValuePolicy) -> Column:
