@@ -81,9 +81,9 @@ BY_HAND: dict[str, tuple[list[Booking], list[tuple[int, int, int]]]] = {
         [(1, 100, 100), (1, 50, None), (1, 50, 200)],
         [(1, 200, 200)],
     ),
-    "a booking without balance in an account with a break": (
-        [(1, 700, 700), (2, 100, 900), (3, 10, None), (4, 10, 920)],
-        [(1, 700, 700), (2, 800, 900), (3, 910, 910), (4, 920, 920)],
+    "a day without balance between two breaks": (
+        [(1, 700, 700), (2, 100, 900), (3, 10, None), (4, 10, 950)],
+        [(1, 700, 700), (2, 800, 900), (3, 910, 910), (4, 920, 950)],
     ),
     # 1000 -> 1500 -> 1000, or 1500 -> 1000 -> 1500: the day alone does not tell.
     "a circular first day takes the balance nearest to its movements": (
