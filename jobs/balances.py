@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from portrait.entities.balances import affected_accounts, balance_runs, close_days, measure_days
 from portrait.entities.reconciliation import differences, load_policy
-from portrait.job import job_arguments, open_lake
+from portrait.job import job_arguments, open_lake, submit
 
 BOOKINGS = "bronze.transactions"
 
@@ -34,4 +34,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    submit(main)

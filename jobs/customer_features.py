@@ -7,7 +7,7 @@ products, cards and loans. A rerun replaces the slice.
 from __future__ import annotations
 
 from portrait.features import customer_features, load_features
-from portrait.job import job_arguments, open_lake
+from portrait.job import job_arguments, open_lake, submit
 
 NEEDED = ("transactions", "balances", "accounts", "account_parties", "customers")
 OPTIONAL = ("holdings", "products", "cards", "loans")
@@ -25,4 +25,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    submit(main)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from portrait.groups.grouping import group_customers
 from portrait.groups.model import keep_model, version_of
 from portrait.groups.policy import load_group_policy
-from portrait.job import job_arguments, open_lake
+from portrait.job import job_arguments, open_lake, submit
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,4 +28,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    submit(main)

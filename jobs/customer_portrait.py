@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pyspark.sql import functions as F
 
-from portrait.job import job_arguments, open_lake
+from portrait.job import job_arguments, open_lake, submit
 from portrait.labels import customer_portrait, label_statistics, load_labels, write_label_history
 
 SOURCES = ("customer_features", "customer_value", "customer_tier", "customer_group")
@@ -29,4 +29,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    submit(main)

@@ -6,7 +6,7 @@ own table; levels from conf/tiers.yml. A rerun replaces the slices.
 
 from __future__ import annotations
 
-from portrait.job import job_arguments, open_lake
+from portrait.job import job_arguments, open_lake, submit
 from portrait.value.migration import tier_migration
 from portrait.value.tier_policy import load_tier_policy
 from portrait.value.tiers import assign_tiers, tier_levels
@@ -26,4 +26,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    submit(main)

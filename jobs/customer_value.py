@@ -5,7 +5,7 @@ Reads the slice of gold.customer_features; weights and scale from conf/value.yml
 
 from __future__ import annotations
 
-from portrait.job import job_arguments, open_lake
+from portrait.job import job_arguments, open_lake, submit
 from portrait.value.policy import load_value_policy
 from portrait.value.score import customer_value
 
@@ -19,4 +19,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    submit(main)

@@ -8,7 +8,7 @@ nothing new commits nothing.
 from __future__ import annotations
 
 from portrait.entities.dimensions import dimensions
-from portrait.job import job_arguments, open_lake
+from portrait.job import job_arguments, open_lake, submit
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -27,4 +27,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    submit(main)

@@ -7,7 +7,7 @@ from conf/recommendations.yml. A rerun replaces the slices.
 
 from __future__ import annotations
 
-from portrait.job import job_arguments, open_lake
+from portrait.job import job_arguments, open_lake, submit
 from portrait.marketing.eligibility import customer_facts, holders_at, judged_candidates, products_at, rejections
 from portrait.marketing.policy import load_recommendation_policy
 from portrait.marketing.recommendation import recommendations
@@ -28,4 +28,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    submit(main)

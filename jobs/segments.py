@@ -6,7 +6,7 @@ delivers products, gold.recommendations. Which labels are chief says the contrac
 
 from __future__ import annotations
 
-from portrait.job import job_arguments, open_lake
+from portrait.job import job_arguments, open_lake, submit
 from portrait.marketing.segments import chief_labels, segments
 
 
@@ -29,4 +29,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    submit(main)

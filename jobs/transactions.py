@@ -7,7 +7,7 @@ accounts whose parties changed, are resolved again and merged. A rerun with noth
 from __future__ import annotations
 
 from portrait.entities.transactions import affected_bookings, resolve_transactions
-from portrait.job import job_arguments, open_lake
+from portrait.job import job_arguments, open_lake, submit
 
 TABLE, BOOKINGS, PARTIES = "silver.transactions", "bronze.transactions", "bronze.account_parties"
 
@@ -28,4 +28,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    submit(main)

@@ -79,6 +79,10 @@ def run(
     gate refused publication. Whatever happens, what was published before stays served until a new one is complete.
     """
     jobs = job_graph(catalogue)
+    chosen = selected(jobs, select, catalogue)
+    scripts = {
+        job.name: load_job(settings.jobs, job.name) for job in chosen
+    }  # a missing script is found before all else
     codes = fingerprints(jobs, catalogue, settings.conf)
     plan = _plan_hash(settings, codes, as_of)
     started = time.monotonic()
@@ -91,11 +95,11 @@ def run(
         steps: list[Step] = []
         try:
             with shared_lake(lake):
-                for job in selected(jobs, select, catalogue):
+                for job in chosen:
                     step = _assess(lake, job, as_of, landing=settings.landing)
                     steps.append(step)
                     if step.action == "run":
-                        _execute(lake, job, step, settings, as_of, progress)
+                        _execute(lake, job, scripts[job.name], step, settings, as_of, progress)
         except PortraitError as error:
             journal.end("refused" if isinstance(error, (InputRefused, GateRefused)) else "failed", steps, error.message)
             raise
@@ -177,11 +181,13 @@ def _missing(lake: Lake, table: str, as_of: date, landing: Path, coming: set[str
     return missing
 
 
-def _execute(lake: Lake, job: Job, step: Step, settings: Settings, as_of: date, progress: Progress) -> None:
+def _execute(
+    lake: Lake, job: Job, script: ModuleType, step: Step, settings: Settings, as_of: date, progress: Progress
+) -> None:
     progress(step, "start")
     started = time.monotonic()
     inputs = input_stamps(lake, job, as_of)
-    load_job(settings.jobs, job.name).main(job_argv(settings, as_of))
+    script.main(job_argv(settings, as_of))
     step.seconds = time.monotonic() - started
     # A look into the landing folder that found nothing leaves no trace.
     if lake.writes or not any(table.startswith("raw.") for table in job.inputs):

@@ -6,6 +6,7 @@ embedded: `start_embedded` hands the same files to the JVM that pyspark starts.
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import shutil
@@ -54,12 +55,14 @@ def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, st
             remedy="run `make setup`, or install OpenJDK 17",
         )
     arguments = ["--properties-file", str(properties), "--jars", ",".join(str(jar) for jar in jars)]
-    logging = properties.parent / "log4j2.properties"
-    if logging.exists():
-        arguments += ["--driver-java-options", f"-Dlog4j2.configurationFile=file:{logging}"]
+    quiet = properties.parent / "log4j2.properties"
+    if quiet.exists():
+        arguments += ["--driver-java-options", f"-Dlog4j2.configurationFile=file:{quiet}"]
     # Databases of the in-memory catalogue want a folder; it must not be the lake, which a DROP DATABASE would delete.
     warehouse = {"spark.sql.warehouse.dir": tempfile.mkdtemp(prefix="portrait-catalogue-")}
     for key, value in (warehouse | (overrides or {})).items():
         arguments += ["--conf", f"{key}={value}"]
+    # pyspark's own logger repeats errors with parts of the plan, which may hold values of rows.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*arguments, "pyspark-shell"])
     return session()

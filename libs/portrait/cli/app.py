@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(land, name="land")
-for name, command in {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor_command,
     "demo": demo_command,
     "run": run_command,
@@ -41,7 +42,8 @@ for name, command in {
     "report": report_command,
     "digest": digest_command,
     "dictionary": dictionary_command,
-}.items():
+}
+for name, command in _COMMANDS.items():
     app.command(name)(command)
 
 

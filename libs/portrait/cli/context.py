@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
 from portrait.job import load_suite
-from portrait.lake import Lake
+from portrait.lake import Lake, Lease
 from portrait.session import start_embedded
 from portrait.settings import Settings
 
@@ -46,3 +46,15 @@ def reading(settings: Settings, target: str | None) -> Iterator[Lake]:
         yield Lake(spark, root, catalogue)
     finally:
         spark.stop()
+
+
+@contextmanager
+def writing(settings: Settings, target: str | None) -> Iterator[Lake]:
+    """A lake to write to, held by a lease while the command works."""
+    root, catalogue = existing(settings), suite_of(settings)
+    with Lease(root, seconds=settings.lease_seconds) as lease:
+        spark = embedded(settings, target)
+        try:
+            yield Lake(spark, root, catalogue, lease=lease)
+        finally:
+            spark.stop()

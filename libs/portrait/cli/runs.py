@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Annotated
@@ -11,13 +11,12 @@ import typer
 from pyspark.sql import functions as F
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from portrait.cli.context import embedded, existing, reading, suite_of
+from portrait.cli.context import embedded, reading, suite_of, writing
 from portrait.cli.options import CONF, AsOf, Conf, Format, LakeRoot, Landing, Output, Select, Target, settings_of
 from portrait.cli.output import console, emit, errors, summarize
 from portrait.contracts import job_graph
 from portrait.errors import ConfigurationError
-from portrait.job import shared_lake
-from portrait.lake import Lake, Lease, publications, publish, rollback
+from portrait.lake import Lake, publications, publish, rollback
 from portrait.report import write_report
 from portrait.runner import RUNS, RunSummary, Step, plan, run, selected
 from portrait.settings import Settings
@@ -81,7 +80,7 @@ def _open_rows(lake: Lake) -> int:
 
 
 @contextmanager
-def _progress(quiet: bool, jobs: int) -> Iterator[object]:
+def _progress(quiet: bool, jobs: int) -> Iterator[Callable[[Step, str], None]]:
     """A bar on a terminal, a line a job elsewhere."""
     if quiet:
         yield lambda step, event: None
@@ -168,7 +167,7 @@ RunNumber = Annotated[int, typer.Argument(metavar="RUN", min=1, help="Number of 
 
 def publish_command(run: RunNumber, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None) -> None:
     """Move the pointer to the slices of a run that passed its gates, even if a newer day is served."""
-    with _writing(settings_of(conf, target, lake=lake), target) as opened:
+    with writing(settings_of(conf, target, lake=lake), target) as opened:
         done = opened.read(RUNS).where((F.col("run") == run) & (F.col("status") == "done")).select("as_of").head()
         if done is None:
             raise ConfigurationError(
@@ -182,18 +181,6 @@ def publish_command(run: RunNumber, lake: LakeRoot = None, conf: Conf = CONF, ta
 
 def rollback_command(run: RunNumber, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None) -> None:
     """Serve again what an earlier run had published."""
-    with _writing(settings_of(conf, target, lake=lake), target) as opened:
+    with writing(settings_of(conf, target, lake=lake), target) as opened:
         pointer = rollback(opened, run)
     console.print(f"Rolled back to run {run}: {len(pointer.versions)} tables of {pointer.as_of} are served.")
-
-
-@contextmanager
-def _writing(settings: Settings, target: str | None) -> Iterator[Lake]:
-    root, catalogue = existing(settings), suite_of(settings)
-    with Lease(root, seconds=settings.lease_seconds) as lease:
-        spark = embedded(settings, target)
-        try:
-            with shared_lake(Lake(spark, root, catalogue, lease=lease)) as opened:
-                yield opened
-        finally:
-            spark.stop()

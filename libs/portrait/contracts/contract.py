@@ -71,6 +71,8 @@ class Contract:
     properties: dict[str, Any] = field(default_factory=dict)
     usage: str | None = None
     limitations: str | None = None
+    declared: tuple[str, ...] = ()
+    """Columns that `conf/` added to those of the contract file."""
 
     @property
     def layer(self) -> str:
@@ -177,13 +179,14 @@ class Contract:
                 where=f"conf/{self.custom('columnsFrom', '')}",
                 remedy="rename the declaration; the contract or another file already has that name",
             )
-        return replace(self, columns=self.columns + tuple(columns))
+        names = tuple(column.name for column in columns)
+        return replace(self, columns=self.columns + tuple(columns), declared=self.declared + names)
 
     def ddl(self, location: Path | str) -> str:
         """CREATE TABLE IF NOT EXISTS with comments, NOT NULL, CHECK constraints and table properties."""
         lines = [
-            f"  {quoted(column.name)} {column.physical_type}{' NOT NULL' if column.required else ''} COMMENT {literal(column.description)}"
-            for column in self.columns
+            f"  {quoted(c.name)} {c.physical_type}{' NOT NULL' if c.required else ''} COMMENT {literal(c.description)}"
+            for c in self.columns
         ]
         partition = f"\nPARTITIONED BY ({', '.join(map(quoted, self.partitioned_by))})" if self.partitioned_by else ""
         cluster = f"\nCLUSTER BY ({', '.join(map(quoted, self.clustered_by))})" if self.clustered_by else ""

@@ -8,7 +8,6 @@ from graphlib import CycleError, TopologicalSorter
 from portrait.contracts.catalogue import Catalogue
 from portrait.errors import ConfigurationError
 
-
 # Writes the records of runs themselves; not a job of jobs/.
 BOOKKEEPER = "runner"
 

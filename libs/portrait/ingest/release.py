@@ -30,7 +30,7 @@ REFERENCE = (Column("_file_hash", "STRING", required=True), Column("_line", "BIG
 
 @dataclass(frozen=True)
 class Release:
-    """Rows of one feed that go in again by a landed `file` (None: no row passed); `still_bad` counts the rest by rule."""
+    """Rows of one feed that go in again by a landed `file` (None: none passed); `still_bad` counts the rest by rule."""
 
     feed: str
     file: str | None
@@ -105,7 +105,7 @@ def release(
 
 
 def _parsed_again(lake: Lake, contract: Contract) -> DataFrame | None:
-    """Open rows of accepted files as texts by today's contract; `__file` is the hash, `__rules` what they had broken."""
+    """Open rows of accepted files as texts by today's contract; `__file` is the hash, `__rules` what they broke."""
     if not lake.has(QUARANTINE):
         return None
     accepted = lake.read(FILES).where((F.col("feed") == contract.name) & (F.col("status") == "accepted"))
@@ -165,7 +165,9 @@ def _referring(lake: Lake, judged: DataFrame, feed: str, path: Path) -> DataFram
     )
     joined = rows.join(known, on=["__file", "__line"], how="left")
     counts = joined.groupBy("__file", "__line").agg(F.count("*").alias("rows"), F.first("__open").alias("open"))
-    row = counts.agg(F.count_if("open is null").alias("unknown"), F.count_if("rows > 1").alias("twice")).head()
+    row = counts.agg(
+        F.count_if(F.col("open").isNull()).alias("unknown"), F.count_if(F.col("rows") > 1).alias("twice")
+    ).head()
     if row is not None and (row["unknown"] or row["twice"]):
         raise InputRefused(
             f"{row['unknown']} corrected rows stand for no open row of an accepted file, {row['twice']} stand twice",

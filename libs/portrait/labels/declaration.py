@@ -116,11 +116,13 @@ def load_labels(conf: Path, catalogue: Catalogue) -> LabelSet:
     known = {
         source: {column.name: column for column in catalogue.table(f"gold.{source}").columns} for source in SOURCES
     }
+    portrait = catalogue.table("gold.customer_portrait")
+    taken = set(portrait.column_names) - set(portrait.declared)
     checked: dict[str, CheckedLabel] = {}
     for path in paths:
         label = load_yaml(path, Label)
         _check_place(label, path)
-        if label.id in checked or label.id in catalogue.table("gold.customer_portrait").column_names:
+        if label.id in checked or label.id in taken:
             raise _refusal(path, "id", f"the name '{label.id}' is taken", "ids are unique over all themes: rename one")
         checked[label.id] = CheckedLabel(label, _check_value(label, path, known[label.from_]))
     for path in paths:

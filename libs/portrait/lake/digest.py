@@ -14,8 +14,8 @@ from portrait.lake.lake import Lake
 def digest(lake: Lake, table: str, as_of: date | None = None) -> str:
     """`rows-hash` of a table, or of its slice of `as_of`.
 
-    The hash is the sum of a 64-bit hash of each row, so the order of rows and files does not matter, while repeated rows
-    do. Columns that differ between equal runs (`volatile` in the contract) are left out.
+    The hash is the sum of a 64-bit hash of each row, so the order of rows and files does not matter, while repeated
+    rows do. Columns that differ between equal runs (`volatile` in the contract) are left out.
     """
     contract = lake.catalogue.table(table)
     rows = lake.slice(table, as_of) if contract.sliced and as_of else lake.read(table)

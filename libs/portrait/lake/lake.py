@@ -194,10 +194,12 @@ class Lake:
         target = DeltaTable.forPath(self.spark, str(self.path(table)))
         matched = " and ".join(f"t.`{name}` <=> s.`{name}`" for name in key)
         rest = [name for name in contract.column_names if name not in key]
-        changed = " or ".join(f"not (t.`{name}` <=> s.`{name}`)" for name in rest) or "false"
+        changed = " or ".join(
+            f"not ({_comparable(contract, 't', n)} <=> {_comparable(contract, 's', n)})" for n in rest
+        )
         values: dict[str, Any] = {name: F.col(f"s.{name}") for name in contract.column_names}
         statement = target.alias("t").merge(source.alias("s"), matched).whenMatchedDelete("s._gone")
-        statement = statement.whenMatchedUpdate(condition=f"not s._gone and ({changed})", set=values)
+        statement = statement.whenMatchedUpdate(condition=f"not s._gone and ({changed or 'false'})", set=values)
         statement = statement.whenNotMatchedInsert(condition="not s._gone", values=values)
         with self._committing(table, None), self._session_ids(self._transaction(table, None)):
             statement.execute()
@@ -314,6 +316,12 @@ class Lake:
         for table in self.catalogue.tables:
             if self.has(table):
                 self.register(table)
+
+
+def _comparable(contract: Contract, side: str, name: str) -> str:
+    """A column as `<=>` can compare it: maps have no order of their own."""
+    is_map = contract.column(name).physical_type.startswith("MAP")
+    return f"array_sort(map_entries({side}.`{name}`))" if is_map else f"{side}.`{name}`"
 
 
 def _clean(error: Exception, table: str) -> PortraitError:

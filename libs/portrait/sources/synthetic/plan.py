@@ -81,14 +81,14 @@ GROUP_SCHEMA: Final = """
 
 GROUPS: Final = (
     BehaviourGroup(
-        name="salary_families", share=0.25, ages=(28, 55), income=2700, spending=0.42, events=7.0,
+        name="salary_families", share=0.25, ages=(28, 55), income=2700, spending=0.36, events=7.0,
         spends_on=(20, 5, 5, 7, 5, 14, 4, 15, 4, 17, 3, 1), pays_by=(0.64, 0.20, 0.16),
         banks_by=(0.58, 0.36, 0.05, 0.01), kinds=(0.80, 0.07, 0.01, 0.01, 0.08, 0.03, 0.0, 0.0),
         savings_months=2.5, salaried=1.0, rural=0.25, saving=0.50, household=0.85, utilities=0.55,
         married=0.80, arrears=0.03, risk=(2, 3), job="employee",
     ),
     BehaviourGroup(
-        name="students", share=0.16, ages=(18, 26), income=750, spending=0.60, events=8.5,
+        name="students", share=0.16, ages=(18, 26), income=750, spending=0.56, events=8.5,
         spends_on=(12, 21, 20, 1, 2, 8, 7, 1, 3, 6, 18, 1), pays_by=(0.22, 0.20, 0.58),
         banks_by=(0.85, 0.13, 0.01, 0.01), kinds=(0.80, 0.05, 0.0, 0.01, 0.08, 0.06, 0.0, 0.0),
         savings_months=1.0, salaried=0.3, rural=0.10, saving=0.22, household=0.25, utilities=0.10,
@@ -102,7 +102,7 @@ GROUPS: Final = (
         married=0.55, arrears=0.02, risk=(1, 2), job="pensioner",
     ),
     BehaviourGroup(
-        name="traders", share=0.12, ages=(24, 52), income=3400, spending=0.32, events=9.5,
+        name="traders", share=0.12, ages=(24, 52), income=3400, spending=0.28, events=9.5,
         spends_on=(11, 10, 6, 5, 4, 5, 32, 4, 6, 3, 12, 2), pays_by=(0.25, 0.58, 0.17),
         banks_by=(0.55, 0.43, 0.01, 0.01), kinds=(0.60, 0.03, 0.0, 0.0, 0.05, 0.04, 0.16, 0.12),
         savings_months=5.0, salaried=0.9, rural=0.08, saving=0.30, household=0.75, utilities=0.35,

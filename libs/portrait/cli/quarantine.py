@@ -1,0 +1,71 @@
+"""`portrait quarantine`: rejected rows, and their way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from portrait.cli.context import reading, suite_of, writing
+from portrait.cli.options import CONF, Conf, Format, LakeRoot, Landing, Output, Target, settings_of
+from portrait.cli.output import console, emit
+from portrait.errors import ConfigurationError
+from portrait.ingest import export_quarantine, quarantine_summary, release
+from portrait.settings import Settings
+
+
+def quarantine_command(
+    export: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the rows of --feed as CSV.")] = None,
+    release_rows: Annotated[
+        bool, typer.Option("--release", help="Land rows again that meet their contract now.")
+    ] = False,
+    corrected: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Corrected rows of an export.")
+    ] = None,
+    feed: Annotated[str | None, typer.Option(help="One feed only.")] = None,
+    landing: Landing = None,
+    lake: LakeRoot = None,
+    conf: Conf = CONF,
+    target: Target = None,
+    output: Output = Format.table,
+) -> None:
+    """Rejected rows by feed, rule and file; --export them, correct them, --release them."""
+    settings = settings_of(conf, target, landing=landing, lake=lake)
+    catalogue = suite_of(settings)
+    if feed is not None:
+        catalogue.table(f"raw.{feed}")
+    if corrected is not None and not corrected.is_file():
+        raise ConfigurationError("the file does not exist", where=str(corrected), remedy="name a corrected export")
+    if export is not None:
+        if feed is None:
+            raise ConfigurationError("which feed?", where="--export", remedy="name it with --feed")
+        with reading(settings, target) as opened:
+            rows = export_quarantine(opened, catalogue=catalogue, feed=feed, path=export)
+        console.print(f"Wrote {rows:,} rows to {export}; correct them, then `portrait quarantine --release --from` it.")
+    elif release_rows:
+        _release(settings, target, corrected, feed)
+    else:
+        _show(settings, target, feed, output)
+
+
+def _show(settings: Settings, target: str | None, feed: str | None, output: Format) -> None:
+    columns = ["feed", "rule", "file", "file_status", "rows", "line"]
+    with reading(settings, target) as opened:
+        found = quarantine_summary(opened).select(*columns).collect() if opened.has("ops.quarantine") else []
+    emit(columns, [list(row) for row in found if feed in (None, row["feed"])], output, title="Quarantine")
+
+
+def _release(settings: Settings, target: str | None, corrected: Path | None, feed: str | None) -> None:
+    with writing(settings, target) as opened:
+        if not opened.has("ops.quarantine"):
+            console.print("Nothing is in quarantine.")
+            return
+        feeds = [feed] if feed else None
+        releases = release(
+            opened, landing=settings.landing, catalogue=opened.catalogue, corrected=corrected, feeds=feeds
+        )
+    for done in releases:
+        still = ", ".join(f"{rule} {count}" for rule, count in done.still_bad.items())
+        landed = f"{done.rows:,} rows landed in {done.file}" if done.file else "no row meets its contract"
+        console.print(f"{done.feed}: {landed}" + (f"; still broken: {still}" if still else ""), soft_wrap=True)
