@@ -1,7 +1,7 @@
 """<lake>/reports/<run>.html: the report of a slice, one self-contained file that works offline.
 
-Reads what the slice of --as-of has in gold, and files, quarantine, checks, reconciliation and run times in ops; a table
-is absent leaves its section out. Writes no table, so it needs no lease and may run beside a run. A rerun writes the
+Reads what the slice of --as-of has in gold, and files, quarantine, checks, reconciliation and run times in ops; an
+absent table leaves its section out. Writes no table, so it needs no lease and may run beside a run. A rerun writes the
 same file anew.
 """
 
