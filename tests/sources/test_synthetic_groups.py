@@ -31,6 +31,7 @@ def habits(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tup
         year.ask(f"""
             select account_id[2:10], category, channel, amount::double, balance_after::double, account_id,
                 booked_at || transaction_id, type in {OWN_DOING} from {{transactions}} where booked_at >= '2025'
+                and account_id not in (select account_id from {{accounts}} where closed_on is not null)
         """),
         columns=["customer", "category", "channel", "amount", "balance", "account", "place", "own"],
     )
@@ -54,7 +55,7 @@ def habits(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tup
             spent.div(spent.sum(axis=1), axis=0),
             used.div(used.sum(axis=1), axis=0),
             np.log1p(booked[booked.own].groupby("customer").size()).rename("activity"),
-            np.log(last.add(funds, fill_value=0).clip(lower=1)).rename("assets"),
+            np.log(last.add(funds, fill_value=0).clip(lower=100)).rename("assets"),
         ],
         axis=1,
     ).loc[spent.index]
