@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -124,10 +125,14 @@ def test_rules_derive_from_the_columns(tmp_path: Path) -> None:
 
 
 def test_ddl_has_comments_not_null_and_constraints(tmp_path: Path) -> None:
-    ddl = thing(tmp_path).ddl("/lake/gold/thing")
+    ddl = replace(thing(tmp_path), id="silver.thing").ddl("/lake/silver/thing")
     assert "`thing_id` STRING NOT NULL COMMENT 'It.'" in ddl
     assert "'delta.constraints.amount_range' = '(`amount` >= 0) is not false'" in ddl
-    assert "LOCATION '/lake/gold/thing'" in ddl
+    assert "LOCATION '/lake/silver/thing'" in ddl
+
+
+def test_gold_is_judged_by_the_gate_and_not_by_constraints(tmp_path: Path) -> None:
+    assert "delta.constraints" not in thing(tmp_path).ddl("/lake/gold/thing")
 
 
 def test_a_declared_column_may_not_clash(tmp_path: Path) -> None:

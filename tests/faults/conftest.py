@@ -35,9 +35,12 @@ class Bank:
     def lake(self) -> Path:
         return self.folder / "lake"
 
-    def start(self, *words: str, fault: str | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *words: str, fault: str | None = None, environment: dict[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """Start `portrait WORDS` in a process group of its own."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("PORTRAIT_", "PYSPARK"))}
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PORTRAIT_", "PYSPARK"))}
+        environment = {**inherited, **(environment or {})}
         if fault:
             environment["PORTRAIT_FAULT"] = fault
         return subprocess.Popen(
@@ -45,9 +48,11 @@ class Bank:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
 
-    def portrait(self, *words: str, fault: str | None = None) -> subprocess.CompletedProcess[str]:
+    def portrait(
+        self, *words: str, fault: str | None = None, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run `portrait WORDS` to its end; whatever it left running is killed with its group."""
-        process = self.start(*words, fault=fault)
+        process = self.start(*words, fault=fault, environment=environment)
         try:
             out, err = process.communicate(timeout=900)
         finally:

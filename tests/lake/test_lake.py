@@ -100,9 +100,9 @@ def test_every_difference_to_the_contract_is_reported_at_once(lake: Lake) -> Non
 
 def test_a_broken_constraint_names_the_rule_and_not_the_value(lake: Lake) -> None:
     with pytest.raises(PortraitError) as caught:
-        tiers(lake, D1, {"secret-id": "-731.55"})
-    assert "assets_range" in str(caught.value)
-    assert "731.55" not in str(caught.value)
+        entities(lake, ("secret-id", None, -73155))
+    assert "n_range" in str(caught.value)
+    assert "73155" not in str(caught.value)
     assert "secret-id" not in str(caught.value)
 
 

@@ -199,12 +199,13 @@ class Contract:
 
     @cached_property
     def table_properties(self) -> dict[str, str]:
-        """Delta's settings and the CHECK constraints; enforced rules of severity error become constraints.
+        """Delta's settings, and for silver and ops the rules of severity error as CHECK constraints.
 
-        Bronze keeps what arrived, so it has none. Deletion vectors stay off: BI readers must open every table.
+        Bronze keeps what arrived. Gold is judged as a whole by the quality gate, which says how many rows break a rule,
+        before readers see it. Deletion vectors stay off: BI readers must open every table.
         """
         properties = {"delta.enableDeletionVectors": "false", "delta.checkpointInterval": "50"}
-        if self.layer in ("silver", "gold", "ops"):
+        if self.layer in ("silver", "ops"):
             for rule in self.rules:
                 if rule.severity == "error" and not rule.id.endswith(".required"):
                     # Delta takes NULL for a violation; a rule does not.
