@@ -30,7 +30,7 @@ BALANCES = [
     stand("minus", date(2024, 1, 1), date(2024, 3, 10), -500), stand("minus", date(2024, 3, 11), None, 100),
     stand("loan", date(2024, 1, 1), None, -7_000_000),
     stand("shut", date(2024, 1, 1), None, 4000), stand("kept", date(2024, 1, 1), None, 10),
-    stand("ahead", date(2024, 3, 31), None, 12345),
+    stand("ahead", date(2024, 3, 31), None, 12345), stand("early", date(2024, 3, 1), None, 800),
 ]  # fmt: skip
 ACCOUNTS = [
     {"account_id": "even"}, {"account_id": "new", "opened_on": date(2024, 3, 26)},
@@ -38,6 +38,7 @@ ACCOUNTS = [
     {"account_id": "old"}, {"account_id": "young", "opened_on": date(2024, 3, 16), "kind": "savings"},
     {"account_id": "late"}, {"account_id": "minus"}, {"account_id": "loan", "kind": "loan"},
     {"account_id": "shut", "closed_on": date(2024, 3, 15)}, {"account_id": "kept"}, {"account_id": "ahead"},
+    {"account_id": "early", "opened_on": date(2024, 3, 21)},
 ]  # fmt: skip
 OWNERS = {"old": "mover", "young": "mover", "shut": "keeper", "kept": "keeper"}
 
@@ -68,6 +69,10 @@ def test_an_account_opened_within_the_window_divides_by_its_own_days(customers: 
 def test_an_account_opened_before_the_window_is_empty_until_its_first_booking(customers: dict[str, Row]) -> None:
     # 60.00 for 10 of 30 days.
     assert customers["late"].balance_avg_30d == Decimal("20.00")
+
+
+def test_a_balance_from_before_the_opening_weighs_from_the_opening_on(customers: dict[str, Row]) -> None:
+    assert customers["early"].balance_avg_30d == Decimal("8.00")
 
 
 def test_half_a_cent_is_rounded_up(customers: dict[str, Row]) -> None:
@@ -106,7 +111,7 @@ def test_a_balance_of_tomorrow_does_not_show(customers: dict[str, Row]) -> None:
 
 
 def test_the_sum_over_customers_is_the_sum_over_accounts(customers: dict[str, Row]) -> None:
-    deposits = 3000 + 5000 + 1 + 0 + 90000 + 6000 + 100 + 10
+    deposits = 3000 + 5000 + 1 + 0 + 90000 + 6000 + 100 + 10 + 800
     assert sum(row.balance_last for row in customers.values()) == Decimal(deposits).scaleb(-2)
 
 
