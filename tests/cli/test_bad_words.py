@@ -65,7 +65,7 @@ def test_an_unknown_setting_in_the_environment_exits_2() -> None:
 def test_a_forbidden_label_exits_2_and_names_the_file(tmp_path: Path) -> None:
     for folder in ("conf", "schemas", "jobs"):
         shutil.copytree(CHECKOUT / folder, tmp_path / folder)
-    label = sorted((tmp_path / "conf" / "labels").glob("*/*.yml"))[0]
+    label = tmp_path / "conf" / "labels" / "income" / "salary_customer.yml"
     lines = [line for line in label.read_text().splitlines() if not line.startswith("value:")]
     label.write_text("\n".join([*lines, "value: java_method('java.lang.Runtime', 'getRuntime') is not null"]) + "\n")
     (tmp_path / "landing").mkdir()
