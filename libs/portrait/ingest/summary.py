@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from portrait.errors import InputRefused
 from portrait.ingest.verdicts import FileResult
@@ -46,7 +46,6 @@ class IngestSummary:
 
     feeds: tuple[FeedSummary, ...] = ()
     seconds: float = 0.0
-    refusals: tuple[str, ...] = field(default=())
 
     @property
     def rows_good(self) -> int:
