@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from portrait.contracts import Contract
-from portrait.lake import Lake
+from pyspark.sql import SparkSession
 
+from portrait.contracts import Catalogue, Contract
+
+RUN = 3
 BEFORE, NOW = date(1993, 12, 31), date(1994, 3, 31)
 TIERS = {"diamond": (2, 900_000), "vip": (18, 200_000), "growing": (60, 50_000), "ordinary": (120, 4_000)}
 GROUPS = {
@@ -53,19 +56,39 @@ def _default(kind: str, enum: tuple[str, ...]) -> Any:
     return Decimal("1.00") if kind.startswith("DECIMAL") else _DEFAULTS[kind]
 
 
-def write(lake: Lake, seconds: float, as_of: date | None, tables: dict[str, list[dict[str, Any]]]) -> None:
-    """What one job writes: a slice of each table (or rows of a whole one), and the record that it ended well."""
-    for table, rows in tables.items():
-        contract = lake.catalogue.table(table)
-        day = {"as_of": as_of} if as_of else {}
-        frame = lake.spark.createDataFrame([values(contract, day | row) for row in rows], contract.struct_type)
-        if as_of:
-            lake.replace(table, frame, as_of)
-        else:
-            lake.append(table, frame)
-    job = lake.catalogue.table(next(iter(tables))).job
-    assert job is not None
-    lake.complete(job, as_of=as_of, inputs={}, seconds=seconds)
+Tables = dict[str, list[dict[str, Any]]]
+
+
+class Writer:
+    """Writes what jobs would have written, as plain Delta tables: constraints and leases are tested elsewhere."""
+
+    def __init__(self, spark: SparkSession, root: Path, catalogue: Catalogue) -> None:
+        self.spark, self.root, self.catalogue = spark, root, catalogue
+        self.written: list[dict[str, Any]] = []
+        self.versions: dict[str, int] = {}
+
+    def job(self, seconds: float, as_of: date | None, tables: Tables) -> None:
+        """A slice of each table (or rows of a whole one), and the record that the job ended well."""
+        for table, rows in tables.items():
+            day = {"as_of": as_of} if as_of else {}
+            self._append(table, [day | row for row in rows])
+            record = {"run": RUN, "job": self.catalogue.table(table).job, "job_as_of": as_of, "seconds": seconds}
+            self.written.append({**record, "table_name": table, "as_of": as_of, "version": self.versions[table]})
+
+    def publish(self, as_of: date) -> None:
+        """The records of all jobs, and the pointer to the slices of a day."""
+        self._append("ops.table_versions", self.written)
+        gold = [row for row in self.written if row["as_of"] == as_of and row["table_name"].startswith("gold.")]
+        versions = {row["table_name"]: row["version"] for row in gold}
+        pointer = {"sequence": 1, "run": RUN, "as_of": as_of, "action": "publish", "versions": versions}
+        self._append("ops.publication", [pointer])
+
+    def _append(self, table: str, rows: list[dict[str, Any]]) -> None:
+        contract = self.catalogue.table(table)
+        frame = self.spark.createDataFrame([values(contract, row) for row in rows], contract.struct_type)
+        path = self.root / contract.layer / contract.name
+        frame.coalesce(1).write.format("delta").mode("append").partitionBy(contract.partitioned_by).save(str(path))
+        self.versions[table] = self.versions.get(table, -1) + 1
 
 
 def tiers(counts: dict[str, int]) -> list[dict[str, Any]]:
@@ -114,14 +137,14 @@ def migration() -> list[dict[str, Any]]:
     return rows
 
 
-def write_tiers(lake: Lake) -> None:
+def write_tiers(bank: Writer) -> None:
     """Two slices of tiers; the earlier one has a vip less."""
     before, now = {"diamond": 2, "vip": 16, "growing": 62, "ordinary": 110}, {t: n for t, (n, _) in TIERS.items()}
-    write(lake, 3.1, BEFORE, {"gold.customer_tier": tiers(before)})
-    write(lake, 3.4, NOW, {"gold.customer_tier": tiers(now), "gold.tier_migration": migration()})
+    bank.job(3.1, BEFORE, {"gold.customer_tier": tiers(before)})
+    bank.job(3.4, NOW, {"gold.customer_tier": tiers(now), "gold.tier_migration": migration()})
 
 
-def write_groups(lake: Lake) -> None:
+def write_groups(bank: Writer) -> None:
     """Three groups of 180 customers; 20 have none."""
     summary = [
         {"group_id": g, "group_name": n, "description": d, "customers": c, "share": c / GROUPED}
@@ -146,10 +169,10 @@ def write_groups(lake: Lake) -> None:
     ]
     alone = [{"customer_id": f"D{n}", "not_grouped_reason": "no_transaction_in_window"} for n in range(20)]
     tables = {"gold.customer_group": members + alone, "gold.group_summary": summary, "gold.group_profile": profile}
-    write(lake, 9.8, NOW, tables)
+    bank.job(9.8, NOW, tables)
 
 
-def write_labels(lake: Lake) -> None:
+def write_labels(bank: Writer) -> None:
     """The labels of conf/, with a rare region (3 customers) in a personal one."""
     spreads: dict[str, dict[str, int]] = {
         "value_tier": {t: n for t, (n, _) in TIERS.items()},
@@ -161,16 +184,16 @@ def write_labels(lake: Lake) -> None:
         "early_warning": {},
     }
     rows = []
-    for label in lake.catalogue.table("gold.customer_portrait").column_names[2:]:
+    for label in bank.catalogue.table("gold.customer_portrait").column_names[2:]:
         spread = spreads.get(label, {"true": 30, "false": 140})
         known = sum(spread.values())
         theme = {"gender": "attributes", "age_band": "attributes", "early_warning": "risk"}.get(label, "behaviour")
         row = {"label": label, "theme": theme, "kind": "rule", "customers": 200, "known": known}
         rows.append({**row, "coverage": known / 200, "distribution": spread})
-    write(lake, 6.1, NOW, {"gold.label_statistics": rows})
+    bank.job(6.1, NOW, {"gold.label_statistics": rows})
 
 
-def write_offers(lake: Lake) -> None:
+def write_offers(bank: Writer) -> None:
     """Two products: 150 first choices of the card, 30 of the loan, 100 seconds of the loan."""
     card = {"product_id": "P1", "product_name": "Gold card <b>plus</b>", "product_kind": "card", "score": 0.8}
     loan = {"product_id": "P2", "product_name": "Home loan", "product_kind": "loan", "score": 0.4}
@@ -181,10 +204,10 @@ def write_offers(lake: Lake) -> None:
         {"rule": "already_held", "product_id": "P2", "customers": 25},
         {"rule": "suitability", "product_id": "P3", "customers": 7},
     ]
-    write(lake, 5.2, NOW, {"gold.recommendations": chosen, "gold.recommendation_rejections": kept})
+    bank.job(5.2, NOW, {"gold.recommendations": chosen, "gold.recommendation_rejections": kept})
 
 
-def write_ops(lake: Lake) -> None:
+def write_ops(bank: Writer) -> None:
     """Files of two feeds, five rows in quarantine, one broken warning, two account-days that do not close."""
     file = {"columns": [], "columns_ignored": []}
     files = [
@@ -229,15 +252,17 @@ def write_ops(lake: Lake) -> None:
         {"account_id": "A2", "day": date(1994, 4, 1), "expected": Decimal("0.00"), "reported": Decimal("99.00")},
     ]
     differences = [row | {"difference": row["reported"] - row["expected"]} for row in account_days]
-    write(lake, 14.0, None, {"ops.files": files, "ops.quarantine": rejected})
-    write(lake, 7.0, None, {"ops.reconciliation": differences})
-    write(lake, 12.5, NOW, {"ops.quality_results": gates})
+    bank.job(14.0, None, {"ops.files": files, "ops.quarantine": rejected})
+    bank.job(7.0, None, {"ops.reconciliation": differences})
+    bank.job(12.5, NOW, {"ops.quality_results": gates})
 
 
-def write_bank(lake: Lake) -> None:
-    """Everything but the publication."""
-    write_tiers(lake)
-    write_groups(lake)
-    write_labels(lake)
-    write_offers(lake)
-    write_ops(lake)
+def write_bank(spark: SparkSession, root: Path, catalogue: Catalogue) -> None:
+    """Everything, the newer slice published."""
+    bank = Writer(spark, root, catalogue)
+    write_tiers(bank)
+    write_groups(bank)
+    write_labels(bank)
+    write_offers(bank)
+    write_ops(bank)
+    bank.publish(NOW)

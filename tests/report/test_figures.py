@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from tests.report.bank import BEFORE, GROUPED, NOW, SECRET, write_bank
+from tests.report.bank import BEFORE, GROUPED, NOW, RUN, SECRET, write_bank
 
 from portrait.job import load_suite
-from portrait.lake import Lake, Lease, publish
+from portrait.lake import Lake
 from portrait.report import build_report, write_report
 from portrait.report.figures import Figures, gather
 from portrait.runner import RunSummary
@@ -34,10 +34,7 @@ class Bank:
 def bank(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, conf_dir: Path, schemas_dir: Path) -> Bank:
     root = tmp_path_factory.mktemp("bank")
     catalogue = load_suite(conf_dir, schemas_dir)
-    with Lease(root) as lease:
-        writing = Lake(spark, root, catalogue, lease=lease)
-        write_bank(writing)
-        publish(writing, as_of=NOW)
+    write_bank(spark, root, catalogue)
     lake = Lake(spark, root, catalogue)
     # A run that changed nothing has a number of its own, under which nothing was written.
     idle = RunSummary(99, NOW, [], None, 1.0, changed=False)
@@ -118,7 +115,7 @@ def test_a_slice_is_published_when_readers_see_exactly_its_versions(bank: Bank) 
 
 
 def test_the_report_is_one_file_named_after_the_run_that_wrote_the_slice(bank: Bank) -> None:
-    assert bank.report == bank.lake.root / "reports" / f"{bank.figures.run}.html"
+    assert bank.report == bank.lake.root / "reports" / f"{RUN}.html"
     assert [item.name for item in bank.report.parent.iterdir()] == [bank.report.name]
 
 

@@ -15,6 +15,7 @@ from tests.report.figures import SERVED, figures, label, move, tier, unpublished
 from portrait.contracts import Catalogue, Column, load_catalogue
 from portrait.report.absent import LeftOut
 from portrait.report.figures import Figures
+from portrait.report.offers import chief_labels, spread
 from portrait.report.page import SECTIONS, render
 from portrait.report.style import CSS
 
@@ -114,7 +115,7 @@ def full(catalogue: Catalogue) -> str:
         "Customers without a group: 20 (no transaction in window).",
         "2 labels in 2 themes, known for 37.5 % of customers on average. Known of nobody: Early warning.",
         "70 customers of 200 have a next best product; 1 product is recommended to someone.",
-        "1,000 rows came in, 10 of them (1.0 %) broke a rule. Every gate holds.",
+        "1,000 rows came in, 10 of them (1.0 %) broke a rule. No gate failed.",
         "Columns that no contract knows, kept out: transactions: surplus.",
         "Run 7 worked for 3.4 s in 1 job.",
         "loans Left out: silver.loans. Computed without it: gold.customer_features.",
@@ -188,6 +189,37 @@ def test_rare_values_of_personal_labels_are_not_told_apart(catalogue: Catalogue)
     assert "astronaut" not in shown
     assert "other values" in shown
     assert "telex" in shown
+
+
+def test_values_come_in_the_order_of_the_enumeration_and_numbers_have_commas() -> None:
+    bands = Column("age_band", "STRING", classification="internal", enum=("under_18", "18_25", "26_35"))
+    row = label("age_band", "facts", {"26_35": 90, "under_18": 20, "18_25": 60})
+    assert spread(row, bands) == [("under_18", 20), ("18_25", 60), ("26_35", 90)]
+    assert spread(row, None) == [("26_35", 90), ("18_25", 60), ("under_18", 20)]
+
+
+def test_values_are_written_for_reading(catalogue: Catalogue) -> None:
+    columns = [Column("band", "STRING"), Column("income", "BIGINT")]
+    rows = [
+        label("band", "x", {"26_35": 90, "true": 10}),
+        label("income", "x", {"under 100000": 5, "1000000 and more": 7}),
+    ]
+    shown = text(page(figures(labels=rows), catalogue.with_columns("gold.customer_portrait", columns)))
+    for value in ("26–35", "yes", "under 100,000", "1,000,000 and more"):
+        assert value in shown
+
+
+def test_only_a_handful_of_words_is_drawn(catalogue: Catalogue) -> None:
+    columns = [
+        Column("band", "STRING"),
+        Column("income", "BIGINT"),
+        Column("region", "STRING"),
+        Column("member", "BOOLEAN"),
+    ]
+    known = catalogue.with_columns("gold.customer_portrait", columns)
+    rows = [label("income", "x", {"under 10": 1, "under 100": 2}), label("region", "x", {str(n): 1 for n in range(77)})]
+    rows += [label("band", "x", {"a": 1, "b": 2}), label("member", "x", {"true": 1})]
+    assert [row["label"] for row in chief_labels(rows, known)] == ["band"]
 
 
 def test_jobs_that_were_up_to_date_are_named(catalogue: Catalogue) -> None:

@@ -104,7 +104,7 @@ def _bars_phone(rows: Sequence[Bar], limit: float) -> Drawing:
 
 def _bars_desk(rows: Sequence[Bar], limit: float, total: int) -> Drawing:
     """Names in a column on the left, figures in one on the right."""
-    names = min(200.0, max((len(row.label) for row in rows), default=0) * _CHARACTER + 8)
+    names = min(250.0, max((len(row.label) for row in rows), default=0) * _CHARACTER + 8)
     figures = max((len(row.text) for row in rows), default=0) * _CHARACTER + 12
     width = total - names - figures
     base = alt.Chart(_bars_data(rows, limit)).encode(y=alt.Y("label:N", sort=None, axis=None))

@@ -23,7 +23,7 @@ Row = dict[str, Any]
 Build = Callable[[DataFrame], DataFrame]
 
 MOST = 2_000
-"""Rows of one kind at most. All of them are few by nature; this holds against a feed or a product list gone wild."""
+"""Rows of a kind at most, where the bank's data decides how many there are: products, rules that files broke."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,9 @@ def _collect(frames: dict[str, DataFrame]) -> dict[str, list[Row]]:
     """All frames in one query: each row travels as JSON beside the name of its frame."""
     if not frames:
         return {}
+    options = {"ignoreNullFields": "false"}
     packed = [
-        frame.select(
-            F.lit(name).alias("name"), F.to_json(F.struct("*"), {"ignoreNullFields": "false"}).alias("row")
-        ).limit(MOST)
+        frame.select(F.lit(name).alias("name"), F.to_json(F.struct("*"), options).alias("row"))
         for name, frame in frames.items()
     ]
     found: dict[str, list[Row]] = {name: [] for name in frames}
@@ -162,15 +161,17 @@ def _group_tiers(segments: DataFrame) -> DataFrame:
 
 def _products(recommendations: DataFrame) -> DataFrame:
     """One row a product: customers to whom it is recommended, first of all and at any rank; the average score."""
-    return recommendations.groupBy("product_id", "product_name", "product_kind").agg(
+    found = recommendations.groupBy("product_id", "product_name", "product_kind").agg(
         _customers(),
         F.sum(F.when(F.col("rank") == 1, 1).otherwise(0)).alias("first"),
         F.avg("score").alias("score"),
     )
+    return found.orderBy(F.col("customers").desc(), "product_id").limit(MOST)
 
 
 def _product_names(products: DataFrame) -> DataFrame:
-    return products.where("is_current").select("product_id", F.col("name").alias("product_name"))
+    current = products.where("is_current").select("product_id", F.col("name").alias("product_name"))
+    return current.orderBy("product_id").limit(MOST)
 
 
 def _newest_verdicts(files: DataFrame) -> DataFrame:
@@ -204,7 +205,8 @@ def _refused(files: DataFrame) -> DataFrame:
 def _quarantine(rejected: DataFrame) -> DataFrame:
     """One row a feed and rule: rejected rows that wait. A row that breaks two rules counts under both."""
     waiting = rejected.where(F.col("status") == "open").select("feed", F.explode("reasons").alias("rule"))
-    return waiting.groupBy("feed", "rule").agg(F.count(F.lit(1)).alias("rows"))
+    found = waiting.groupBy("feed", "rule").agg(F.count(F.lit(1)).alias("rows"))
+    return found.orderBy(F.col("rows").desc(), "feed", "rule").limit(MOST)
 
 
 def _quarantine_rows(rejected: DataFrame) -> DataFrame:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from portrait.report.charts import Bar, Cell, bars, heat
 from portrait.report.figures import Figures, Row
-from portrait.report.markup import Head, Html, card, folded, h, section, table
+from portrait.report.markup import Head, Html, card, folded, h, remark, section, table
 from portrait.report.tiers import TIERS, with_share
 from portrait.report.words import (
     NONE,
@@ -73,7 +73,7 @@ def _tiers_of_groups(figures: Figures, groups: list[Row]) -> Html | None:
             share = ratio(customers, totals[row["group_id"]])
             tip = f"{row['group_name']}, {title(tier)}: {plural(customers, 'customer')}, {percent(share)}"
             name = f"{row['group_id']} {row['group_name']}"
-            cells.append(Cell(title(tier), name, share, whole_percent(share), tip))
+            cells.append(Cell(title(tier), name, share or None, whole_percent(share) if share else NONE, tip))
     return card(
         "Tiers within the groups",
         heat("Share of each tier by group", cells),
@@ -137,12 +137,10 @@ def _portrait(group: Row, figures: Figures) -> Html:
         tgi = None if row.get("tgi") is None else h("span", f"TGI {float(row['tgi']):.0f}")
         traits.append(h("li", h("b", signed(row["z"])), h("span", feature(row["feature"])), tgi))
     clear = next((row["margin"] for row in figures["grouping"] if row["group_id"] == group["group_id"]), None)
-    size = f"{plural(int(group['customers']), 'customer')} · {percent(group['share'])}"
-    margin = f" · margin {float(clear):.2f}" if clear is not None else ""
     return h(
         "li",
         h("h4", h("span", str(group["group_id"]), class_="number"), group["group_name"]),
-        h("p", size + margin, class_="note"),
+        h("p", f"Margin {float(clear):.2f}", class_="note") if clear is not None else None,
         h("p", group["description"]),
         h("ul", *traits, class_="traits") if traits else None,
     )
@@ -153,4 +151,4 @@ def _ungrouped(figures: Figures) -> Html | None:
     if not missing:
         return None
     words = listing(f"{count(row['customers'])} ({plain(row['not_grouped_reason'])})" for row in missing)
-    return card("Not grouped", h("p", f"Customers without a group: {words}."))
+    return remark("Not grouped", f"Customers without a group: {words}.")

@@ -75,6 +75,11 @@ def card(title: str, *content: str | None, wide: bool = False, note: str | None 
     )
 
 
+def remark(title: str, sentence: str) -> Html:
+    """A panel that holds one sentence."""
+    return h("article", h("h3", title), h("p", sentence, class_="empty"), class_="card short")
+
+
 def section(anchor: str, title: str, lead: str, *content: str | None) -> Html:
     """A section of the page: heading, one sentence with what matters, and its panels."""
     return h(

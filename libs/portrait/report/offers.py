@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 
 from portrait.contracts import Catalogue, Column
 from portrait.report.charts import Bar, bars
 from portrait.report.figures import Figures, Row
-from portrait.report.markup import Head, Html, bar, card, folded, h, section, table
+from portrait.report.markup import Head, Html, bar, card, folded, h, remark, section, table
 from portrait.report.words import NONE, count, listing, percent, plain, plural, ratio, title
 
 PORTRAIT = "gold.customer_portrait"
 SEGMENTS = "gold.segments"
 CHIEF = 6
 """Distributions on the page; the others are in a table."""
+MOST_VALUES = 12
+"""A label with more values than this is not drawn."""
 VALUES = 7
 """Values of a distribution that are drawn."""
 FEWEST = 5
@@ -64,30 +67,39 @@ def _theme(theme: str, rows: list[Row], columns: dict[str, Column]) -> Html:
 
 
 def chief_labels(labels: list[Row], catalogue: Catalogue) -> list[Row]:
-    """The labels whose spread is drawn: those of gold.segments first, then others with a handful of values."""
+    """The labels whose spread is drawn: those of gold.segments first, then others with a handful of values.
+
+    Numbers and dates are left to the table: their counts are by magnitude and by year.
+    """
     segments = catalogue.contracts.get(SEGMENTS)
     chosen = [] if segments is None else segments.column_names
-    drawable = [row for row in labels if 2 <= len(row["distribution"]) <= 12]
+    kinds = {column.name: column.physical_type for column in catalogue.table(PORTRAIT).columns}
+    drawable = [
+        row
+        for row in labels
+        if kinds.get(row["label"]) in ("STRING", "BOOLEAN") and 2 <= len(row["distribution"]) <= MOST_VALUES
+    ]
     ranked = sorted(drawable, key=lambda row: (row["label"] not in chosen, -len(row["distribution"]), row["label"]))
     return ranked[:CHIEF]
 
 
-def spread(row: Row, *, personal: bool) -> list[tuple[str, int]]:
-    """Customers by value, the most frequent first; of personal labels, rare values are added up as "other values"."""
+def spread(row: Row, column: Column | None) -> list[tuple[str, int]]:
+    """Customers by value: in the order of the column's enumeration, else the most frequent first.
+
+    Of personal labels, values that fewer than `FEWEST` customers share are added up as "other values".
+    """
+    order = {value: place for place, value in enumerate(column.enum)} if column else {}
     found = [(value, int(customers)) for value, customers in row["distribution"].items()]
-    found.sort(key=lambda item: (-item[1], item[0]))
+    found.sort(key=lambda item: (order.get(item[0], len(order)), -item[1], item[0]))
+    personal = column is None or column.classification in ("personal", "sensitive")
     keep = [item for item in found if not personal or item[1] >= FEWEST]
     rest = sum(customers for _, customers in found) - sum(customers for _, customers in keep)
     return [*keep, ("other values", rest)] if rest else keep
 
 
-def _is_personal(column: Column | None) -> bool:
-    return column is None or column.classification in ("personal", "sensitive")
-
-
 def _spread(row: Row, column: Column | None) -> Html:
     name = _name(row["label"], {} if column is None else {column.name: column})
-    values = spread(row, personal=_is_personal(column))
+    values = spread(row, column)
     shown, rest = values[:VALUES], sum(customers for _, customers in values[VALUES:])
     drawn = [*shown, ("all others", rest)] if rest else shown
     customers = int(row["customers"])
@@ -97,8 +109,16 @@ def _spread(row: Row, column: Column | None) -> Html:
     return card(name, bars(f"Customers by {name}", rows, small=True))
 
 
+_SPOKEN = {"true": "yes", "false": "no", "vip": "VIP"}
+_MAGNITUDE = re.compile(r"^under \d+$|^\d+ and more$")
+
+
 def _value(value: str) -> str:
-    return {"true": "yes", "false": "no", "vip": "VIP"}.get(value, plain(value))
+    """A value for reading: `36_50` -> "36–50", `under 100000` -> "under 100,000"."""
+    if value in _SPOKEN:
+        return _SPOKEN[value]
+    text = plain(re.sub(r"(?<=\d)_(?=\d)", "–", value))
+    return re.sub(r"\b\d{4,}\b", lambda found: count(int(found[0])), text) if _MAGNITUDE.search(text) else text
 
 
 def _values(labels: list[Row], columns: dict[str, Column]) -> Html:
@@ -106,7 +126,7 @@ def _values(labels: list[Row], columns: dict[str, Column]) -> Html:
     lines = [
         [_name(row["label"], columns), _value(value), count(n), percent(ratio(n, row["customers"]))]
         for row in labels
-        for value, n in spread(row, personal=_is_personal(columns.get(row["label"])))[:20]
+        for value, n in spread(row, columns.get(row["label"]))[:20]
     ]
     return table("Customers by label and value, the twenty most frequent values of each", heads, lines)
 
@@ -160,7 +180,7 @@ def _product_table(products: list[Row]) -> Html:
 def _rejections_card(figures: Figures) -> Html:
     rejections = figures["rejections"]
     if not rejections:
-        return card("Why products were kept back", h("p", "No rule kept a product from anyone.", class_="empty"))
+        return remark("Why products were kept back", "No rule kept a product from anyone.")
     rules: dict[str, int] = defaultdict(int)
     for row in rejections:
         rules[row["rule"]] += int(row["customers"])

@@ -8,7 +8,7 @@ from portrait.contracts import Catalogue
 from portrait.report.absent import LeftOut
 from portrait.report.charts import Bar, bars
 from portrait.report.figures import Figures, Row
-from portrait.report.markup import Head, Html, bar, card, folded, h, join, section, table
+from portrait.report.markup import Head, Html, bar, card, folded, h, join, remark, section, table
 from portrait.report.words import NONE, count, exact, listing, percent, plain, plural, ratio, seconds
 
 GLOSSARY = {
@@ -33,11 +33,12 @@ def quality_section(figures: Figures) -> Html:
     """Rows in, good and rejected by feed; rules that do not hold; balances that do not close."""
     rows_in, rows_bad = figures.total("files", "rows_in"), figures.total("files", "rows_bad")
     failed = [row for row in figures["failures"] if row["severity"] == "error"]
-    lead = (
-        f"{count(rows_in)} rows came in, {count(rows_bad)} of them ({percent(ratio(rows_bad, rows_in))}) broke a rule."
-    )
+    broken = f"{count(rows_bad)} of them ({percent(ratio(rows_bad, rows_in))})" if rows_bad else "none of them"
+    lead = f"{count(rows_in)} rows came in, {broken} broke a rule."
     if figures.has("gates"):
-        lead += " Every gate holds." if not failed else f" {plural(len(failed), 'gate')} failed."
+        warnings = len(figures["failures"]) - len(failed)
+        lead += " No gate failed" if not failed else f" {plural(len(failed), 'gate')} failed"
+        lead += f"; {plural(warnings, 'warning')}." if warnings else "."
     return section(
         "quality",
         "Data quality",
@@ -89,7 +90,7 @@ def _feeds_card(figures: Figures) -> Html:
 def _gates_card(figures: Figures) -> Html:
     name = "Quality gates"
     if not figures.has("gates"):
-        return card(name, h("p", "The gates did not run for this day.", class_="empty"))
+        return remark(name, "The gates did not run for this day.")
     tables: dict[str, list[Row]] = defaultdict(list)
     for row in figures["gates"]:
         tables[row["table_name"]].append(row)
@@ -137,7 +138,7 @@ def _flag(broken: int, css_class: str) -> str:
 def _quarantine_card(figures: Figures) -> Html:
     name = "Quarantine by rule"
     if not figures["quarantine"]:
-        return card(name, h("p", "No row waits in quarantine.", class_="empty"))
+        return remark(name, "No row waits in quarantine.")
     ordered = sorted(figures["quarantine"], key=lambda row: (-int(row["rows"]), row["feed"], row["rule"]))
     released = sum(int(row["rows"]) for row in figures["quarantine_rows"] if row["status"] == "released")
     heads = [Head("Feed"), Head("Rule"), Head("Rows", True)]
@@ -159,10 +160,10 @@ def _quarantine_card(figures: Figures) -> Html:
 def _reconciliation_card(figures: Figures) -> Html:
     name = "Reconciliation of balances"
     if not figures["reconciliation"]:
-        return card(name, h("p", "Balances were not reconciled.", class_="empty"))
+        return remark(name, "Balances were not reconciled.")
     row = figures["reconciliation"][0]
     if not row["days"]:
-        return card(name, h("p", "Every account-day closes: bookings and reported balances meet."))
+        return remark(name, "Every account-day closes: bookings and reported balances meet.")
     facts = {
         "Account-days that do not close": count(row["days"]),
         "Accounts concerned": count(row["accounts"]),
@@ -197,7 +198,7 @@ def run_section(figures: Figures, missing: list[LeftOut], idle: list[str]) -> Ht
 def _left_out_card(missing: list[LeftOut]) -> Html:
     name = "Left out"
     if not missing:
-        return card(name, h("p", "Nothing: every feed is there."))
+        return remark(name, "Nothing: every feed is there.")
     items = []
     for entry in missing:
         tables = h("p", f"Left out: {', '.join(entry.tables)}.") if entry.tables else None

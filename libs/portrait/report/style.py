@@ -80,6 +80,7 @@ h2 { font-size: 24px; line-height: 1.25; letter-spacing: -.01em; font-weight: 66
 .cards .triple, .cards .flow { margin-top: 0; }
 .triple { grid-template-columns: repeat(3, minmax(0, 1fr)); }
 .wide { grid-column: 1 / -1; }
+.short { align-self: start; }
 .flow { columns: 2; column-gap: 18px; }
 .flow .card { break-inside: avoid; margin-bottom: 18px; }
 .between { margin: 2px 0 -6px; }
@@ -137,7 +138,7 @@ details[open] > summary { margin-bottom: 8px; }
 code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .92em; }
 
 .people {
-  display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: 22px 28px;
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 24px 28px;
   list-style: none;
 }
 h4 { font-size: 16px; line-height: 1.35; font-weight: 620; }

@@ -6,7 +6,7 @@ from typing import Any
 
 from portrait.report.charts import Bar, Cell, bars, heat
 from portrait.report.figures import Figures, Row
-from portrait.report.markup import Head, Html, card, folded, h, section, table
+from portrait.report.markup import Head, Html, card, folded, h, remark, section, table
 from portrait.report.words import (
     NONE,
     amount,
@@ -57,7 +57,7 @@ def _quality_tiles(figures: Figures) -> list[tuple[str, str, str]]:
         rules = figures.total("gates", "rules")
         held = sum(int(row["rules"]) for row in figures["gates"] if row["success"])
         tiles.append(("Quality rules", f"{count(held)} of {count(rules)}", "hold"))
-    if figures.has("quarantine_rows"):
+    if figures.has("files"):
         waiting = sum(int(row["rows"]) for row in figures["quarantine_rows"] if row["status"] == "open")
         share = percent(ratio(waiting, figures.total("files", "rows_in")))
         tiles.append(("Quarantined rows", count(waiting), f"{share} of rows received"))
@@ -154,7 +154,7 @@ def _reasons(rows: list[Row]) -> Html:
 def _migration_card(figures: Figures) -> Html:
     moves = figures["migration"]
     if not moves or figures.previous is None:
-        return card("Movement between tiers", h("p", "There is no earlier slice to compare with.", class_="empty"))
+        return remark("Movement between tiers", "There is no earlier slice to compare with.")
     known = {(row["from_tier"], row["to_tier"]): row for row in moves}
     cells = [
         _move(known[source, target], source, target)
