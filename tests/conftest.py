@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from pyspark.sql import SparkSession
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("PORTRAIT_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
+
+# Python reads a timestamp without zone as local time; expected values in tests are UTC.
+os.environ["TZ"] = "UTC"
+time.tzset()
 
 # Two shuffle partitions keep small frames quick and still show what depends on partitioning.
 TEST_SETTINGS = {

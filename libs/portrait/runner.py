@@ -257,7 +257,7 @@ class _Journal:
         self.lake.writes = []
 
     def _append(self, status: str, facts: dict[str, str], message: str | None) -> None:
-        now = datetime.now(UTC).replace(tzinfo=None)
+        now = datetime.now(UTC)
         seconds = time.monotonic() - self.started
         values = [(self.lake.run_number, self.as_of, status, self.plan, message, facts, seconds, now)]
         frame = self.lake.spark.createDataFrame(values, self.lake.catalogue.table(RUNS).struct_type)

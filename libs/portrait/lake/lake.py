@@ -277,7 +277,7 @@ class Lake:
             self.writes = []
         writes = list(newest.values())
         code = self.fingerprints.get(job, "")
-        now = datetime.now(UTC).replace(tzinfo=None)
+        now = datetime.now(UTC)
         rows: list[tuple[Any, ...]] = [
             (self.run_number, job, as_of, write.table, write.as_of, write.version, inputs, code, seconds, now)
             for write in writes

@@ -68,7 +68,7 @@ def rollback(lake: Lake, run: int) -> Publication:
 
 def _point(lake: Lake, *, run: int, as_of: date, action: str, versions: dict[str, int]) -> Publication:
     sequence = max((item.sequence for item in publications(lake)), default=0) + 1
-    row = Publication(sequence, run, as_of, action, versions, datetime.now(UTC).replace(tzinfo=None))
+    row = Publication(sequence, run, as_of, action, versions, datetime.now(UTC))
     values = [(row.sequence, row.run, row.as_of, row.action, row.versions, row.published_at)]
     fault_point("lake.before_publish", str(as_of))
     lake.append(POINTER, lake.spark.createDataFrame(values, lake.catalogue.table(POINTER).struct_type))
