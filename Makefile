@@ -14,7 +14,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml scripts/setup.sh
 
 .jars/.ready: conf/jars.lock $(VENV)/.ready
 	@sh scripts/java.sh
-	@$(SPARK_ENV) $(BIN)/python -m portrait.jars 2>.jars.log || { cat .jars.log; exit 1; }
+	@$(SPARK_ENV) $(BIN)/python -m portrait.jars 2>.jars.log || { grep -A 3 '^error' .jars.log || cat .jars.log; exit 1; }
 	@rm -f .jars.log
 	@touch $@
 

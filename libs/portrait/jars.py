@@ -98,8 +98,16 @@ def _resolve(jars: list[Jar], ivy: Path) -> None:
     spark = builder.getOrCreate()
     try:
         for jar in jars:
-            # Not transitive: the closure is the lock file, and Spark already has the other jars.
-            spark.sql(f"ADD JAR ivy://{jar.coordinate}?transitive=false")
+            try:
+                # Not transitive: the closure is the lock file, and Spark already has the other jars.
+                spark.sql(f"ADD JAR ivy://{jar.coordinate}?transitive=false")
+            except Exception as error:  # Ivy's own error types do not reach Python
+                raise PortraitError(
+                    f"{jar.coordinate} could not be fetched",
+                    where="conf/jars.lock",
+                    remedy="check that Java reaches Maven Central and trusts its certificate (behind a proxy: Java's "
+                    "own truststore); for a mirror set PORTRAIT_IVY_SETTINGS to an Ivy settings file",
+                ) from error
     finally:
         spark.stop()
 
