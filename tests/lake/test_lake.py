@@ -31,7 +31,7 @@ ENTITY = contract(
     "silver.entity",
     Column("id", "STRING", required=True, key_position=1),
     Column("value", "STRING"),
-    Column("n", "BIGINT"),
+    Column("n", "BIGINT", minimum=0),
 )
 
 
