@@ -175,6 +175,14 @@ def publish_command(run: RunNumber, lake: LakeRoot = None, conf: Conf = CONF, ta
                 where=RUNS,
                 remedy="see `portrait status` for runs that are done",
             )
+        later = opened.read(RUNS).where((F.col("as_of") == done["as_of"]) & (F.col("run") > run))
+        if not later.isEmpty():
+            # The slices are no longer those of the run; they may be ones that a gate has refused.
+            raise ConfigurationError(
+                f"a later run has rewritten the slices of {done['as_of']}",
+                where=RUNS,
+                remedy="run that day again, or `portrait rollback` to what a run had published",
+            )
         pointer = publish(opened, as_of=done["as_of"])
     console.print(f"Published {len(pointer.versions)} tables of {pointer.as_of}.")
 
