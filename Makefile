@@ -39,8 +39,9 @@ test-scale: setup
 bench: setup
 	$(BIN)/python bench/run.py
 
+# What a cluster needs beside conf/, schemas/ and jobs/: the package as wheel and as zip, the jars and their hashes.
 dist: setup
-	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@sh scripts/dist.sh
 
 dictionary: setup
 	$(BIN)/portrait dictionary --write docs/dictionary.md

@@ -22,6 +22,7 @@ from portrait.labels import load_labels
 from portrait.lake import Lake, Lease
 from portrait.session import session
 from portrait.settings import load_settings
+from portrait.workers import check_workers
 
 
 def business_date(text: str) -> date:
@@ -131,7 +132,9 @@ def open_lake(args: argparse.Namespace) -> Iterator[Lake]:
             f"'{name}' is not a job that a contract names", where="jobs/", remedy="start a script of jobs/"
         )
     with Lease(settings.lake, seconds=settings.lease_seconds) as lease:
-        lake = Lake(session(), settings.lake, catalogue, lease=lease)
+        spark = session()
+        check_workers(spark, settings.lake)
+        lake = Lake(spark, settings.lake, catalogue, lease=lease)
         lake.fingerprints = fingerprints(jobs, catalogue, args.conf)
         started = time.monotonic()
         yield lake

@@ -27,6 +27,7 @@ from portrait.job import fingerprints, input_stamps, is_sliced, shared_lake
 from portrait.lake import Lake, Lease
 from portrait.lake.publication import Publication, publications
 from portrait.settings import Settings
+from portrait.workers import check_workers
 
 RUNS = "ops.runs"
 
@@ -87,6 +88,7 @@ def run(
     plan = _plan_hash(settings, codes, as_of)
     started = time.monotonic()
     with Lease(settings.lake, seconds=settings.lease_seconds) as lease:
+        check_workers(spark, settings.lake)
         lake = Lake(spark, settings.lake, catalogue, lease=lease)
         lake.fingerprints = codes
         journal = _Journal(lake, as_of, plan, started)
