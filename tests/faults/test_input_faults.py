@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from tests.faults.conftest import AS_OF, CHECKOUT, Bank
+from tests.tiny_bank import AS_OF, CHECKOUT, Bank
 
 pytestmark = pytest.mark.fault
 

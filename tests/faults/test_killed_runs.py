@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.faults.conftest import AS_OF, Bank, kill
+from tests.tiny_bank import AS_OF, Bank, kill
 
 pytestmark = pytest.mark.fault
 
