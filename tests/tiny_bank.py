@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[1]
 PORTRAIT = Path(sys.executable).parent / "portrait"
 AS_OF = date(2025, 3, 31)
 
