@@ -31,7 +31,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 test-faults: setup
-	$(BIN)/python -m pytest -m fault --durations=0
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m fault --durations=20
 
 test-scale: setup
 	$(BIN)/python -m pytest -m scale --durations=0

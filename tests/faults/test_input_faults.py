@@ -9,18 +9,10 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from tests.faults.conftest import Digests
 from tests.tiny_bank import AS_OF, CHECKOUT, Bank
 
 pytestmark = pytest.mark.fault
-
-Digests = Callable[[Bank], dict[str, str]]
-
-
-@pytest.fixture
-def served(clean: Bank, tmp_path: Path) -> Bank:
-    """A copy of the bank whose clean run is published."""
-    shutil.copytree(clean.folder, tmp_path / "served")
-    return Bank(tmp_path / "served")
 
 
 def first_file(bank: Bank, feed: str = "transactions") -> Path:
