@@ -1,4 +1,4 @@
-"""Runs that are killed, repeated, or started twice (F1, F2, F3, F6): the rerun leaves what an undisturbed run leaves."""
+"""Runs that are killed, repeated, or started twice (F1, F2, F3, F6): the rerun leaves what a quiet run leaves."""
 
 from __future__ import annotations
 
