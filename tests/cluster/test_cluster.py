@@ -113,7 +113,7 @@ def test_another_python_on_the_workers(cluster: Cluster, embedded: Bank, workpla
     conf = {"spark.pyspark.python": other, "spark.pyspark.driver.python": sys.executable}
     done = cluster.submitted("suite", *words(bank), cwd=workplace, conf=conf)
     assert done.returncode == 1, said(done)
-    assert "worker" in said(done), said(done)
+    assert "error: a worker" in said(done), said(done)
     assert "remedy:" in said(done)
     assert not published(bank)
 
