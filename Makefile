@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SPARK_ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: setup demo test lint test-faults test-scale test-cluster bench dist clean lock dictionary
+.PHONY: setup demo test lint test-faults test-scale test-cluster bench dist clean lock dictionary golden
 
 setup: $(VENV)/.ready .jars/.ready
 
@@ -44,6 +44,10 @@ dist: setup
 
 dictionary: setup
 	$(BIN)/portrait dictionary --write docs/dictionary.md
+
+# What a scheduler gets, and each job's help: written anew after a change that was meant.
+golden: setup
+	$(BIN)/python -m tests.orchestration.golden_files
 
 # Only for maintainers: resolves the dependencies anew.
 lock: setup
