@@ -49,8 +49,7 @@ def upstream(jobs: list[Job]) -> dict[str, list[str]]:
     writer = {table: job.name for job in jobs for table in job.writes}
     order = [job.name for job in jobs]
     return {
-        job.name: sorted({writer[table] for table in job.inputs if table in writer}, key=order.index)
-        for job in jobs
+        job.name: sorted({writer[table] for table in job.inputs if table in writer}, key=order.index) for job in jobs
     }
 
 
