@@ -20,6 +20,9 @@ SCHEMA = "published"
 PLACEHOLDER = f"hive://USER@HOST:10000/{SCHEMA}"
 """The address of a Spark SQL (Thrift) server; the bank fills in user and host, in Superset or with `--uri`."""
 
+MASK = "XXXXXXXXXX"
+"""What Superset itself writes for a password that it knows."""
+
 _FIRST_DAY_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
 
@@ -53,10 +56,9 @@ def bundle(declaration: Declaration, catalogue: Catalogue, *, uri: str = PLACEHO
 
 
 def _database(declaration: Declaration, uri: str) -> dict[str, Any]:
-    if urlsplit(uri).password is not None:
-        raise ConfigurationError(
-            "a bundle holds no password", where="--uri", remedy="leave it out; enter it in Superset after the import"
-        )
+    if urlsplit(uri).password not in (None, MASK):
+        remedy = f"leave it out and enter it in Superset; or write {MASK}, which keeps the one that Superset has"
+        raise ConfigurationError("a bundle holds no password", where="--uri", remedy=remedy)
     return {
         "database_name": declaration.title,
         "sqlalchemy_uri": uri,

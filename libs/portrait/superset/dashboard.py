@@ -39,11 +39,11 @@ def _position(declaration: Declaration) -> dict[str, Any]:
     grid: dict[str, Any] = {"id": "GRID_ID", "type": "GRID", "parents": ["ROOT_ID"], "children": []}
     header = {"id": "HEADER_ID", "type": "HEADER", "meta": {"text": declaration.title}}
     root = {"id": "ROOT_ID", "type": "ROOT", "children": ["GRID_ID"]}
-    position = {"DASHBOARD_VERSION_KEY": "v2", "ROOT_ID": root, "GRID_ID": grid, "HEADER_ID": header}
+    position: dict[str, Any] = {"DASHBOARD_VERSION_KEY": "v2", "ROOT_ID": root, "GRID_ID": grid, "HEADER_ID": header}
     for place, section in enumerate(declaration.dashboard):
         heading = f"HEADER-{place}"
-        meta = {"text": section.title, "headerSize": "LARGE_HEADER", "background": "BACKGROUND_TRANSPARENT"}
-        position[heading] = _node(heading, "HEADER", ["ROOT_ID", "GRID_ID"], meta)
+        words = {"text": section.title, "headerSize": "LARGE_HEADER", "background": "BACKGROUND_TRANSPARENT"}
+        position[heading] = _node(heading, "HEADER", ["ROOT_ID", "GRID_ID"], words)
         grid["children"].append(heading)
         for line, charts in enumerate(section.rows):
             row = f"ROW-{place}-{line}"
