@@ -138,33 +138,33 @@ class TestFirstImport:
         ]
 
 
+@pytest.fixture(scope="module")
+def before(app: Any) -> dict[str, list[int]]:
+    """Ids after the first import; the bank has entered a password since."""
+    from superset import db
+
+    stored("database")[0].set_sqlalchemy_uri("hive://portrait:entered@127.0.0.1:1/published")
+    db.session.commit()
+    return {kind: [item.id for item in stored(kind)] for kind in ("database", "dataset", "chart", "dashboard")}
+
+
+@pytest.fixture(scope="module")
+def segments(app: Any, before: dict[str, list[int]], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The dataset after a bundle with a column described anew, a metric renamed and a chart retitled."""
+    folder = tmp_path_factory.mktemp("second")
+    for name in ("conf", "schemas"):
+        shutil.copytree(CHECKOUT / name, folder / name)
+    contract = folder / "schemas/gold/segments.yml"
+    contract.write_text(contract.read_text().replace('"Value score, points."', '"Value score, told anew."'))
+    declared = folder / "conf/superset.yml"
+    text = declared.read_text().replace("      score: {title: Mean value score", "      mean: {title: Mean value score")
+    declared.write_text(text.replace("title: Customers by tier", "title: How many in each tier"))
+    masked = ADDRESS.replace("portrait@", "portrait:XXXXXXXXXX@")
+    post(app, make_bundle(folder / "bundle.zip", masked, str(folder / "conf"), str(folder / "schemas")))
+    return next(item for item in stored("dataset") if item.table_name == "segments")
+
+
 class TestSecondImport:
-    @pytest.fixture(scope="class")
-    def before(self, app: Any) -> dict[str, list[int]]:
-        """Ids after the first import; the bank has entered a password since."""
-        from superset import db
-
-        stored("database")[0].set_sqlalchemy_uri("hive://portrait:entered@127.0.0.1:1/published")
-        db.session.commit()
-        return {kind: [item.id for item in stored(kind)] for kind in ("database", "dataset", "chart", "dashboard")}
-
-    @pytest.fixture(scope="class")
-    def segments(self, app: Any, before: dict[str, list[int]], tmp_path_factory: pytest.TempPathFactory) -> Any:
-        """The dataset after a bundle with a column described anew, a metric renamed and a chart retitled."""
-        folder = tmp_path_factory.mktemp("second")
-        for name in ("conf", "schemas"):
-            shutil.copytree(CHECKOUT / name, folder / name)
-        contract = folder / "schemas/gold/segments.yml"
-        contract.write_text(contract.read_text().replace('"Value score, points."', '"Value score, told anew."'))
-        declared = folder / "conf/superset.yml"
-        text = declared.read_text().replace(
-            "      score: {title: Mean value score", "      mean: {title: Mean value score"
-        )
-        declared.write_text(text.replace("title: Customers by tier", "title: How many in each tier"))
-        masked = ADDRESS.replace("portrait@", "portrait:XXXXXXXXXX@")
-        post(app, make_bundle(folder / "bundle.zip", masked, str(folder / "conf"), str(folder / "schemas")))
-        return next(item for item in stored("dataset") if item.table_name == "segments")
-
     def test_nothing_is_there_twice(self, segments: Any, before: dict[str, list[int]]) -> None:
         assert {kind: [item.id for item in stored(kind)] for kind in before} == before
         assert len(stored("dashboard")[0].slices) == CHARTS
@@ -205,34 +205,36 @@ FILLED = {
 }
 
 
+@pytest.fixture(scope="module")
+def figures(app: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """What each chart's query gives, by title, over published tables in DuckDB."""
+    import duckdb
+
+    folder = tmp_path_factory.mktemp("duck")
+    with duckdb.connect(str(folder / "bank.duckdb")) as bank:
+        bank.execute("CREATE SCHEMA published")
+        for table in TABLES:
+            columns = ", ".join(f'"{name}" {kind}' for name, kind in columns_of(table).items())
+            bank.execute(f"CREATE TABLE published.{table} ({columns.replace('MAP<', 'MAP(').replace('>', ')')})")
+        for table, rows in ROWS.items():
+            bank.execute(f"INSERT INTO published.{table} ({FILLED[table]}) VALUES {', '.join(rows)}")
+    post(app, make_bundle(folder / "bundle.zip", f"duckdb:///{folder / 'bank.duckdb'}"))
+    return {chart.slice_name: data_of(chart) for chart in stored("chart")}
+
+
+def data_of(chart: Any) -> list[dict[str, Any]]:
+    from superset import security_manager
+    from superset.charts.schemas import ChartDataQueryContextSchema
+    from superset.commands.chart.data.get_data_command import ChartDataCommand
+    from superset.utils.core import override_user
+
+    with override_user(security_manager.find_user("admin")):
+        command = ChartDataCommand(ChartDataQueryContextSchema().load(json.loads(chart.query_context)))
+        command.validate()
+        return command.run()["queries"][0]["data"]
+
+
 class TestCharts:
-    @pytest.fixture(scope="class")
-    def figures(self, app: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
-        """What each chart's query gives, by title, over published tables in DuckDB."""
-        import duckdb
-
-        folder = tmp_path_factory.mktemp("duck")
-        with duckdb.connect(str(folder / "bank.duckdb")) as bank:
-            bank.execute("CREATE SCHEMA published")
-            for table in TABLES:
-                columns = ", ".join(f'"{name}" {kind}' for name, kind in columns_of(table).items())
-                bank.execute(f"CREATE TABLE published.{table} ({columns.replace('MAP<', 'MAP(').replace('>', ')')})")
-            for table, rows in ROWS.items():
-                bank.execute(f"INSERT INTO published.{table} ({FILLED[table]}) VALUES {', '.join(rows)}")
-        post(app, make_bundle(folder / "bundle.zip", f"duckdb:///{folder / 'bank.duckdb'}"))
-        return {chart.slice_name: self.run(chart) for chart in stored("chart")}
-
-    def run(self, chart: Any) -> list[dict[str, Any]]:
-        from superset import security_manager
-        from superset.charts.schemas import ChartDataQueryContextSchema
-        from superset.commands.chart.data.get_data_command import ChartDataCommand
-        from superset.utils.core import override_user
-
-        with override_user(security_manager.find_user("admin")):
-            command = ChartDataCommand(ChartDataQueryContextSchema().load(json.loads(chart.query_context)))
-            command.validate()
-            return command.run()["queries"][0]["data"]
-
     def test_every_chart_has_a_query_that_runs(self, figures: dict[str, Any]) -> None:
         assert len(figures) == CHARTS
 
