@@ -22,5 +22,5 @@ mv "$AIRFLOW_HOME/plan.airflow" "$AIRFLOW_HOME/dags/portrait.py"
 
 echo "test-airflow: $(.venv-airflow/bin/airflow version 2>/dev/null | tail -1)"
 .venv-airflow/bin/airflow db migrate >"$AIRFLOW_HOME/migrate.log" 2>&1 || { cat "$AIRFLOW_HOME/migrate.log"; exit 1; }
-.venv-airflow/bin/python -m pytest -c tests/tool-environment.ini --rootdir "$checkout/tests/airflow" \
+.venv-airflow/bin/python -m pytest -c tests/tool-environment.ini --rootdir "$checkout/tests/airflow" --confcutdir tests/airflow \
     tests/airflow/test_dag.py

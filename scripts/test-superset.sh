@@ -22,5 +22,5 @@ superset=.venv-superset/bin/superset
     $superset fab create-admin --username admin --firstname A --lastname B --email admin@example.com --password admin &&
     $superset init
 } >"$SUPERSET_HOME/setup.log" 2>&1 || { tail -40 "$SUPERSET_HOME/setup.log"; exit 1; }
-.venv-superset/bin/python -m pytest -c tests/tool-environment.ini --rootdir "$checkout/tests/superset" \
+.venv-superset/bin/python -m pytest -c tests/tool-environment.ini --rootdir "$checkout/tests/superset" --confcutdir tests/superset \
     tests/superset/test_import.py
