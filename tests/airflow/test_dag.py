@@ -130,3 +130,8 @@ def test_a_day_in_airflow_is_the_submit_plan_command_by_command(submitted: list[
 def test_no_job_starts_before_what_it_reads_is_written(submitted: list[list[str]], plan: list[dict[str, Any]]) -> None:
     order = [Path(words[5]).stem for words in submitted]
     assert all(order.index(first) < order.index(second) for first, second in edges_of(plan))
+
+
+def test_a_job_gets_the_arguments_that_the_plan_says(submitted: list[list[str]], plan: list[dict[str, Any]]) -> None:
+    said = {step["job"]: step["arguments"] for step in plan}
+    assert {Path(words[5]).stem: words[6:] for words in submitted} == said

@@ -27,59 +27,83 @@ def viz_type(chart: Chart) -> str:
 
 def params(chart: Chart, dataset: Dataset) -> dict[str, Any]:
     """The controls of the chart's editor. A metric is named, not repeated: the dataset defines it."""
-    first = chart.metrics[0]
-    style = dataset.metrics[first].format
-    particular: dict[str, dict[str, Any]] = {
-        "number": {"metric": first, "header_font_size": 0.4, "y_axis_format": style},
-        "date": {"metric": first, "header_font_size": 0.4, "force_timestamp_formatting": True, "time_format": style},
-        "bar": {
-            "x_axis": chart.by[0] if chart.by else None,
-            "xAxisForceCategorical": True,
-            "metrics": chart.metrics,
-            "groupby": chart.by[1:],
-            "stack": "Stack" if chart.by[1:] else None,
-            "x_axis_sort": first,
-            "x_axis_sort_asc": False,
-            "show_legend": bool(chart.by[1:]),
-            "show_value": not chart.by[1:],
-            "rich_tooltip": True,
-            "y_axis_format": style,
-        },
-        "pie": {
-            "groupby": chart.by,
-            "metric": first,
-            "sort_by_metric": True,
-            "label_type": "key_percent",
-            "show_labels": True,
-            "show_legend": False,
-            "number_format": style,
-        },
-        "table": {
-            "query_mode": "aggregate",
-            "groupby": chart.by,
-            "metrics": chart.metrics,
-            "order_desc": True,
-            "show_cell_bars": True,
-            "include_search": True,
-        },
-        "heatmap": {
-            "x_axis": chart.by[0] if chart.by else None,
-            "groupby": chart.by[1] if chart.by[1:] else None,
-            "metric": first,
-            "normalize_across": "heatmap",
-            "show_values": True,
-            "y_axis_format": style,
-            "sort_x_axis": "alpha_asc",
-            "sort_y_axis": "alpha_asc",
-        },
-    }
+    particular = {"number": _number, "date": _date, "bar": _bar, "pie": _pie, "table": _table, "heatmap": _heatmap}
     return {
         "viz_type": viz_type(chart),
-        **particular[chart.kind],
+        **particular[chart.kind](chart, dataset.metrics[chart.metrics[0]].format),
         "adhoc_filters": _filters(chart),
         "row_limit": _ROWS,
         # A published table holds one slice: there is no range to choose from.
         "time_range": "No filter",
+    }
+
+
+def _number(chart: Chart, style: str) -> dict[str, Any]:
+    return {"metric": chart.metrics[0], "header_font_size": 0.4, "y_axis_format": style}
+
+
+def _date(chart: Chart, style: str) -> dict[str, Any]:
+    return {
+        "metric": chart.metrics[0],
+        "header_font_size": 0.4,
+        "force_timestamp_formatting": True,
+        "time_format": style,
+    }
+
+
+def _bar(chart: Chart, style: str) -> dict[str, Any]:
+    """Bars by the first column, largest first; a second column stacks them."""
+    stacked = bool(chart.by[1:])
+    return {
+        "x_axis": chart.by[0],
+        "xAxisForceCategorical": True,
+        "metrics": chart.metrics,
+        "groupby": chart.by[1:],
+        "stack": "Stack" if stacked else None,
+        "x_axis_sort": chart.metrics[0],
+        "x_axis_sort_asc": False,
+        "show_legend": stacked,
+        "show_value": not stacked,
+        "rich_tooltip": True,
+        "y_axis_format": style,
+    }
+
+
+def _pie(chart: Chart, style: str) -> dict[str, Any]:
+    return {
+        "groupby": chart.by,
+        "metric": chart.metrics[0],
+        "sort_by_metric": True,
+        "label_type": "key_percent",
+        "show_labels": True,
+        "show_legend": False,
+        "number_format": style,
+    }
+
+
+def _table(chart: Chart, style: str) -> dict[str, Any]:
+    """A row for each combination; every metric is written in the format of the dataset."""
+    return {
+        "query_mode": "aggregate",
+        "groupby": chart.by,
+        "metrics": chart.metrics,
+        "order_desc": True,
+        "show_cell_bars": True,
+        "include_search": True,
+    }
+
+
+def _heatmap(chart: Chart, style: str) -> dict[str, Any]:
+    """The first column across, the second down."""
+    return {
+        "x_axis": chart.by[0],
+        "groupby": chart.by[1],
+        "metric": chart.metrics[0],
+        "normalize_across": "heatmap",
+        "show_values": True,
+        "y_axis_format": style,
+        "sort_x_axis": "alpha_asc",
+        "sort_y_axis": "alpha_asc",
     }
 
 
