@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
-
-PACKAGE = Path(__file__).resolve().parent
 
 
 def hash_files(paths: Iterable[Path]) -> str:
@@ -24,7 +24,21 @@ def hash_files(paths: Iterable[Path]) -> str:
 
 def code_hash() -> str:
     """The library's own sources. Any change of code makes every job stale: recomputing is cheap, being wrong is not."""
-    return hash_files(sorted(PACKAGE.rglob("*.py")))
+    digest = hashlib.sha256()
+    for name, source in sorted(_sources(files("portrait"), "")):
+        digest.update(name.encode())
+        digest.update(source)
+    return digest.hexdigest()
+
+
+def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    # Not by path: on a cluster the package is imported from a zip, and must have the hash of its checkout.
+    for item in folder.iterdir():
+        name = f"{prefix}/{item.name}"
+        if item.is_dir():
+            yield from _sources(item, name)
+        elif item.name.endswith(".py"):
+            yield name, item.read_bytes()
 
 
 def hash_text(*parts: str) -> str:

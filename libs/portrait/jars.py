@@ -39,15 +39,20 @@ def jar_folder() -> Path:
     return Path(os.environ.get("PORTRAIT_JARS", CHECKOUT / ".jars"))
 
 
-def locked_jars(lock: Path = CHECKOUT / "conf" / "jars.lock") -> list[Jar]:
-    """The jars of the lock file, in its order."""
+def locked_jars(conf: Path = CHECKOUT / "conf") -> list[Jar]:
+    """The jars of `jars.lock`, in its order; raises ConfigurationError when the folder has no such file."""
+    lock = conf / "jars.lock"
+    if not lock.exists():
+        raise ConfigurationError(
+            "the list of jars does not exist", where=str(lock), remedy="name the suite's configuration with --conf"
+        )
     lines = [line.split() for line in lock.read_text().splitlines() if line and not line.startswith("#")]
     return [Jar(sha256, coordinate) for sha256, coordinate in lines]
 
 
-def jar_paths() -> list[Path]:
+def jar_paths(conf: Path = CHECKOUT / "conf") -> list[Path]:
     """The fetched jars; raises ConfigurationError when one is missing."""
-    paths = [jar_folder() / jar.file_name for jar in locked_jars()]
+    paths = [jar_folder() / jar.file_name for jar in locked_jars(conf)]
     missing = [path.name for path in paths if not path.exists()]
     if missing:
         raise ConfigurationError(

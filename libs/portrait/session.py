@@ -8,20 +8,44 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 import shutil
 import tempfile
 from pathlib import Path
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from portrait.errors import ConfigurationError
+from portrait.errors import ConfigurationError, PortraitError
 from portrait.jars import CHECKOUT, jar_paths
 
 
 def session() -> SparkSession:
-    """The session that spark-submit, the command line or a test has prepared."""
-    return SparkSession.builder.getOrCreate()
+    """The session that spark-submit, the command line or a test has prepared.
+
+    Raises PortraitError when the master of the cluster does not answer, ConfigurationError for a file that is missing.
+    """
+    try:
+        return SparkSession.builder.getOrCreate()
+    except (PySparkException, Py4JError) as error:
+        raise _not_started(str(error)) from error
+
+
+def _not_started(reason: str) -> PortraitError:
+    missing = re.search(r"File (?:file:)?(\S+) does not exist|NoSuchFileException: (\S+)", reason)
+    if missing:
+        return ConfigurationError(
+            "a file that was handed to spark-submit does not exist",
+            where=missing.group(1) or missing.group(2),
+            remedy="make it with `make dist`, or correct --py-files or --jars",
+        )
+    return PortraitError(
+        "Spark did not start" + (": its master does not answer" if "stopped" in reason else ""),
+        where="spark.master of the properties file, or --master",
+        remedy="check that the master runs and can be reached, and that both know the same secret; see its log",
+    )
 
 
 def java_home() -> str | None:
@@ -45,7 +69,7 @@ def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, st
             where=str(properties),
             remedy="create the file, or name another --target",
         )
-    jars = jar_paths()
+    jars = jar_paths(conf)
     if (home := java_home()) is not None:
         os.environ["JAVA_HOME"] = home
     elif shutil.which("java") is None:

@@ -55,7 +55,7 @@ def test_the_uuids_are_those_of_the_first_release(documents: dict[str, dict[str,
 
 
 def test_the_address_is_a_placeholder_without_password(documents: dict[str, dict[str, Any]]) -> None:
-    assert documents["databases/portrait.yaml"]["sqlalchemy_uri"] == "hive://USER@HOST:10000/published"
+    assert documents["databases/portrait.yaml"]["sqlalchemy_uri"] == "hive://USER@HOST:10000/published?auth=LDAP"
 
 
 def test_a_password_is_refused(catalogue: Catalogue) -> None:

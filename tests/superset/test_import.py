@@ -23,7 +23,7 @@ pytest.importorskip("superset", reason="Superset has an environment of its own: 
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 # Nobody listens there: an import must not need the SQL server.
-ADDRESS = "hive://portrait@127.0.0.1:1/published"
+ADDRESS = "hive://portrait@127.0.0.1:1/published?auth=LDAP"
 TABLES = [
     "segments",
     "customer_tier",
@@ -143,7 +143,7 @@ def before(app: Any) -> dict[str, list[int]]:
     """Ids after the first import; the bank has entered a password since."""
     from superset import db
 
-    stored("database")[0].set_sqlalchemy_uri("hive://portrait:entered@127.0.0.1:1/published")
+    stored("database")[0].set_sqlalchemy_uri(ADDRESS.replace("portrait@", "portrait:entered@"))
     db.session.commit()
     return {kind: [item.id for item in stored(kind)] for kind in ("database", "dataset", "chart", "dashboard")}
 

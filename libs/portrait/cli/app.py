@@ -17,6 +17,7 @@ from portrait.cli.output import errors
 from portrait.cli.quarantine import quarantine_command
 from portrait.cli.reports import dictionary_command, report_command, superset_command
 from portrait.cli.runs import plan_command, publish_command, rollback_command, run_command, status_command
+from portrait.cli.users import sql_user_command
 from portrait.errors import PortraitError
 
 app = typer.Typer(
@@ -43,6 +44,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "digest": digest_command,
     "dictionary": dictionary_command,
     "superset": superset_command,
+    "sql-user": sql_user_command,
 }
 for name, command in _COMMANDS.items():
     app.command(name)(command)

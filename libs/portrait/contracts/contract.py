@@ -25,6 +25,7 @@ KNOWN_PROPERTIES = {
     "clusteredBy": "columns that keep related rows in the same files",
     "columnsFrom": "folder in conf/ whose declarations add columns",
     "config": "files or folders in conf/ that the job reads",
+    "publishedColumns": "meaning of columns that only the published view has, by name",
     "publishedAs": "SQL of the published view, when it is more than the slice; {slice} stands for the slice",
 }
 KNOWN_COLUMN_PROPERTIES = {"volatile": "differs between equal runs; left out of digests"}

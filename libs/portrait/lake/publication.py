@@ -76,24 +76,32 @@ def _point(lake: Lake, *, run: int, as_of: date, action: str, versions: dict[str
     return row
 
 
-def register_views(lake: Lake) -> Publication | None:
-    """Point the session's `published.*` views at the publication in force; None when there is none yet."""
-    current = next(iter(publications(lake)), None)
-    lake.spark.sql("CREATE DATABASE IF NOT EXISTS published")
-    for view in lake.spark.catalog.listTables("published"):
-        lake.spark.sql(f"DROP VIEW IF EXISTS published.{quoted(view.name)}")
-    if current is None:
+def register_views(
+    lake: Lake, publication: Publication | None = None, *, database: str = "published"
+) -> Publication | None:
+    """Make the views of a publication in `database`: of the one in force unless told; None when there is none yet."""
+    served = publication or next(iter(publications(lake)), None)
+    lake.spark.sql(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}")
+    versions = served.versions if served else {}
+    kept = {table.split(".")[1] for table in versions}
+    for view in lake.spark.catalog.listTables(database):
+        if view.name not in kept:
+            lake.spark.sql(f"DROP VIEW IF EXISTS {quoted(database)}.{quoted(view.name)}")
+    if served is None:
         return None
-    for table, version in current.versions.items():
+    for table, version in versions.items():
         contract = lake.catalogue.table(table)
         lake.register(table)
         pinned = f"(SELECT * FROM {table} VERSION AS OF {version})"
-        custom = contract.custom("publishedAs")
         names = ", ".join(quoted(column.name) for column in contract.columns)
-        body = custom or f"SELECT {names} FROM {{slice}} WHERE as_of = DATE '{{as_of}}'"
-        comments = ", ".join(f"{quoted(c.name)} COMMENT {literal(c.description)}" for c in contract.columns)
+        body = contract.custom("publishedAs") or f"SELECT {names} FROM {{slice}} WHERE as_of = DATE '{{as_of}}'"
+        body = body.format(slice=pinned, as_of=served.as_of.isoformat())
+        meanings = {column.name: column.description for column in contract.columns}
+        meanings |= contract.custom("publishedColumns", {})
+        shown = lake.spark.sql(body).columns if contract.custom("publishedAs") else contract.column_names
+        columns = ", ".join(f"{quoted(name)} COMMENT {literal(meanings[name])}" for name in shown)
         lake.spark.sql(
-            f"CREATE OR REPLACE VIEW published.{quoted(contract.name)} {'' if custom else f'({comments})'} "
-            f"COMMENT {literal(contract.description)} AS " + body.format(slice=pinned, as_of=current.as_of.isoformat())
+            f"CREATE OR REPLACE VIEW {quoted(database)}.{quoted(contract.name)} ({columns}) "
+            f"COMMENT {literal(contract.description)} AS {body}"
         )
-    return current
+    return served

@@ -17,8 +17,8 @@ from portrait.superset.declaration import Chart, Dataset, Declaration
 from portrait.superset.identity import identity
 
 SCHEMA = "published"
-PLACEHOLDER = f"hive://USER@HOST:10000/{SCHEMA}"
-"""The address of a Spark SQL (Thrift) server; the bank fills in user and host, in Superset or with `--uri`."""
+PLACEHOLDER = f"hive://USER@HOST:10000/{SCHEMA}?auth=LDAP"
+"""The address of the suite's SQL server; the bank fills in user and host, in Superset or with `--uri`."""
 
 MASK = "XXXXXXXXXX"
 """What Superset itself writes for a password that it knows."""

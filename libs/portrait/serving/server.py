@@ -1,0 +1,137 @@
+"""Spark's Thrift server over the published views, behind the gateway.
+
+The session knows the views of the publication in force and the few gold tables that they read. When the pointer has
+moved, the next statement finds the views of the new publication in a schema of their own (`published_<sequence>`), made
+before it is bound to them; statements that are already running keep theirs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from portrait.errors import PortraitError
+from portrait.events import event
+from portrait.lake import Lake, publications, register_views
+from portrait.lake.publication import POINTER, Publication
+from portrait.serving.gateway import Gateway
+from portrait.serving.statements import SCHEMA, Bound, bind
+from portrait.serving.users import Users
+
+# Statements bound to an older publication have long been analysed when this many newer ones have come.
+_KEPT = 3
+
+
+@dataclass(frozen=True)
+class _Served:
+    version: int
+    schema: str
+    tables: frozenset[str]
+
+
+class Door:
+    """Binds statements to the publication in force when they arrive."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+        self._lock = threading.Lock()
+        self._schemas: list[str] = []
+        self._served: _Served | None = None
+
+    def bind(self, statement: str) -> Bound:
+        """What Spark gets for a statement; raises PortraitError when it is refused."""
+        served = self.follow()
+        return bind(statement, tables=served.tables, schema=served.schema)
+
+    def follow(self) -> _Served:
+        """The publication in force; makes its views when the pointer has moved."""
+        version = self.lake.version(POINTER)
+        with self._lock:
+            if self._served is None or self._served.version != version:
+                self._served = self._serve(version)
+            return self._served
+
+    def _serve(self, version: int) -> _Served:
+        started = time.monotonic()
+        current = next(iter(publications(self.lake)), None)
+        if current is None:
+            raise PortraitError("nothing is published yet", where=str(self.lake.root), remedy="run the suite first")
+        schema = f"{SCHEMA}_{current.sequence}"
+        register_views(self.lake, current, database=schema)
+        if self._served is None:
+            register_views(self.lake, current, database=SCHEMA)
+        else:
+            # For those who browse; what they see there changes with contracts, hardly with publications.
+            threading.Thread(target=register_views, args=(self.lake, current), kwargs={"database": SCHEMA}).start()
+        self._forget(schema)
+        seconds = round(time.monotonic() - started, 3)
+        event("publication_served", run=current.run, as_of=current.as_of, seconds=seconds)
+        return _Served(version, schema, frozenset(_names(current)))
+
+    def _forget(self, schema: str) -> None:
+        self._schemas = [*(name for name in self._schemas if name != schema), schema]
+        for old in self._schemas[:-_KEPT]:
+            self.lake.spark.sql(f"DROP DATABASE IF EXISTS {old} CASCADE")
+        self._schemas = self._schemas[-_KEPT:]
+
+
+def _names(publication: Publication) -> list[str]:
+    return [table.split(".")[1] for table in publication.versions]
+
+
+@contextlib.contextmanager
+def serving(lake: Lake, *, host: str, port: int, users: Path | None) -> Iterator[Gateway]:
+    """A running SQL server; it ends with the block. Raises PortraitError when nothing is published."""
+    door = Door(lake)
+    known = Users(users) if users is not None else None
+    door.follow()
+    backend = _start_thrift(lake.spark)
+    gateway = Gateway((host, port), backend=backend, bind=door.bind, users=known)
+    gateway.start()
+    try:
+        yield gateway
+    finally:
+        gateway.shutdown()
+        gateway.server_close()
+
+
+def serve(lake: Lake, *, host: str, port: int, users: Path | None) -> None:
+    """Serve until the process is told to end."""
+    with serving(lake, host=host, port=port, users=users) as gateway:
+        where = "{}:{}".format(*gateway.server_address[:2])
+        print(f"SQL server on {where}, schema {SCHEMA}" + ("" if users else ", without passwords"), flush=True)
+        threading.Event().wait()
+
+
+def _start_thrift(spark: SparkSession) -> tuple[str, int]:
+    """Spark's own server inside this session, for the gateway only: on loopback, at a port that nobody is told."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address: tuple[str, int] = probe.getsockname()
+    settings = {
+        "hive.server2.thrift.bind.host": address[0],
+        "hive.server2.thrift.port": str(address[1]),
+        "hive.server2.transport.mode": "binary",
+        "hive.server2.authentication": "NONE",
+        "spark.sql.runSQLOnFiles": "false",
+    }
+    for key, value in settings.items():
+        spark.conf.set(key, value)
+    jvm = spark._jvm
+    assert jvm is not None, "the SQL server is the one part that needs a driver in this process"
+    jvm.org.apache.spark.sql.hive.thriftserver.HiveThriftServer2.startWithContext(spark._jsparkSession.sqlContext())
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(address, timeout=1):
+            return address
+        time.sleep(0.1)
+    raise PortraitError(
+        "Spark's Thrift server did not start", where="{}:{}".format(*address), remedy="run with --debug"
+    )
