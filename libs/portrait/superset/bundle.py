@@ -30,7 +30,8 @@ def write_bundle(path: Path, declaration: Declaration, catalogue: Catalogue, *, 
     """Write the bundle to `path`; folders are made. Raises ConfigurationError for an address with a password in it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     documents = bundle(declaration, catalogue, uri=uri)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    # Stored, not compressed: versions of zlib differ in their bytes.
+    with zipfile.ZipFile(path, "w") as archive:
         for name, document in documents.items():
             text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=120)
             archive.writestr(zipfile.ZipInfo(f"portrait/{name}", _FIRST_DAY_OF_ZIP), text)
