@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SPARK_ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: setup demo test lint test-faults test-scale test-cluster bench dist clean lock dictionary
+.PHONY: setup demo test lint test-faults test-scale test-cluster bench dist clean lock dictionary golden test-airflow test-superset lock-tools
 
 setup: $(VENV)/.ready .jars/.ready
 
@@ -50,11 +50,30 @@ dist: setup
 dictionary: setup
 	$(BIN)/portrait dictionary --write docs/dictionary.md
 
+# Against the real thing, each in an environment of its own.
+test-airflow: setup
+	@PYTHON="$(PYTHON)" sh scripts/test-airflow.sh
+
+test-superset: setup
+	@PYTHON="$(PYTHON)" sh scripts/test-superset.sh
+
+# What a scheduler gets, and each job's help: written anew after a change that was meant.
+golden: setup
+	$(BIN)/python -m tests.orchestration.golden_files
+
 # Only for maintainers: resolves the dependencies anew.
 lock: setup
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --no-header --extra dev pyproject.toml -o requirements.lock --quiet
 
+# Only for maintainers: the same for the environments of test-airflow and test-superset.
+lock-tools: setup
+	$(BIN)/python -m pip install --quiet uv
+	for tool in airflow superset; do \
+	    $(BIN)/uv pip compile --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+	        tests/$$tool/requirements.in -o tests/$$tool/requirements.txt --quiet || exit 1; \
+	done
+
 clean:
-	rm -rf $(VENV) .jars .java build dist demo *.egg-info libs/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-airflow .venv-superset .jars .java build dist demo *.egg-info libs/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,7 +15,7 @@ from portrait.cli.land import demo_command, land
 from portrait.cli.look import digest_command, explain_command, show_command, sql_command
 from portrait.cli.output import errors
 from portrait.cli.quarantine import quarantine_command
-from portrait.cli.reports import dictionary_command, report_command
+from portrait.cli.reports import dictionary_command, report_command, superset_command
 from portrait.cli.runs import plan_command, publish_command, rollback_command, run_command, status_command
 from portrait.cli.users import sql_user_command
 from portrait.errors import PortraitError
@@ -43,6 +43,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "report": report_command,
     "digest": digest_command,
     "dictionary": dictionary_command,
+    "superset": superset_command,
     "sql-user": sql_user_command,
 }
 for name, command in _COMMANDS.items():

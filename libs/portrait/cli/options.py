@@ -21,6 +21,16 @@ class Format(StrEnum):
     csv = "csv"
 
 
+class PlanFormat(StrEnum):
+    """How a plan is printed: for people, for machines, or for a scheduler."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    submit = "submit"
+    airflow = "airflow"
+
+
 AsOf = Annotated[date, typer.Option(parser=business_date, metavar="DATE", help="Business date, YYYY-MM-DD.")]
 OptionalAsOf = Annotated[
     date | None,
@@ -31,6 +41,10 @@ LakeRoot = Annotated[Path | None, typer.Option("--lake", help="Root of the lake.
 Conf = Annotated[Path, typer.Option(help="Folder of the configuration.")]
 Target = Annotated[str | None, typer.Option(help="Settings of conf/<target>.toml and conf/spark/<target>.conf.")]
 Output = Annotated[Format, typer.Option("--format", help="How to print.")]
+PlanOutput = Annotated[
+    PlanFormat,
+    typer.Option("--format", help="How to print; submit: a spark-submit command a job; airflow: a DAG from DATE on."),
+]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Rows at the most.")]
 Select = Annotated[str | None, typer.Option(metavar="JOB[+]", help="A job or table; with + also what depends on it.")]
 

@@ -1,4 +1,4 @@
-"""Commands that write documents: the HTML report of a run, the data dictionary."""
+"""Commands that write documents: the HTML report of a run, the data dictionary, the bundle for Superset."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from portrait.cli.output import console
 from portrait.contracts.dictionary import dictionary
 from portrait.errors import ConfigurationError
 from portrait.report import write_report
+from portrait.superset import PLACEHOLDER, load_declaration, write_bundle
 
 
 def report_command(as_of: OptionalAsOf = None, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None) -> None:
@@ -36,3 +37,16 @@ def dictionary_command(
     else:
         write.write_text(text, encoding="utf-8")
         console.print(f"Wrote {write}", soft_wrap=True)
+
+
+def superset_command(
+    write: Annotated[Path, typer.Option(help="File to write.")] = Path("dist/portrait-superset.zip"),
+    uri: Annotated[str, typer.Option(help="SQLAlchemy address of the SQL server, without password.")] = PLACEHOLDER,
+    conf: Conf = CONF,
+    target: Target = None,
+) -> None:
+    """Write the import bundle for Apache Superset: datasets, metrics, charts and a dashboard over schema published."""
+    settings = settings_of(conf, target)
+    catalogue = suite_of(settings)
+    write_bundle(write, load_declaration(settings.conf, catalogue), catalogue, uri=uri)
+    console.print(f"Wrote {write}", soft_wrap=True)

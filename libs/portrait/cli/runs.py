@@ -21,6 +21,8 @@ from portrait.cli.options import (
     Landing,
     OptionalAsOf,
     Output,
+    PlanFormat,
+    PlanOutput,
     Select,
     Target,
     settings_of,
@@ -30,6 +32,7 @@ from portrait.contracts import job_graph
 from portrait.errors import ConfigurationError
 from portrait.job import business_date
 from portrait.lake import Lake, publications, publish, rollback
+from portrait.orchestration import airflow_dag, submit_arguments, submit_plan
 from portrait.report import write_report
 from portrait.runner import RUNS, Every, RunSummary, Step, business_dates, plan, run, selected
 from portrait.settings import Settings
@@ -146,11 +149,17 @@ def plan_command(
     conf: Conf = CONF,
     target: Target = None,
     select: Select = None,
-    output: Output = Format.table,
+    output: PlanOutput = PlanFormat.table,
 ) -> None:
-    """The job graph and what a run would do, and why."""
+    """The job graph and what a run would do, and why; or the whole graph for a scheduler, whatever the lake holds."""
     settings = settings_of(conf, target, landing=landing, lake=lake)
-    _print_plan(settings, target, as_of, select, output)
+    if output in (PlanFormat.submit, PlanFormat.airflow):
+        catalogue = suite_of(settings)
+        jobs = selected(job_graph(catalogue), select, catalogue)
+        render = submit_plan if output is PlanFormat.submit else airflow_dag
+        print(render(jobs, settings, as_of, target=target), end="")
+        return
+    _print_plan(settings, target, as_of, select, Format(output.value))
 
 
 def _print_plan(settings: Settings, target: str | None, as_of: date, select: str | None, output: Format) -> None:
@@ -162,17 +171,18 @@ def _print_plan(settings: Settings, target: str | None, as_of: date, select: str
         steps = plan(Lake(spark, settings.lake, catalogue), settings, as_of=as_of, select=select)
     finally:
         spark.stop()
-    columns = ["job", "action", "reason", "reads", "writes"]
+    columns = ["job", "action", "reason", "reads", "writes", "arguments"]
+    arguments = submit_arguments(settings, as_of, target=target)
     rows = [
-        [step.job, step.action, step.reason, list(jobs[step.job].inputs), list(jobs[step.job].writes)] for step in steps
+        [step.job, step.action, step.reason, list(jobs[step.job].inputs), list(jobs[step.job].writes), arguments]
+        for step in steps
     ]
-    if output is not Format.json:
-        rows = [[*row[:3], ", ".join(row[3]), ", ".join(row[4])] for row in rows]
-    emit(
-        columns if output is not Format.table else columns[:3],
-        rows if output is not Format.table else [r[:3] for r in rows],
-        output,
-    )
+    if output is Format.json:
+        emit(columns, rows, output)
+        return
+    shown = 3 if output is Format.table else 5
+    texts = [[*row[:3], ", ".join(row[3]), ", ".join(row[4])] for row in rows]
+    emit(columns[:shown], [row[:shown] for row in texts], output)
 
 
 def status_command(
