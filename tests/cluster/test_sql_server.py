@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from portrait.serving import user_line
 pytestmark = pytest.mark.cluster
 
 PASSWORD = "canary-of-the-analyst"
+ENVIRONMENT = {**os.environ, "SPARK_HOME": str(SPARK_HOME), "PYSPARK_PYTHON": sys.executable}
 EARLIER = date(2025, 2, 28)
 
 
@@ -84,7 +86,7 @@ def server(package: None, served: Bank, tmp_path_factory: pytest.TempPathFactory
     command = [str(SPARK_HOME / "bin" / "spark-submit"), "--properties-file", "conf/spark/sql-server.conf"]
     command += ["--py-files", str(next((CHECKOUT / "dist").glob("portrait-*.zip"))), "jobs/sql_server.py"]
     command += ["--lake", str(served.lake), "--port", str(started.port), "--users", str(folder / "users")]
-    environment = {**os.environ, "SPARK_HOME": str(SPARK_HOME), "PORTRAIT_LOG": str(folder / "events.jsonl")}
+    environment = {**ENVIRONMENT, "PORTRAIT_LOG": str(folder / "events.jsonl")}
     with started.log.open("w") as log:
         process = subprocess.Popen(
             command, cwd=CHECKOUT, env=environment, text=True, stdout=log, stderr=log, start_new_session=True
@@ -137,7 +139,7 @@ def test_the_jdbc_driver_shows_every_column_with_its_comment(server: Server, cat
     command = [str(SPARK_HOME / "bin" / "beeline"), "-u", url, "-n", "bi", "-p", PASSWORD]
     command += ["--outputformat=tsv2", "--silent=true", "-f", str(script)]
     done = subprocess.run(
-        command, env={**os.environ, "SPARK_HOME": str(SPARK_HOME)}, capture_output=True, text=True, timeout=300,
+        command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
