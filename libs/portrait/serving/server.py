@@ -73,7 +73,7 @@ class Door:
             return _Served(version, SCHEMA, frozenset())
         schema = f"{SCHEMA}_{current.sequence}"
         register_views(self.lake, current, database=schema)
-        if self._served is None:
+        if self._served is None or not self._served.tables:
             register_views(self.lake, current, database=SCHEMA)
         else:
             # For those who browse; what they see there changes with contracts, hardly with publications.
