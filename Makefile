@@ -22,7 +22,7 @@ demo: setup
 	@$(BIN)/portrait demo
 
 test: setup lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not fault and not scale" --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not fault and not scale and not cluster" --durations=10
 
 lint: setup
 	$(BIN)/ruff check .
@@ -31,10 +31,14 @@ lint: setup
 	$(BIN)/lint-imports
 
 test-faults: setup
-	$(BIN)/python -m pytest -m fault --durations=0
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m fault --durations=20
 
 test-scale: setup
 	$(BIN)/python -m pytest -m scale --durations=0
+
+# FULL=1 submits every job singly as well.
+test-cluster: setup
+	FULL=$(FULL) $(BIN)/python -m pytest -m cluster --durations=0
 
 bench: setup
 	$(BIN)/python bench/run.py

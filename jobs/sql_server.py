@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from portrait.events import start_log
 from portrait.job import load_suite, submit
 from portrait.lake import Lake
 from portrait.serving import serve
@@ -29,6 +30,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--users", type=Path, default=None, help="file of users; without it everyone may come in")
     args = parser.parse_args(argv)
     settings = load_settings(args.conf, target=args.target, flags={"lake": args.lake, "schemas": args.schemas})
+    if settings.log is not None:
+        start_log(settings.log)
     lake = Lake(session(), settings.lake, load_suite(args.conf, settings.schemas))
     serve(lake, host=args.host, port=args.port, users=args.users)
 

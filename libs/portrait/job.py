@@ -16,10 +16,12 @@ from pathlib import Path
 from portrait.contracts import Catalogue, job_graph, load_catalogue
 from portrait.contracts.graph import Job
 from portrait.errors import ConfigurationError, PortraitError
+from portrait.events import event, start_log
 from portrait.features import load_features
 from portrait.fingerprint import code_hash, hash_files, hash_text
 from portrait.labels import load_labels
 from portrait.lake import Lake, Lease
+from portrait.lineage import record_job
 from portrait.session import session
 from portrait.settings import load_settings
 from portrait.workers import check_workers
@@ -127,6 +129,8 @@ def open_lake(args: argparse.Namespace) -> Iterator[Lake]:
     catalogue = load_suite(args.conf, settings.schemas)
     jobs = job_graph(catalogue)
     job = next((item for item in jobs if item.name == name), None)
+    if settings.log is not None:
+        start_log(settings.log)
     if job is None:
         raise PortraitError(
             f"'{name}' is not a job that a contract names", where="jobs/", remedy="start a script of jobs/"
@@ -138,9 +142,23 @@ def open_lake(args: argparse.Namespace) -> Iterator[Lake]:
         lake.fingerprints = fingerprints(jobs, catalogue, args.conf)
         started = time.monotonic()
         yield lake
-        as_of = args.as_of if is_sliced(job, catalogue) else None
         stamps = input_stamps(lake, job, args.as_of)
-        lake.complete(job.name, as_of=as_of, inputs=stamps, seconds=time.monotonic() - started)
+        finish(lake, job, as_of=args.as_of, inputs=stamps, seconds=time.monotonic() - started)
+
+
+def finish(lake: Lake, job: Job, *, as_of: date, inputs: dict[str, str], seconds: float) -> dict[str, int | None]:
+    """Record that a job ended well: its lineage, then its completion, then the event. Rows written, by table."""
+    writes = lake.latest_writes()
+    # Before the completion: a job that dies in between runs again and writes this file again.
+    record_job(lake, job.name, inputs=inputs, writes=writes)
+    sliced = is_sliced(job, lake.catalogue)
+    lake.complete(job.name, as_of=as_of if sliced else None, inputs=inputs, seconds=seconds)
+    rows = {write.table: lake.rows_written(write) for write in writes}
+    for write in writes:
+        facts = {"table": write.table, "version": write.version, "rows": rows[write.table]}
+        event("table_written", run=lake.run_number, job=job.name, as_of=as_of, **facts)
+    event("job_ended", run=lake.run_number, job=job.name, as_of=as_of, seconds=round(seconds, 3))
+    return rows
 
 
 def submit(main: Callable[[list[str] | None], None]) -> None:

@@ -11,7 +11,8 @@ import importlib.util
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
 
@@ -21,11 +22,14 @@ from pyspark.sql import functions as F
 from portrait.contracts import Catalogue, Job, job_graph
 from portrait.contracts.graph import downstream
 from portrait.errors import ConfigurationError, GateRefused, InputRefused, PortraitError
+from portrait.events import event, start_log
 from portrait.faults import fault_point
 from portrait.fingerprint import hash_text
-from portrait.job import fingerprints, input_stamps, is_sliced, shared_lake
+from portrait.job import fingerprints, finish, input_stamps, is_sliced, shared_lake
 from portrait.lake import Lake, Lease
 from portrait.lake.publication import Publication, publications
+from portrait.lineage import record_run
+from portrait.metrics import write_metrics
 from portrait.settings import Settings
 from portrait.workers import check_workers
 
@@ -61,6 +65,32 @@ class RunSummary:
         return sorted({table for step in self.steps for table in step.absent})
 
 
+class Every(StrEnum):
+    """Which days of a range have a slice."""
+
+    day = "day"
+    week = "week"
+    month_end = "month-end"
+
+
+def business_dates(first: date, last: date, every: Every) -> list[date]:
+    """The days of a backfill, oldest first, both ends included; weeks count from the first day.
+
+    Raises ConfigurationError when the range holds none.
+    """
+    count = (last - first).days + 1
+    days = [first + timedelta(days=number) for number in range(0, count, 7 if every is Every.week else 1)]
+    if every is Every.month_end:
+        days = [day for day in days if (day + timedelta(days=1)).day == 1]
+    if not days:
+        raise ConfigurationError(
+            f"no {every.value} lies between {first} and {last}",
+            where="--from, --to",
+            remedy="give the older date with --from and the newer one with --to",
+        )
+    return days
+
+
 Progress = Callable[[Step, str], None]
 """Called with a step and 'start' or 'end'."""
 
@@ -87,6 +117,8 @@ def run(
     codes = fingerprints(jobs, catalogue, settings.conf)
     plan = _plan_hash(settings, codes, as_of)
     started = time.monotonic()
+    if settings.log is not None:
+        start_log(settings.log)
     with Lease(settings.lake, seconds=settings.lease_seconds) as lease:
         check_workers(spark, settings.lake)
         lake = Lake(spark, settings.lake, catalogue, lease=lease)
@@ -103,12 +135,33 @@ def run(
                     if step.action == "run":
                         _execute(lake, job, scripts[job.name], step, settings, as_of, progress)
         except PortraitError as error:
-            journal.end("refused" if isinstance(error, (InputRefused, GateRefused)) else "failed", steps, error.message)
+            status = "refused" if isinstance(error, (InputRefused, GateRefused)) else "failed"
+            journal.end(status, steps, error.message)
+            _measure(
+                settings, status, RunSummary(lake.run_number, as_of, steps, None, time.monotonic() - started, True)
+            )
             raise
         if journal.begun:
             journal.end("done", steps)
         served = next(iter(publications(lake)), None)
-        return RunSummary(lake.run_number, as_of, steps, served, time.monotonic() - started, journal.begun)
+        summary = RunSummary(lake.run_number, as_of, steps, served, time.monotonic() - started, journal.begun)
+        _measure(settings, "done", summary)
+        return summary
+
+
+def _measure(settings: Settings, status: str, summary: RunSummary) -> None:
+    if settings.metrics is None or not summary.changed:
+        return
+    ran = [step for step in summary.steps if step.action == "run"]
+    write_metrics(
+        settings.metrics,
+        run=summary.run,
+        status=status,
+        seconds=summary.seconds,
+        jobs={step.job: step.seconds for step in ran},
+        rows={table: count for step in ran for table, count in step.rows.items()},
+        served=summary.publication.as_of if summary.publication else None,
+    )
 
 
 def plan(lake: Lake, settings: Settings, *, as_of: date, select: str | None = None) -> list[Step]:
@@ -193,9 +246,7 @@ def _execute(
     step.seconds = time.monotonic() - started
     # A look into the landing folder that found nothing leaves no trace.
     if lake.writes or not any(table.startswith("raw.") for table in job.inputs):
-        sliced = is_sliced(job, lake.catalogue)
-        writes = lake.complete(job.name, as_of=as_of if sliced else None, inputs=inputs, seconds=step.seconds)
-        step.rows = {write.table: lake.rows_written(write) for write in writes}
+        step.rows = finish(lake, job, as_of=as_of, inputs=inputs, seconds=step.seconds)
     fault_point("runner.after_job", job.name)
     progress(step, "end")
 
@@ -247,7 +298,9 @@ class _Journal:
     def begin(self) -> None:
         """Called before the first commit of the run."""
         self.begun = True
-        self._append("resumed" if self.lake.resumed else "started", {}, None)
+        status = "resumed" if self.lake.resumed else "started"
+        event(f"run_{status}", run=self.lake.run_number, as_of=self.as_of)
+        self._append(status, {}, None)
 
     def end(self, status: str, steps: list[Step], message: str | None = None) -> None:
         """The outcome of the run; what was left uncommitted is not recorded."""
@@ -257,6 +310,9 @@ class _Journal:
         facts["absent"] = ", ".join(sorted({table for step in steps for table in step.absent}))
         self._append(status, facts, message)
         self.lake.writes = []
+        seconds = round(time.monotonic() - self.started, 3)
+        event(f"run_{status}", run=self.lake.run_number, as_of=self.as_of, seconds=seconds, reason=message)
+        record_run(self.lake, status, message)
 
     def _append(self, status: str, facts: dict[str, str], message: str | None) -> None:
         now = datetime.now(UTC)

@@ -35,6 +35,10 @@ class Settings(Strict):
     jobs: Path = Path("jobs")
     lease_seconds: int = 120
     """How long a silent run keeps the lake before another may take it over."""
+    log: str | None = None
+    """File to which events are appended as JSON lines; `-` is standard error."""
+    metrics: Path | None = None
+    """File for Prometheus' textfile collector, rewritten at the end of every run."""
 
 
 def load_settings(conf: Path, *, target: str | None = None, flags: dict[str, Any] | None = None) -> Settings:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
-import signal
 import socket
 import subprocess
 import sys
@@ -14,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyspark
+from tests.tiny_bank import CHECKOUT, kill
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 SPARK_HOME = Path(pyspark.__file__).parent
 SECRET = "canary-of-the-cluster-secret"  # F25 looks for it in everything that Spark writes
 
@@ -24,13 +22,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def kill_group(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> None:
-    """End a process with everything that it started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-    process.wait()
 
 
 def wait_for(path: Path, text: str, *, process: subprocess.Popen[str], seconds: int = 120) -> None:
@@ -66,20 +57,20 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         for process in reversed(self.processes.values()):
-            kill_group(process)
+            kill(process)
 
-    def start_worker(self, number: int, environment: dict[str, str] | None = None) -> None:
-        """One worker of one core, ready for executors."""
+    def start_worker(self, number: int, *, hiding: Path | None = None) -> None:
+        """One worker of one core, ready for executors; it sees an empty folder in place of `hiding`."""
         name = f"worker-{number}"
         words = ["--host", "127.0.0.1", "--webui-port", str(free_port()), "--cores", "1", "--memory", "2g"]
         words += ["--work-dir", str(self.folder / name), self.master]
-        self._start(name, "org.apache.spark.deploy.worker.Worker", *words, environment=environment)
+        self._start(name, "org.apache.spark.deploy.worker.Worker", *words, hiding=hiding)
         wait_for(self.log(name), "Successfully registered with master", process=self.processes[name])
 
     def log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
 
-    def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """What a process of this cluster finds around it."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PORTRAIT_", "PYSPARK"))}
         spark = {
@@ -91,7 +82,7 @@ class Cluster:
             "PYSPARK_PYTHON": sys.executable,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
-        return {**inherited, **spark, **(extra or {})}
+        return {**inherited, **spark}
 
     def submit(
         self, job: str, *words: str, cwd: Path, conf: dict[str, str] | None = None, **options: str | None
@@ -119,13 +110,16 @@ class Cluster:
         try:
             out, err = process.communicate(timeout=900)
         finally:
-            kill_group(process)
+            kill(process)
         return subprocess.CompletedProcess(shlex.join(map(str, process.args)), process.returncode, out, err)
 
-    def _start(self, name: str, main: str, *words: str, environment: dict[str, str] | None = None) -> None:
+    def _start(self, name: str, main: str, *words: str, hiding: Path | None = None) -> None:
+        command = [str(SPARK_HOME / "bin" / "spark-class"), main, *words]
+        if hiding is not None:
+            script = f"mount -t tmpfs none {shlex.quote(str(hiding))} && exec {shlex.join(command)}"
+            command = ["unshare", "--mount", "sh", "-c", script]
         with self.log(name).open("w") as log:
             self.processes[name] = subprocess.Popen(
-                [str(SPARK_HOME / "bin" / "spark-class"), main, *words],
-                cwd=self.folder, env=self.environment(environment), text=True,
+                command, cwd=self.folder, env=self.environment(), text=True,
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip

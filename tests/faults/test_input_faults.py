@@ -9,18 +9,10 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from tests.faults.conftest import AS_OF, CHECKOUT, Bank
+from tests.faults.conftest import Digests
+from tests.tiny_bank import AS_OF, CHECKOUT, Bank
 
 pytestmark = pytest.mark.fault
-
-Digests = Callable[[Bank], dict[str, str]]
-
-
-@pytest.fixture
-def served(clean: Bank, tmp_path: Path) -> Bank:
-    """A copy of the bank whose clean run is published."""
-    shutil.copytree(clean.folder, tmp_path / "served")
-    return Bank(tmp_path / "served")
 
 
 def first_file(bank: Bank, feed: str = "transactions") -> Path:
@@ -155,13 +147,11 @@ def test_a_refused_gate_keeps_yesterday_served(served: Bank, tmp_path: Path) -> 
     contract = tmp_path / "schemas" / "gold" / "segments.yml"
     text = contract.read_text()
     rule = (
-        '    quality:\n      - {id: never_true, type: custom, engine: spark, implementation: "score < -1",'
+        '      - {id: never_true, type: custom, engine: spark, implementation: "score < -1",'
         " severity: error, dimension: accuracy, description: No row can meet it.}\n"
     )
-    assert "    quality:\n" not in text
-    contract.write_text(
-        text.replace("customProperties:\n  - {property: job", rule + "customProperties:\n  - {property: job")
-    )
+    assert text.count("    quality:\n") == 1
+    contract.write_text(text.replace("    quality:\n", "    quality:\n" + rule))
     before = pointer(served)
     paths = ("--landing", str(served.landing), "--lake", str(served.lake), "--conf", str(tmp_path / "conf"))
     environment = {"PORTRAIT_SCHEMAS": str(tmp_path / "schemas"), "PORTRAIT_JOBS": str(tmp_path / "jobs")}

@@ -1,88 +1,74 @@
-"""Runs that are killed, repeated, or started twice (F1, F2, F3, F6)."""
+"""Runs that are killed, repeated, or started twice (F1, F2, F3, F6): the rerun leaves what a quiet run leaves."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.faults.conftest import AS_OF, Bank, kill
+from tests.faults.conftest import NEXT, Digests
+from tests.tiny_bank import Bank, kill
 
 pytestmark = pytest.mark.fault
-
-Digests = Callable[[Bank], dict[str, str]]
 
 
 def commits(table: Path) -> list[str]:
     return sorted(file.name for file in (table / "_delta_log").glob("*.json"))
 
 
-def published(bank: Bank) -> int:
-    return len(commits(bank.lake / "ops" / "publication"))
+def pointer(bank: Bank) -> list[str]:
+    return commits(bank.lake / "ops" / "publication")
 
 
-def test_f1_killed_while_files_are_written(bank: Bank, digests: Digests, clean_digests: dict[str, str]) -> None:
-    table = bank.lake / "gold" / "customer_features"
-    process = bank.start("run", "--as-of", str(AS_OF), "--landing", str(bank.landing), "--lake", str(bank.lake))
+def test_f1_killed_while_files_are_written(served: Bank, digests: Digests, next_digests: dict[str, str]) -> None:
+    table = served.lake / "gold" / "customer_features"
+    committed, files = commits(table), set(table.glob("**/*.parquet"))
+    process = served.start("run", "--as-of", str(NEXT), "--landing", str(served.landing), "--lake", str(served.lake))
     deadline = time.monotonic() + 600
-    while not list(table.glob("**/*.parquet")) and process.poll() is None and time.monotonic() < deadline:
+    while set(table.glob("**/*.parquet")) == files and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
     kill(process)
-    # The table was created (version 0) and holds files that no commit names.
-    assert commits(table) == ["00000000000000000000.json"]
-    assert list(table.glob("**/*.parquet"))
-    again = bank.run()
+    assert process.returncode == -signal.SIGKILL
+    # The table holds files that no commit names.
+    assert set(table.glob("**/*.parquet")) > files
+    assert commits(table) == committed
+    again = served.run(as_of=NEXT)
     assert again.returncode == 0, again.stderr
-    assert digests(bank) == clean_digests
+    assert digests(served) == next_digests
 
 
-def test_f2_killed_between_the_commits_of_two_tables(
-    bank: Bank, digests: Digests, clean_digests: dict[str, str]
+@pytest.mark.parametrize("fault", ["lake.after_commit:gold.customer_tier", "lake.before_publish"])
+def test_f2_killed_between_two_commits(
+    served: Bank, digests: Digests, next_digests: dict[str, str], fault: str
 ) -> None:
-    killed = bank.run(fault="lake.after_commit:gold.customer_tier")
+    shown, table = pointer(served), served.lake / "gold" / "customer_tier"
+    killed = served.run(as_of=NEXT, fault=fault)
     assert killed.returncode == -signal.SIGKILL
-    assert published(bank) == 0
-    before = commits(bank.lake / "gold" / "customer_tier")
-    again = bank.run()
+    assert pointer(served) == shown, "readers never see the run as published"
+    before = commits(table)
+    again = served.run(as_of=NEXT)
     assert again.returncode == 0, again.stderr
-    # The committed table was skipped by its transaction id; its neighbour was written.
-    assert commits(bank.lake / "gold" / "customer_tier") == before
-    assert digests(bank) == clean_digests
+    assert commits(table) == before, "a committed table is skipped by its transaction id"
+    assert len(pointer(served)) == len(shown) + 1
+    assert digests(served) == next_digests
 
 
-def test_f3_killed_after_the_commit_and_before_the_checkpoint(
-    bank: Bank, digests: Digests, clean_digests: dict[str, str]
+@pytest.mark.parametrize("fault", ["ingest.before_checkpoint:transactions", "ingest.after_bronze_commit:transactions"])
+def test_f3_killed_between_the_commits_of_ingest(
+    clean: Bank, digests: Digests, clean_digests: dict[str, str], tmp_path: Path, fault: str
 ) -> None:
-    killed = bank.run(fault="ingest.before_checkpoint:transactions")
+    bank = clean.fresh(tmp_path / "bank")
+    words = ("run", "--as-of", str(NEXT), "--select", "ingest")
+    paths = ("--landing", str(bank.landing), "--lake", str(bank.lake))
+    killed = bank.portrait(*words, *paths, fault=fault)
     assert killed.returncode == -signal.SIGKILL
-    again = bank.run()
+    again = bank.portrait(*words, *paths)
     assert again.returncode == 0, again.stderr
-    assert digests(bank) == clean_digests
-
-
-def test_killed_between_bronze_and_the_books_of_ingest(
-    bank: Bank, digests: Digests, clean_digests: dict[str, str]
-) -> None:
-    killed = bank.run(fault="ingest.after_bronze_commit:transactions")
-    assert killed.returncode == -signal.SIGKILL
-    again = bank.run()
-    assert again.returncode == 0, again.stderr
-    assert digests(bank) == clean_digests
-
-
-def test_killed_before_the_pointer_moves(bank: Bank, digests: Digests, clean_digests: dict[str, str]) -> None:
-    killed = bank.run(fault="lake.before_publish")
-    assert killed.returncode == -signal.SIGKILL
-    assert published(bank) == 0
-    again = bank.run()
-    assert again.returncode == 0, again.stderr
-    assert published(bank) > 0
-    assert digests(bank) == clean_digests
+    found = digests(bank)
+    assert found == {table: value for table, value in clean_digests.items() if table in found}
+    assert sum(table.startswith("bronze.") for table in found) == 10
 
 
 def test_f6_the_same_run_twice_is_a_no_op(clean: Bank) -> None:
@@ -93,20 +79,20 @@ def test_f6_the_same_run_twice_is_a_no_op(clean: Bank) -> None:
     assert {log: commits(log.parent) for log in clean.lake.glob("*/*/_delta_log")} == before
 
 
-def test_f6_two_runs_at_once(bank: Bank, digests: Digests, clean_digests: dict[str, str]) -> None:
-    words = ("run", "--as-of", str(AS_OF), "--landing", str(bank.landing), "--lake", str(bank.lake))
-    first = bank.start(*words)
+def test_f6_two_runs_at_once(served: Bank, digests: Digests, next_digests: dict[str, str]) -> None:
+    before = {file.name for file in (served.lake / "_lease").glob("0*.json")}
+    first = served.start("run", "--as-of", str(NEXT), "--landing", str(served.landing), "--lake", str(served.lake))
     try:
-        while not list((bank.lake / "_lease").glob("0*.json")) and first.poll() is None:
+        while {file.name for file in (served.lake / "_lease").glob("0*.json")} <= before and first.poll() is None:
             time.sleep(0.01)
-        second = bank.run()
+        second = served.run(as_of=NEXT)
         assert second.returncode == 5, second.stderr
         assert "holds the lake" in second.stderr
         _, errors = first.communicate(timeout=900)
         assert first.returncode == 0, errors
     finally:
         kill(first)
-    assert digests(bank) == clean_digests
+    assert digests(served) == next_digests
 
 
 def test_the_lease_says_who_holds_the_lake(clean: Bank) -> None:

@@ -5,8 +5,11 @@ The point raises here instead of killing the process; `tests/faults` kills.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from portrait.errors import PortraitError
 from portrait.ingest import batch
 from portrait.lake import digest
 
@@ -85,3 +88,30 @@ def test_a_new_checkpoint_is_a_new_stream(bank: Bank) -> None:
     bank.csv("b.csv", good(2))
     bank.run()
     assert bank.bronze_ids() == ["B1", "B2"]
+
+
+def moved(bank: Bank) -> Bank:
+    bank.root.rename(bank.root.with_name(f"{bank.root.name}-moved"))
+    return replace(bank, root=bank.root.with_name(f"{bank.root.name}-moved"))
+
+
+def test_a_lake_that_was_moved_takes_in_what_is_new_and_repeats_nothing(bank: Bank) -> None:
+    delivery(bank).run()
+    elsewhere = moved(bank)
+    elsewhere.csv("b.csv", good(6))
+    elsewhere.run()
+    assert elsewhere.bronze_ids() == ["B1", "B2", "B3", "B4", "B5", "B6"]
+
+
+def test_a_lake_that_was_moved_with_unfinished_business_is_refused(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    delivery(bank)
+    with monkeypatch.context() as patch:
+        die_at("ingest.before_checkpoint", patch)
+        with pytest.raises(PowerCut):
+            bank.run()
+    elsewhere = moved(bank)
+    with pytest.raises(PortraitError, match="moved while an ingest was unfinished"):
+        elsewhere.run()
+    elsewhere.root.rename(bank.root)
+    bank.run()
+    assert bank.bronze_ids() == ["B1", "B2", "B3", "B4", "B5"]

@@ -16,7 +16,8 @@ from tests.pipeline.conftest import CHECKOUT, Place
 from portrait.job import load_suite
 from portrait.lake import Lake, digest
 
-pytestmark = pytest.mark.delta
+# One worker makes the Berka bank, for both files.
+pytestmark = [pytest.mark.delta, pytest.mark.xdist_group("berka")]
 
 LAST_DAY = date(1994, 3, 31)
 EARLIER = date(1993, 12, 31)

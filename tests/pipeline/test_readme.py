@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tests.pipeline.conftest import CHECKOUT, Place
 
-pytestmark = pytest.mark.delta
+# One worker makes the Berka bank, for both files.
+pytestmark = [pytest.mark.delta, pytest.mark.xdist_group("berka")]
 
 README = (CHECKOUT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
@@ -19,7 +20,9 @@ PYTHON = "\n".join(block for language, block in BLOCKS if language == "python")
 # What makes the bank is run once, by the fixture `berka`.
 MAKE = [block for block in SHELL if block.startswith("make")]
 SET_UP = [block for block in SHELL if "BERKA" in block]
-ASKING = [block for block in SHELL if block not in MAKE + SET_UP]
+# What needs a cluster is submitted by tests/cluster.
+CLUSTER = [block for block in SHELL if "cluster.conf" in block]
+ASKING = [block for block in SHELL if block not in MAKE + SET_UP + CLUSTER]
 
 
 def test_the_bank_is_made_as_the_readme_says(berka_dir: Path) -> None:

@@ -75,6 +75,6 @@ def demo_command(
     landing, lake = folder / "landing", folder / "lake"
     _land_synthetic(landing, customers=customers, months=months, seed=seed, until=None, conf=conf, target=target)
     settings = settings_of(conf, target, landing=landing, lake=lake)
-    report = execute(settings, target, as_of=last_day(months), select=None, quiet=False)
+    report = execute(settings, target, days=[last_day(months)], select=None, quiet=False)
     if report and console.is_terminal:
         typer.launch(report)

@@ -12,18 +12,38 @@ from pyspark.sql import functions as F
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from portrait.cli.context import embedded, reading, suite_of, writing
-from portrait.cli.options import CONF, AsOf, Conf, Format, LakeRoot, Landing, Output, Select, Target, settings_of
+from portrait.cli.options import (
+    CONF,
+    AsOf,
+    Conf,
+    Format,
+    LakeRoot,
+    Landing,
+    OptionalAsOf,
+    Output,
+    Select,
+    Target,
+    settings_of,
+)
 from portrait.cli.output import console, emit, errors, summarize
 from portrait.contracts import job_graph
 from portrait.errors import ConfigurationError
+from portrait.job import business_date
 from portrait.lake import Lake, publications, publish, rollback
 from portrait.report import write_report
-from portrait.runner import RUNS, RunSummary, Step, plan, run, selected
+from portrait.runner import RUNS, Every, RunSummary, Step, business_dates, plan, run, selected
 from portrait.settings import Settings
 
 
 def run_command(
-    as_of: AsOf,
+    as_of: OptionalAsOf = None,
+    first: Annotated[
+        date | None, typer.Option("--from", parser=business_date, metavar="DATE", help="First day of a backfill.")
+    ] = None,
+    last: Annotated[
+        date | None, typer.Option("--to", parser=business_date, metavar="DATE", help="Last day of a backfill.")
+    ] = None,
+    every: Annotated[Every, typer.Option(help="Which days of a backfill.")] = Every.day,
     landing: Landing = None,
     lake: LakeRoot = None,
     conf: Conf = CONF,
@@ -32,16 +52,33 @@ def run_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and why; change nothing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary; errors only.")] = False,
 ) -> None:
-    """Run the whole graph for a business date; what is up to date is skipped."""
+    """Run the whole graph for a business date, or for a range of them, oldest first; what is up to date is skipped."""
     settings = settings_of(conf, target, landing=landing, lake=lake)
+    days = _days(as_of, first, last, every)
     if dry_run:
-        _print_plan(settings, target, as_of, select, Format.table)
+        for day in days:
+            _print_plan(settings, target, day, select, Format.table)
         return
-    execute(settings, target, as_of=as_of, select=select, quiet=quiet)
+    execute(settings, target, days=days, select=select, quiet=quiet)
 
 
-def execute(settings: Settings, target: str | None, *, as_of: date, select: str | None, quiet: bool) -> str | None:
-    """Run, write the report when something was published, print the summary; returns the report's path."""
+def _days(as_of: date | None, first: date | None, last: date | None, every: Every) -> list[date]:
+    if as_of is not None and first is None and last is None:
+        return [as_of]
+    if as_of is None and first is not None and last is not None:
+        return business_dates(first, last, every)
+    raise ConfigurationError(
+        "a run needs to know its business date",
+        where="--as-of, --from, --to",
+        remedy="give --as-of DATE, or --from DATE and --to DATE for a backfill",
+    )
+
+
+def execute(settings: Settings, target: str | None, *, days: list[date], select: str | None, quiet: bool) -> str | None:
+    """Run day after day, write the report of what was published last, print the summary; returns the report's path.
+
+    The first day that fails ends it; the days before it are complete, and a rerun skips them.
+    """
     catalogue = suite_of(settings)
     selected(job_graph(catalogue), select, catalogue)
     if not settings.landing.is_dir():
@@ -52,8 +89,12 @@ def execute(settings: Settings, target: str | None, *, as_of: date, select: str 
         )
     spark = embedded(settings, target)
     try:
-        with _progress(quiet, len(selected(job_graph(catalogue), select, catalogue))) as progress:
-            summary = run(spark, settings, catalogue=catalogue, as_of=as_of, select=select, progress=progress)
+        for day in days:
+            with _progress(quiet, len(selected(job_graph(catalogue), select, catalogue))) as progress:
+                summary = run(spark, settings, catalogue=catalogue, as_of=day, select=select, progress=progress)
+            if day != days[-1] and not quiet:
+                outcome = f"run {summary.run}, {summary.seconds:.0f} s" if summary.changed else "up to date"
+                console.print(f"{day}: {outcome}")
         lake = Lake(spark, settings.lake, catalogue)
         report = _report(lake, summary)
         if not quiet:

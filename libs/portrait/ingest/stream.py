@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +28,8 @@ def run_stream(
     """
     checkpoint = lake.root / "_checkpoints" / f"{contract.name}-{kind}"
     staged = manifests(lake.root, contract.name, kind)
-    application = f"ingest:{contract.name}:{_identity(checkpoint)}"
+    folder = staging_folder(lake.root, contract.name, kind)
+    application = f"ingest:{contract.name}:{_identity(checkpoint, folder, resumed=resumed)}"
     batches = Batches(lake, contract, staged, application, loaded_at)
     source = _source(lake, contract, kind)
     query = (
@@ -70,12 +72,28 @@ def _source(lake: Lake, contract: Contract, kind: str) -> DataFrame:
     return lines.select(F.col("value").alias("__value"), file, start)
 
 
-def _identity(checkpoint: Path) -> str:
-    """What tells this checkpoint from an earlier one of the same feed: batch numbers begin at 0 in each."""
+def _identity(checkpoint: Path, folder: Path, *, resumed: bool) -> str:
+    """What tells this checkpoint from an earlier one of the same feed: batch numbers begin at 0 in each.
+
+    A checkpoint remembers files by their whole path. In a lake that was moved or copied it is of no use, and a new one
+    takes its place: what came in before is known by its hash. Only business that the dead run left unfinished needs it.
+    """
     file = checkpoint / "application"
-    if not file.exists():
-        checkpoint.mkdir(parents=True, exist_ok=True)
-        draft = checkpoint / ".application.tmp"
-        draft.write_text(uuid.uuid4().hex, encoding="utf-8")
-        draft.replace(file)
-    return file.read_text(encoding="utf-8")
+    if file.exists():
+        identity, place = [*file.read_text(encoding="utf-8").splitlines(), str(folder)][:2]
+        if place == str(folder):
+            return identity
+        if resumed:
+            raise PortraitError(
+                "the lake was moved while an ingest was unfinished",
+                where=f"{checkpoint}, made for {place}",
+                remedy="move the lake back to where it was, run once, then move it",
+            )
+        stale = checkpoint.with_name(f".{checkpoint.name}-{identity}")
+        checkpoint.replace(stale)
+        shutil.rmtree(stale)
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    identity, draft = uuid.uuid4().hex, checkpoint / ".application.tmp"
+    draft.write_text(f"{identity}\n{folder}", encoding="utf-8")
+    draft.replace(file)
+    return identity

@@ -269,13 +269,14 @@ class Lake:
 
     # -- records and catalogue ----------------------------------------------------------------------------------
 
+    def latest_writes(self) -> list[Write]:
+        """What was committed since the last completion; a table that a stream committed twice counts once."""
+        with self._lock:
+            return list({(write.table, write.as_of): write for write in self.writes}.values())
+
     def complete(self, job: str, *, as_of: date | None, inputs: dict[str, str], seconds: float) -> list[Write]:
         """Record that a job of this run ended well, with what it wrote since the last call."""
-        with self._lock:
-            # A table that was committed twice (a stream's batches) counts with its newest version.
-            newest = {(write.table, write.as_of): write for write in self.writes}
-            self.writes = []
-        writes = list(newest.values())
+        writes = self.latest_writes()
         code = self.fingerprints.get(job, "")
         now = datetime.now(UTC)
         rows: list[tuple[Any, ...]] = [

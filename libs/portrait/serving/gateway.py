@@ -8,9 +8,9 @@ passes every other frame, and so every result, through untouched.
 
 from __future__ import annotations
 
-import logging
 import socket
 import socketserver
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from TCLIService import TCLIService as calls
 from TCLIService import ttypes
 
 from portrait.errors import PortraitError
+from portrait.events import event
 from portrait.serving.frames import (
     COMPLETE,
     ERROR,
@@ -33,8 +34,6 @@ from portrait.serving.frames import (
 )
 from portrait.serving.statements import SCHEMA, Bound
 from portrait.serving.users import Users
-
-log = logging.getLogger("portrait.serving")
 
 _METADATA_CALLS = ("GetTables", "GetColumns", "GetSchemas", "GetFunctions", "GetPrimaryKeys", "GetCrossReference")
 _REFUSED_CALLS = {"GetDelegationToken", "CancelDelegationToken", "RenewDelegationToken", "UploadData", "DownloadData"}
@@ -66,7 +65,7 @@ class Gateway(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A broken connection ends alone; what went wrong is logged without what was said on it."""
-        log.exception("connection_failed")
+        event("connection_failed", error=type(sys.exc_info()[1]).__name__)
 
 
 class _Connection(socketserver.BaseRequestHandler):
@@ -87,7 +86,7 @@ class _Connection(socketserver.BaseRequestHandler):
     def _log_in(self, client: Wire) -> str:
         user, password = read_credentials(client)
         if self.server.users is not None and not self.server.users.accepts(user, password):
-            log.warning("login_refused", extra={"facts": {"user": user, "from": self.client_address[0]}})
+            event("login_refused", user=user, address=self.client_address[0])
             time.sleep(1)  # a guesser is to have a hard time
             client.write_greeting(ERROR, b"user or password is wrong")
             raise Disconnected
@@ -115,7 +114,7 @@ class _Connection(socketserver.BaseRequestHandler):
         try:
             bound = self.server.bind_statement(request.statement)
         except PortraitError as error:
-            log.info("statement_refused", extra={"facts": {"user": user, "reason": error.message}})
+            event("statement_refused", user=user, reason=type(error).__name__)
             client.write_frame(_refusal(error, number))
             return
         request.statement = bound.sql
@@ -124,7 +123,7 @@ class _Connection(socketserver.BaseRequestHandler):
         client.write_frame(spark.read_frame())
         seconds = round(time.monotonic() - started, 3)
         # Never the text of the statement: it may hold what a customer is found by.
-        log.info("statement", extra={"facts": {"user": user, "tables": list(bound.tables), "seconds": seconds}})
+        event("statement", user=user, tables=bound.tables, seconds=seconds)
 
 
 def _open_published(frame: bytes) -> bytes:

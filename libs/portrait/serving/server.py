@@ -8,7 +8,6 @@ before it is bound to them; statements that are already running keep theirs.
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import threading
 import time
@@ -19,13 +18,12 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from portrait.errors import PortraitError
+from portrait.events import event
 from portrait.lake import Lake, publications, register_views
 from portrait.lake.publication import POINTER, Publication
 from portrait.serving.gateway import Gateway
 from portrait.serving.statements import SCHEMA, Bound, bind
 from portrait.serving.users import Users
-
-log = logging.getLogger("portrait.serving")
 
 # Statements bound to an older publication have long been analysed when this many newer ones have come.
 _KEPT = 3
@@ -79,8 +77,8 @@ class Door:
             # For those who browse; what they see there changes with contracts, hardly with publications.
             threading.Thread(target=register_views, args=(self.lake, current), kwargs={"database": SCHEMA}).start()
         self._forget(schema)
-        facts = {"run": current.run, "as_of": str(current.as_of), "seconds": round(time.monotonic() - started, 3)}
-        log.info("publication_served", extra={"facts": facts})
+        seconds = round(time.monotonic() - started, 3)
+        event("publication_served", run=current.run, as_of=current.as_of, seconds=seconds)
         return _Served(version, schema, frozenset(_names(current)))
 
     def _forget(self, schema: str) -> None:
