@@ -67,7 +67,7 @@ class Door:
         if current is None:
             # A server that starts with its cluster is there before the first run is.
             register_views(self.lake, database=SCHEMA)
-            log.info("nothing_published_yet")
+            event("nothing_published_yet")
             return _Served(version, SCHEMA, frozenset())
         schema = f"{SCHEMA}_{current.sequence}"
         register_views(self.lake, current, database=schema)
