@@ -56,7 +56,7 @@ base() {
     folder=$1
     docker image inspect portrait-base:bookworm >/dev/null 2>&1 && return 0
     rm -rf "$folder/base"
-    debootstrap --variant=minbase --include=python3.11,python3.11-venv,openjdk-17-jre-headless,ca-certificates \
+    debootstrap --variant=minbase --include=python3.11,python3.11-venv,python3-distutils,openjdk-17-jre-headless,ca-certificates \
         bookworm "$folder/base" > "$folder/debootstrap.log"
     tar -C "$folder/base" --exclude=./var/cache/apt --exclude=./var/lib/apt/lists -c . |
         docker import - portrait-base:bookworm > /dev/null
