@@ -51,6 +51,7 @@ ENV PATH=/opt/portrait/.venv/bin:$PATH \
     SPARK_HOME=/opt/portrait/.venv/lib/python3.11/site-packages/pyspark \
     PYSPARK_PYTHON=/opt/portrait/.venv/bin/python \
     PYTHONDONTWRITEBYTECODE=1 \
+    MALLOC_ARENA_MAX=2 \
     PORTRAIT_JARS=/opt/portrait/dist/jars \
     PORTRAIT_LANDING=/data/landing \
     PORTRAIT_LAKE=/data/lake

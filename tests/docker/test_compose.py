@@ -115,8 +115,9 @@ def test_containers_run_without_privileges_and_within_limits(published: Compose)
     for container in containers:
         assert container["HostConfig"]["CapDrop"] == ["ALL"]
         assert container["Config"]["User"] == "portrait"
-        assert 0 < container["HostConfig"]["Memory"] <= 2 << 30
+        assert 0 < container["HostConfig"]["Memory"] <= 2688 << 20
         assert container["HostConfig"]["NanoCpus"] > 0
+        assert not container["State"]["OOMKilled"]
 
 
 def decompressed(log: Path) -> bytes:
