@@ -4,7 +4,10 @@
 # built. CLUSTER_BASE, CLUSTER_UID, CLUSTER_IMAGE are those of docker-compose.yml; DOCKER names the command.
 set -eu
 cd "$(dirname "$0")/.."
+# As Compose reads it: what the environment says goes before what .env says.
+environment=$(export -p)
 [ ! -f .env ] || . ./.env
+eval "$environment"
 mkdir -p build/wheels
 .venv/bin/python -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation \
     -r requirements-runtime.lock -d build/wheels

@@ -6,8 +6,10 @@
 #   secrets/bi_password     the password of its first user, bi; random; no container mounts it
 set -eu
 cd "$(dirname "$0")/.."
-# The variables that docker-compose.yml reads, from where it reads them.
+# As Compose reads it: what the environment says goes before what .env says.
+environment=$(export -p)
 [ ! -f .env ] || . ./.env
+eval "$environment"
 secrets=${CLUSTER_SECRETS:-secrets} bank=${PORTRAIT_DATA:-bank}
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 
