@@ -4,7 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SPARK_ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: setup demo test lint test-faults test-scale test-cluster bench dist clean lock dictionary golden test-airflow test-superset lock-tools
+.PHONY: setup demo test lint test-faults test-scale test-cluster test-docker test-airflow test-superset bench dist image \
+    clean lock lock-tools dictionary golden
 
 setup: $(VENV)/.ready .jars/.ready
 
@@ -22,7 +23,7 @@ demo: setup
 	@$(BIN)/portrait demo
 
 test: setup lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not fault and not scale and not cluster" --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not fault and not scale and not cluster and not docker" --durations=10
 
 lint: setup
 	$(BIN)/ruff check .
@@ -40,12 +41,20 @@ test-scale: setup
 test-cluster: setup
 	FULL=$(FULL) $(BIN)/python -m pytest -m cluster --durations=0
 
+# Only for root: an engine of its own, from the system's packages where there is none; makes image and cluster.
+test-docker: setup
+	$(BIN)/python -m pytest -m docker -s --durations=0
+
 bench: setup
 	$(BIN)/python bench/run.py
 
 # What a cluster needs beside conf/, schemas/ and jobs/: the package as wheel and as zip, the jars and their hashes.
 dist: setup
 	@sh scripts/dist.sh
+
+# The image of docker-compose.yml, from the wheels and jars of this set-up.
+image: setup
+	@sh scripts/image.sh
 
 dictionary: setup
 	$(BIN)/portrait dictionary --write docs/dictionary.md
@@ -66,6 +75,8 @@ lock: setup
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --no-header --extra dev pyproject.toml -o requirements.lock --quiet
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --no-header --extra image --constraint requirements.lock pyproject.toml -o requirements-runtime.lock --quiet
 
 # Only for maintainers: the same for the environments of test-airflow and test-superset.
 lock-tools: setup

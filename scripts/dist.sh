@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 version=$(.venv/bin/python -c 'import portrait; print(portrait.__version__)')
-rm -rf build dist/portrait-*.whl dist/portrait-*.zip dist/jars dist/portrait-*-jars.lock
+rm -rf build/lib build/bdist.* dist/portrait-*.whl dist/portrait-*.zip dist/jars dist/portrait-*-jars.lock
 # The same sources give the same bytes: the files carry the date of the commit.
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 315532800)
 export SOURCE_DATE_EPOCH

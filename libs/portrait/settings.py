@@ -75,8 +75,8 @@ def _load_toml(file: Path) -> dict[str, Any]:
         raise ConfigurationError(f"not valid TOML: {error}", where=str(file), remedy="correct the line") from error
 
 
-# Variables that other parts read themselves: where jars are, what a test injects.
-_NOT_SETTINGS = {"jars", "ivy_settings", "fault", "test_data", "actor"}
+# Variables that other parts read themselves: where jars are, what a test injects, what docker-compose.yml mounts.
+_NOT_SETTINGS = {"jars", "ivy_settings", "fault", "test_data", "actor", "data"}
 
 
 def _environment() -> dict[str, str]:

@@ -20,8 +20,8 @@ PYTHON = "\n".join(block for language, block in BLOCKS if language == "python")
 # What makes the bank is run once, by the fixture `berka`.
 MAKE = [block for block in SHELL if block.startswith("make")]
 SET_UP = [block for block in SHELL if "BERKA" in block]
-# What needs a cluster is submitted by tests/cluster.
-CLUSTER = [block for block in SHELL if "cluster.conf" in block]
+# What needs a cluster is done by tests/cluster, what needs containers by tests/docker.
+CLUSTER = [block for block in SHELL if "cluster.conf" in block or "docker compose" in block]
 ASKING = [block for block in SHELL if block not in MAKE + SET_UP + CLUSTER]
 
 

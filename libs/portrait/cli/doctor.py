@@ -35,7 +35,7 @@ def doctor_command(
     lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
 ) -> None:
     """Check Python, Java, jars, memory, disk and the lake."""
-    findings = [check_python(), check_java(), check_jars(), check_memory()]
+    findings = [check_python(), check_java(), check_jars(conf), check_memory()]
     try:
         settings = settings_of(conf, target, lake=lake)
         findings += [check_disk(settings.lake), check_lake(settings.lake)]
@@ -67,14 +67,14 @@ def check_java() -> Finding:
     return Finding("java", good, text.splitlines()[0] if text else java, remedy)
 
 
-def check_jars() -> Finding:
+def check_jars(conf: Path) -> Finding:
     """The seven Delta jars, with the right bytes."""
     try:
-        for path, jar in zip(jar_paths(), locked_jars(), strict=True):
+        for path, jar in zip(jar_paths(conf), locked_jars(conf), strict=True):
             check_hash(path, jar)
     except PortraitError as error:
         return Finding("jars", False, error.message, error.remedy)
-    return Finding("jars", True, f"{len(locked_jars())} in {jar_folder().name}/, hashes match")
+    return Finding("jars", True, f"{len(locked_jars(conf))} in {jar_folder().name}/, hashes match")
 
 
 def check_memory() -> Finding:

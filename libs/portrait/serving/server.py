@@ -28,6 +28,9 @@ from portrait.serving.users import Users
 # Statements bound to an older publication have long been analysed when this many newer ones have come.
 _KEPT = 3
 
+# The version of a pointer that was never written.
+_NOTHING = -1
+
 
 @dataclass(frozen=True)
 class _Served:
@@ -52,7 +55,7 @@ class Door:
 
     def follow(self) -> _Served:
         """The publication in force; makes its views when the pointer has moved."""
-        version = self.lake.version(POINTER)
+        version = self.lake.version(POINTER) if self.lake.has(POINTER) else _NOTHING
         with self._lock:
             if self._served is None or self._served.version != version:
                 self._served = self._serve(version)
@@ -62,10 +65,13 @@ class Door:
         started = time.monotonic()
         current = next(iter(publications(self.lake)), None)
         if current is None:
-            raise PortraitError("nothing is published yet", where=str(self.lake.root), remedy="run the suite first")
+            # A server that starts with its cluster is there before the first run is.
+            register_views(self.lake, database=SCHEMA)
+            event("nothing_published_yet")
+            return _Served(version, SCHEMA, frozenset())
         schema = f"{SCHEMA}_{current.sequence}"
         register_views(self.lake, current, database=schema)
-        if self._served is None:
+        if self._served is None or not self._served.tables:
             register_views(self.lake, current, database=SCHEMA)
         else:
             # For those who browse; what they see there changes with contracts, hardly with publications.
@@ -88,7 +94,7 @@ def _names(publication: Publication) -> list[str]:
 
 @contextlib.contextmanager
 def serving(lake: Lake, *, host: str, port: int, users: Path | None) -> Iterator[Gateway]:
-    """A running SQL server; it ends with the block. Raises PortraitError when nothing is published."""
+    """A running SQL server; it ends with the block. Its schema is empty until something is published."""
     door = Door(lake)
     known = Users(users) if users is not None else None
     door.follow()

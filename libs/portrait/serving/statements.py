@@ -116,7 +116,7 @@ def _named(query: exp.Query | exp.Values, tables: Collection[str]) -> Iterator[e
             raise Refused(
                 f"there is no table {'.'.join(part.name for part in node.parts)} here",
                 where=f"schema {SCHEMA}",
-                remedy=f"tables: {', '.join(sorted(tables))}",
+                remedy=f"tables: {', '.join(sorted(tables)) or 'none, nothing is published yet'}",
             )
         if node.args.get("version") or node.args.get("when"):
             raise Refused(
