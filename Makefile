@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SPARK_ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: setup demo test lint test-faults test-scale test-cluster test-docker test-airflow test-superset bench dist image \
+.PHONY: setup demo test lint test-faults test-scale test-cluster test-processes test-docker test-airflow test-superset bench dist image \
     clean lock lock-tools dictionary golden
 
 setup: $(VENV)/.ready .jars/.ready
@@ -31,15 +31,20 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Runs that are killed or fed with broken files, each in a process; FULL=1 for all of them.
 test-faults: setup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m fault --durations=20
+	FULL=$(FULL) $(BIN)/python -m pytest -m fault --durations=20
 
 test-scale: setup
 	$(BIN)/python -m pytest -m scale --durations=0
 
-# FULL=1 submits every job singly as well.
+# A master and workers as processes, the SQL server and its clients; FULL=1 submits every job singly, and kills a worker.
 test-cluster: setup
-	FULL=$(FULL) $(BIN)/python -m pytest -m cluster --durations=0
+	FULL=$(FULL) $(BIN)/python -m pytest -m cluster --durations=20
+
+# Both at once, as CI runs them: they share the bank.
+test-processes: setup
+	FULL=$(FULL) $(BIN)/python -m pytest -m "fault or cluster" --durations=20
 
 # Only for root: an engine of its own, from the system's packages where there is none; makes image and cluster.
 test-docker: setup

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from tests.tiny_bank import Bank, digests_of
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("PORTRAIT_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
@@ -69,3 +70,19 @@ def _real_data(folder: str) -> Path:
 def berka_dir() -> Path:
     """The PKDD'99 files."""
     return _real_data("berka")
+
+
+@pytest.fixture(scope="session")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Bank:
+    """A tiny bank whose first run nothing disturbed, embedded, in a process of its own."""
+    bank = Bank(tmp_path_factory.mktemp("clean"))
+    bank.land()
+    done = bank.run()
+    assert done.returncode == 0, done.stderr
+    return bank
+
+
+@pytest.fixture(scope="session")
+def clean_digests(spark: SparkSession, clean: Bank) -> dict[str, str]:
+    """Digests of every table that this run made."""
+    return digests_of(spark, clean)

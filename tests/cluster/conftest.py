@@ -1,4 +1,4 @@
-"""One cluster for the whole module, a tiny bank, and what an embedded run makes of it."""
+"""One cluster for the whole module, and the tiny bank after the graph was submitted to it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 from tests.cluster.cluster import Cluster
-from tests.tiny_bank import CHECKOUT, Bank, digests_of
+from tests.tiny_bank import CHECKOUT, Bank
 
 
 @pytest.fixture(scope="session")
@@ -37,24 +36,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Bank:
-    """A tiny bank after a run in one process."""
-    bank = Bank(tmp_path_factory.mktemp("embedded"))
-    bank.land()
-    done = bank.run()
-    assert done.returncode == 0, done.stderr
-    return bank
-
-
-@pytest.fixture(scope="session")
-def expected(spark: SparkSession, embedded: Bank) -> dict[str, str]:
-    return digests_of(spark, embedded)
-
-
-@pytest.fixture(scope="session")
-def submitted(embedded: Bank, cluster: Cluster, workplace: Path, tmp_path_factory: pytest.TempPathFactory) -> Bank:
+def submitted(clean: Bank, cluster: Cluster, workplace: Path, tmp_path_factory: pytest.TempPathFactory) -> Bank:
     """The same bank after the whole graph was submitted to the cluster as one application."""
-    bank = embedded.fresh(tmp_path_factory.mktemp("submitted"))
+    bank = clean.fresh(tmp_path_factory.mktemp("submitted"))
     done = cluster.submitted("suite", *words(bank), cwd=workplace)
     assert done.returncode == 0, done.stderr
     return bank

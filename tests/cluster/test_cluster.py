@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 from tests.cluster.cluster import SECRET, Cluster
 from tests.cluster.conftest import words
-from tests.tiny_bank import CHECKOUT, Bank, digests_of, kill
+from tests.tiny_bank import CHECKOUT, FULL, Bank, digests_of, kill
 
 from portrait.contracts import job_graph
 from portrait.job import load_suite
@@ -26,28 +26,27 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout + done.stderr
 
 
-FULL = os.environ.get("FULL") == "1"
-
-
-def test_the_whole_graph_as_one_application(spark: SparkSession, submitted: Bank, expected: dict[str, str]) -> None:
-    assert digests_of(spark, submitted) == expected
+def test_the_whole_graph_as_one_application(
+    spark: SparkSession, submitted: Bank, clean_digests: dict[str, str]
+) -> None:
+    assert digests_of(spark, submitted) == clean_digests
 
 
 def test_a_job_submitted_singly_makes_the_same_slice(
-    spark: SparkSession, cluster: Cluster, submitted: Bank, workplace: Path, expected: dict[str, str]
+    spark: SparkSession, cluster: Cluster, submitted: Bank, workplace: Path, clean_digests: dict[str, str]
 ) -> None:
     for job in ("customer_value", "customer_tier"):
         done = cluster.submitted(job, *words(submitted), cwd=workplace)
         assert done.returncode == 0, done.stderr
         assert done.stderr.count("\n") <= 2, done.stderr  # quiet when all is well
-    assert digests_of(spark, submitted) == expected
+    assert digests_of(spark, submitted) == clean_digests
 
 
-@pytest.mark.skipif(not FULL, reason="submits every job, 40 s each: make test-cluster FULL=1")
+@FULL
 def test_every_job_submitted_singly(
-    spark: SparkSession, cluster: Cluster, embedded: Bank, workplace: Path, expected: dict[str, str], tmp_path: Path
+    spark: SparkSession, cluster: Cluster, clean: Bank, workplace: Path, clean_digests: dict[str, str], tmp_path: Path
 ) -> None:
-    bank = embedded.fresh(tmp_path / "singly")
+    bank = clean.fresh(tmp_path / "singly")
     jobs = [job.name for job in job_graph(load_suite(CHECKOUT / "conf", CHECKOUT / "schemas"))]
     for job in [*jobs, "report"]:
         started = time.monotonic()
@@ -56,15 +55,15 @@ def test_every_job_submitted_singly(
         print(f"{job}: {time.monotonic() - started:.0f} s")
     found = digests_of(spark, bank)
     for table, value in sorted(found.items()):
-        print(f"{table:<32} {value} {'equal' if expected.get(table) == value else 'DIFFERS'}")
-    assert found == expected
+        print(f"{table:<32} {value} {'equal' if clean_digests.get(table) == value else 'DIFFERS'}")
+    assert found == clean_digests
     assert list((bank.lake / "reports").glob("*.html"))
 
 
 def test_f15_a_worker_is_killed_in_mid_stage(
-    spark: SparkSession, cluster: Cluster, embedded: Bank, workplace: Path, expected: dict[str, str], tmp_path: Path
+    spark: SparkSession, cluster: Cluster, clean: Bank, workplace: Path, clean_digests: dict[str, str], tmp_path: Path
 ) -> None:
-    bank = embedded.fresh(tmp_path / "killed")
+    bank = clean.fresh(tmp_path / "killed")
     process = cluster.submit("suite", *words(bank), cwd=workplace)
     try:
         features = bank.lake / "gold" / "customer_features"
@@ -80,15 +79,16 @@ def test_f15_a_worker_is_killed_in_mid_stage(
     finally:
         kill(process)
         cluster.start_worker(2)
-    assert digests_of(spark, bank) == expected
+    assert digests_of(spark, bank) == clean_digests
 
 
 def published(bank: Bank) -> bool:
     return (bank.lake / "ops" / "publication").exists()
 
 
-def test_a_master_that_is_not_there(cluster: Cluster, embedded: Bank, workplace: Path, tmp_path: Path) -> None:
-    bank = embedded.fresh(tmp_path / "bank")
+@FULL
+def test_a_master_that_is_not_there(cluster: Cluster, clean: Bank, workplace: Path, tmp_path: Path) -> None:
+    bank = clean.fresh(tmp_path / "bank")
     done = cluster.submitted("suite", *words(bank), cwd=workplace, master="spark://127.0.0.1:1")
     assert done.returncode == 1
     assert "error: Spark did not start" in said(done)
@@ -96,8 +96,8 @@ def test_a_master_that_is_not_there(cluster: Cluster, embedded: Bank, workplace:
     assert not published(bank)
 
 
-def test_a_package_that_is_not_there(cluster: Cluster, embedded: Bank, workplace: Path, tmp_path: Path) -> None:
-    bank = embedded.fresh(tmp_path / "bank")
+def test_a_package_that_is_not_there(cluster: Cluster, clean: Bank, workplace: Path, tmp_path: Path) -> None:
+    bank = clean.fresh(tmp_path / "bank")
     done = cluster.submitted("suite", *words(bank), cwd=workplace, zip="dist/portrait-9.9.9.zip")
     assert done.returncode == 2, said(done)
     assert "portrait-9.9.9.zip" in said(done)
@@ -105,11 +105,11 @@ def test_a_package_that_is_not_there(cluster: Cluster, embedded: Bank, workplace
     assert not published(bank)
 
 
-def test_another_python_on_the_workers(cluster: Cluster, embedded: Bank, workplace: Path, tmp_path: Path) -> None:
+def test_another_python_on_the_workers(cluster: Cluster, clean: Bank, workplace: Path, tmp_path: Path) -> None:
     other = shutil.which("python3", path="/usr/bin:/usr/local/bin")
     if other is None or Path(other).resolve() == Path(sys.executable).resolve():
         pytest.skip("this machine has no second Python in /usr/bin")
-    bank = embedded.fresh(tmp_path / "bank")
+    bank = clean.fresh(tmp_path / "bank")
     conf = {"spark.pyspark.python": other, "spark.pyspark.driver.python": sys.executable}
     done = cluster.submitted("suite", *words(bank), cwd=workplace, conf=conf)
     assert done.returncode == 1, said(done)
@@ -119,8 +119,8 @@ def test_another_python_on_the_workers(cluster: Cluster, embedded: Bank, workpla
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a worker that does not see the lake needs a mount namespace: root only")
-def test_a_lake_that_a_worker_does_not_see(cluster: Cluster, embedded: Bank, workplace: Path, tmp_path: Path) -> None:
-    bank = embedded.fresh(tmp_path / "bank")
+def test_a_lake_that_a_worker_does_not_see(cluster: Cluster, clean: Bank, workplace: Path, tmp_path: Path) -> None:
+    bank = clean.fresh(tmp_path / "bank")
     bank.lake.mkdir()
     cluster.start_worker(3, hiding=bank.folder)
     try:

@@ -60,10 +60,10 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def served(embedded: Bank, tmp_path_factory: pytest.TempPathFactory) -> Bank:
+def served(clean: Bank, tmp_path_factory: pytest.TempPathFactory) -> Bank:
     """The tiny bank with two publications: the older day was published last, by hand, and rolled back."""
     folder = tmp_path_factory.mktemp("served")
-    shutil.copytree(embedded.folder, folder, dirs_exist_ok=True)
+    shutil.copytree(clean.folder, folder, dirs_exist_ok=True)
     bank = Bank(folder)
     done = bank.run(as_of=EARLIER)
     assert done.returncode == 0, done.stderr

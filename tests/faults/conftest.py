@@ -23,16 +23,6 @@ def copy(bank: Bank, folder: Path) -> Bank:
     return Bank(folder)
 
 
-@pytest.fixture(scope="session")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> Bank:
-    """A bank whose first run nothing disturbed."""
-    bank = Bank(tmp_path_factory.mktemp("clean"))
-    bank.land()
-    done = bank.run()
-    assert done.returncode == 0, done.stderr
-    return bank
-
-
 @pytest.fixture
 def served(clean: Bank, tmp_path: Path) -> Bank:
     """A copy of the bank whose clean run is published."""
@@ -43,11 +33,6 @@ def served(clean: Bank, tmp_path: Path) -> Bank:
 def digests(spark: SparkSession) -> Digests:
     """Digests of every table that a run makes."""
     return lambda bank: digests_of(spark, bank)
-
-
-@pytest.fixture(scope="session")
-def clean_digests(clean: Bank, digests: Digests) -> dict[str, str]:
-    return digests(clean)
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from tests.faults.conftest import Digests
-from tests.tiny_bank import AS_OF, CHECKOUT, Bank
+from tests.tiny_bank import AS_OF, CHECKOUT, FULL, Bank
 
-pytestmark = pytest.mark.fault
+# Each has a twin in tests/ingest, inside one process; only here is the whole command started.
+pytestmark = [pytest.mark.fault, FULL]
 
 
 def first_file(bank: Bank, feed: str = "transactions") -> Path:

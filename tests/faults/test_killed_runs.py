@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults.conftest import NEXT, Digests
-from tests.tiny_bank import Bank, kill
+from tests.tiny_bank import FULL, Bank, kill
 
 pytestmark = pytest.mark.fault
 
@@ -22,6 +22,7 @@ def pointer(bank: Bank) -> list[str]:
     return commits(bank.lake / "ops" / "publication")
 
 
+@FULL
 def test_f1_killed_while_files_are_written(served: Bank, digests: Digests, next_digests: dict[str, str]) -> None:
     table = served.lake / "gold" / "customer_features"
     committed, files = commits(table), set(table.glob("**/*.parquet"))
@@ -39,7 +40,9 @@ def test_f1_killed_while_files_are_written(served: Bank, digests: Digests, next_
     assert digests(served) == next_digests
 
 
-@pytest.mark.parametrize("fault", ["lake.after_commit:gold.customer_tier", "lake.before_publish"])
+@pytest.mark.parametrize(
+    "fault", ["lake.after_commit:gold.customer_tier", pytest.param("lake.before_publish", marks=FULL)]
+)
 def test_f2_killed_between_two_commits(
     served: Bank, digests: Digests, next_digests: dict[str, str], fault: str
 ) -> None:
@@ -55,6 +58,7 @@ def test_f2_killed_between_two_commits(
     assert digests(served) == next_digests
 
 
+@FULL
 @pytest.mark.parametrize("fault", ["ingest.before_checkpoint:transactions", "ingest.after_bronze_commit:transactions"])
 def test_f3_killed_between_the_commits_of_ingest(
     clean: Bank, digests: Digests, clean_digests: dict[str, str], tmp_path: Path, fault: str
@@ -79,6 +83,7 @@ def test_f6_the_same_run_twice_is_a_no_op(clean: Bank) -> None:
     assert {log: commits(log.parent) for log in clean.lake.glob("*/*/_delta_log")} == before
 
 
+@FULL
 def test_f6_two_runs_at_once(served: Bank, digests: Digests, next_digests: dict[str, str]) -> None:
     before = {file.name for file in (served.lake / "_lease").glob("0*.json")}
     first = served.start("run", "--as-of", str(NEXT), "--landing", str(served.landing), "--lake", str(served.lake))

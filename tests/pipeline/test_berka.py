@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from tests.pipeline.conftest import CHECKOUT, Place
+from tests.tiny_bank import FULL
 
 from portrait.job import load_suite
 from portrait.lake import Lake, digest
@@ -90,7 +91,11 @@ def test_a_second_run_changes_nothing(berka: Place) -> None:
     assert {log: sorted(file.name for file in log.glob("*.json")) for log in logs} == before
 
 
-def test_an_earlier_day_made_afterwards_equals_one_made_at_the_time(berka: Place, berka_dir: Path, lake: Lake) -> None:
+@FULL
+@pytest.mark.fault
+def test_f17_an_earlier_day_made_afterwards_equals_one_made_at_the_time(
+    berka: Place, berka_dir: Path, lake: Lake
+) -> None:
     berka.done(f"portrait land berka --from {berka_dir} --to then/landing --until {EARLIER}")
     berka.done(f"portrait run --as-of {EARLIER} --landing then/landing --lake then/lake --quiet")
     berka.done(f"portrait run --as-of {EARLIER} --landing bank/landing --lake bank/lake --quiet")
@@ -106,6 +111,8 @@ def test_an_earlier_day_made_afterwards_equals_one_made_at_the_time(berka: Place
     assert differing == []
 
 
-def test_a_backfill_does_not_take_readers_back(berka: Place) -> None:
+@FULL
+@pytest.mark.fault
+def test_f17_a_backfill_does_not_take_readers_back(berka: Place) -> None:
     served = berka.done("portrait sql 'select distinct as_of from published.segments' --lake bank/lake --format json")
     assert json.loads(served) == [{"as_of": str(LAST_DAY)}]
