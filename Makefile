@@ -23,7 +23,7 @@ demo: setup
 	@$(BIN)/portrait demo
 
 test: setup lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not fault and not scale and not cluster and not docker" --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not fault and not scale and not cluster and not docker and not process" --durations=10
 
 lint: setup
 	$(BIN)/ruff check .
@@ -44,7 +44,7 @@ test-cluster: setup
 
 # Both at once, as CI runs them: they share the bank.
 test-processes: setup
-	FULL=$(FULL) $(BIN)/python -m pytest -m "fault or cluster" --durations=20
+	FULL=$(FULL) $(BIN)/python -m pytest -m "process or fault or cluster" --durations=20
 
 # Only for root: an engine of its own, from the system's packages where there is none; makes image and cluster.
 test-docker: setup

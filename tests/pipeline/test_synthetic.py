@@ -1,4 +1,4 @@
-"""The demonstration against its planted truth, with DuckDB and scikit-learn as judges."""
+"""A synthetic bank against its planted truth, with DuckDB and scikit-learn as judges."""
 
 from __future__ import annotations
 
@@ -8,16 +8,8 @@ import duckdb
 import pytest
 from deltalake import DeltaTable
 from sklearn.metrics import adjusted_rand_score
-from tests.pipeline.conftest import Place, place
-
-pytestmark = pytest.mark.delta
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    here = place(tmp_path_factory.mktemp("demo"))
-    here.done("portrait demo --customers 500 --months 3 --seed 11")
-    return here
+from tests.pipeline.conftest import place
+from tests.tiny_bank import Bank
 
 
 def asked(folder: Path, question: str, *tables: str) -> list[tuple[object, ...]]:
@@ -29,9 +21,10 @@ def asked(folder: Path, question: str, *tables: str) -> list[tuple[object, ...]]
     return connection.sql(question.replace("{truth}", str(folder / "truth"))).fetchall()
 
 
-def test_exactly_the_planted_rows_are_quarantined_under_their_rule(demo: Place) -> None:
+@pytest.mark.process
+def test_exactly_the_planted_rows_are_quarantined_under_their_rule(clean: Bank) -> None:
     compared = asked(
-        demo.folder / "demo",
+        clean.folder,
         """
         select planted.rule is not null, found.reasons is not null, list_contains(found.reasons, planted.rule), count(*)
         from (select *, row_number() over (partition by feed, record) n from '{truth}/bad_rows/*.parquet') planted
@@ -45,22 +38,26 @@ def test_exactly_the_planted_rows_are_quarantined_under_their_rule(demo: Place) 
     assert int(str(compared[0][3])) > 20
 
 
-def test_rows_in_are_rows_good_and_bad_for_every_file(demo: Place) -> None:
+@pytest.mark.process
+def test_rows_in_are_rows_good_and_bad_for_every_file(clean: Bank) -> None:
     wrong = "select file from files where rows_in <> rows_good + rows_bad"
-    assert asked(demo.folder / "demo", wrong, "ops.files") == []
+    assert asked(clean.folder, wrong, "ops.files") == []
 
 
-def test_every_account_day_closes_without_the_bad_rows(demo: Place) -> None:
-    assert asked(demo.folder / "demo", "from reconciliation", "ops.reconciliation") == []
+@pytest.mark.process
+def test_every_account_day_closes_without_the_bad_rows(clean: Bank) -> None:
+    assert asked(clean.folder, "from reconciliation", "ops.reconciliation") == []
 
 
-def test_every_customer_is_grouped_or_told_why_not(demo: Place) -> None:
+@pytest.mark.process
+def test_every_customer_is_grouped_or_told_why_not(clean: Bank) -> None:
     unexplained = "select * from customer_group where (group_id is null) = (not_grouped_reason is null)"
-    assert asked(demo.folder / "demo", unexplained, "gold.customer_group") == []
+    assert asked(clean.folder, unexplained, "gold.customer_group") == []
 
 
-def test_the_demonstration_writes_its_report(demo: Place) -> None:
-    assert list((demo.folder / "demo" / "lake" / "reports").glob("*.html"))
+@pytest.mark.process
+def test_a_run_writes_its_report(clean: Bank) -> None:
+    assert list((clean.lake / "reports").glob("*.html"))
 
 
 @pytest.mark.scale
