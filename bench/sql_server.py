@@ -49,7 +49,7 @@ def fill(lake: Lake, customers: int) -> None:
     frame = rows.select(*columns).withColumn("as_of", F.lit(AS_OF))
     frame = frame.withColumn("customer_id", F.concat(F.lit("C"), F.monotonically_increasing_id()))
     lake.replace("gold.segments", frame.coalesce(2), AS_OF)
-    lake.complete("segments", as_of=AS_OF, inputs={}, seconds=0)
+    lake.complete("segments", as_of=AS_OF, inputs={}, seconds=0.0)
     publish(lake, as_of=AS_OF)
 
 
