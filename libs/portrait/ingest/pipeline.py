@@ -46,7 +46,7 @@ def ingest(lake: Lake, *, landing: Path, catalogue: Catalogue, feeds: Sequence[s
     cache.save(lake, landed, hashes, ledger, hashes_of_contracts)
     refused = _refused(admissions, results)
     if refused:
-        raise refusal(refused, results)
+        raise refusal(refused)
     return IngestSummary(_by_feed(results), time.monotonic() - started)
 
 

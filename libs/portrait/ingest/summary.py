@@ -63,14 +63,9 @@ class IngestSummary:
         return [alert for feed in self.feeds for alert in feed.alerts]
 
 
-def refusal(refused: dict[str, list[tuple[str, str]]], results: list[FileResult]) -> InputRefused:
-    """One error for all refused feeds: every file with its reason, and the rules that its rows broke."""
-    rules = {item.manifest.path: item.rules for item in results if item.status == "refused"}
-    lines = []
-    for files in refused.values():
-        for path, reason in files:
-            counted = ", ".join(f"{rule} {count}" for rule, count in rules.get(path, {}).items())
-            lines.append(f"{path}: {reason}" + (f" ({counted})" if counted else ""))
+def refusal(refused: dict[str, list[tuple[str, str]]]) -> InputRefused:
+    """One error for all refused feeds: every file with its reason."""
+    lines = [f"{path}: {reason}" for files in refused.values() for path, reason in files]
     feeds = ", ".join(f"'{feed}'" for feed in refused)
     return InputRefused(
         f"feed {feeds} refused; nothing of it was taken in:\n  " + "\n  ".join(lines),

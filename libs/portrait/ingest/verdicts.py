@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -21,16 +21,12 @@ RETYPED_FROM = 10
 
 @dataclass(frozen=True)
 class FileResult:
-    """What a batch made of one file. `status`: accepted, refused, or waiting (it shared the batch of a refused file).
-
-    `rules` counts its bad rows by broken rule; a row that breaks two counts twice.
-    """
+    """What a batch made of one file; its status is accepted, refused, or waiting (it shared a refused file's batch)."""
 
     manifest: Manifest
     status: str
     counts: Counts
     reason: str | None = None
-    rules: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -121,7 +117,9 @@ def judge_files(
     """The verdict on each file of a batch.
 
     The feed is refused when the share of bad rows over all its new files is above the contract's `maxRejectShare`, or a
-    column was retyped. The files that are to blame are refused; the others wait for a later run.
+    column was retyped. The files that are to blame are refused; the others wait for a later run. The reason names the
+    rules with the rows that broke them (a row that breaks two counts twice), because the ledger repeats it to every
+    later run until somebody acts.
     """
     share = float(contract.custom("maxRejectShare", 0.05))
     rows, bad = sum(count.rows for count in counts.values()), sum(count.bad for count in counts.values())
@@ -133,8 +131,10 @@ def judge_files(
         if name in retyped:
             kinds = [f"column '{column}' is not {contract.column(column).physical_type}" for column in retyped[name]]
             reasons[name] = "; ".join([*kinds, *([reasons[name]] if name in reasons else [])])
+        if name in reasons and rules.get(name):
+            reasons[name] += f" ({', '.join(f'{rule} {broken}' for rule, broken in rules[name].items())})"
     results = []
     for name, count in sorted(counts.items(), key=lambda item: manifests[item[0]].path):
         status = "refused" if name in reasons else "waiting" if reasons else "accepted"
-        results.append(FileResult(manifests[name], status, count, reasons.get(name), rules.get(name, {})))
+        results.append(FileResult(manifests[name], status, count, reasons.get(name)))
     return results
