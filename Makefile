@@ -38,7 +38,7 @@ test-faults: setup
 test-scale: setup
 	$(BIN)/python -m pytest -m scale --durations=0
 
-# A master and workers as processes, the SQL server and its clients; FULL=1 submits every job singly, and kills a worker.
+# A master and workers as processes, one of them killed, the SQL server and its clients; FULL=1 submits every job singly.
 test-cluster: setup
 	FULL=$(FULL) $(BIN)/python -m pytest -m cluster --durations=20
 

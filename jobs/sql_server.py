@@ -30,8 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--users", type=Path, default=None, help="file of users; without it everyone may come in")
     args = parser.parse_args(argv)
     settings = load_settings(args.conf, target=args.target, flags={"lake": args.lake, "schemas": args.schemas})
-    if settings.log is not None:
-        start_log(settings.log)
+    start_log(settings.log)
     lake = Lake(session(), settings.lake, load_suite(args.conf, settings.schemas))
     serve(lake, host=args.host, port=args.port, users=args.users)
 

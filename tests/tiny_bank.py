@@ -36,6 +36,10 @@ class Bank:
     def lake(self) -> Path:
         return self.folder / "lake"
 
+    def commits(self, table: str) -> list[str]:
+        """The commits of a table of its lake, by file name: equal lists, nothing was written."""
+        return sorted(file.name for file in (self.lake / table.replace(".", "/") / "_delta_log").glob("*.json"))
+
     def start(
         self, *words: str, fault: str | None = None, environment: dict[str, str] | None = None
     ) -> subprocess.Popen[str]:

@@ -28,11 +28,13 @@ class _JsonLine(logging.Formatter):
         return json.dumps({"at": moment, "event": record.getMessage(), **facts}, default=str)
 
 
-def start_log(target: str) -> None:
-    """Append events to a file, or write them to standard error for `-`.
+def start_log(target: str | None) -> None:
+    """Append events to a file, or write them to standard error for `-`; None changes nothing.
 
     Raises ConfigurationError when the file cannot be written.
     """
+    if target is None:
+        return
     try:
         handler = logging.StreamHandler(sys.stderr) if target == "-" else logging.FileHandler(Path(target))
     except OSError as error:

@@ -129,8 +129,7 @@ def open_lake(args: argparse.Namespace) -> Iterator[Lake]:
     catalogue = load_suite(args.conf, settings.schemas)
     jobs = job_graph(catalogue)
     job = next((item for item in jobs if item.name == name), None)
-    if settings.log is not None:
-        start_log(settings.log)
+    start_log(settings.log)
     if job is None:
         raise PortraitError(
             f"'{name}' is not a job that a contract names", where="jobs/", remedy="start a script of jobs/"
@@ -148,17 +147,16 @@ def open_lake(args: argparse.Namespace) -> Iterator[Lake]:
 
 def finish(lake: Lake, job: Job, *, as_of: date, inputs: dict[str, str], seconds: float) -> dict[str, int | None]:
     """Record that a job ended well: its lineage, then its completion, then the event. Rows written, by table."""
-    writes = lake.latest_writes()
+    rows = {write: lake.rows_written(write) for write in lake.latest_writes()}
     # Before the completion: a job that dies in between runs again and writes this file again.
-    record_job(lake, job.name, inputs=inputs, writes=writes)
+    record_job(lake, job.name, inputs=inputs, rows=rows)
     sliced = is_sliced(job, lake.catalogue)
     lake.complete(job.name, as_of=as_of if sliced else None, inputs=inputs, seconds=seconds)
-    rows = {write.table: lake.rows_written(write) for write in writes}
-    for write in writes:
-        facts = {"table": write.table, "version": write.version, "rows": rows[write.table]}
+    for write, count in rows.items():
+        facts = {"table": write.table, "version": write.version, "rows": count}
         event("table_written", run=lake.run_number, job=job.name, as_of=as_of, **facts)
     event("job_ended", run=lake.run_number, job=job.name, as_of=as_of, seconds=round(seconds, 3))
-    return rows
+    return {write.table: count for write, count in rows.items()}
 
 
 def submit(main: Callable[[list[str] | None], None]) -> None:

@@ -7,6 +7,7 @@ posted to any server that speaks it. Facts about tables only: names, versions, c
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,10 @@ PRODUCER = f"urn:portrait:{__version__}"
 SUITE = "suite"
 
 
-def record_job(lake: Lake, job: str, *, inputs: dict[str, str], writes: list[Write]) -> Path:
-    """The event of a job that ended well; `inputs` are the stamps of what it read. Returns the file."""
-    outputs = [_output(lake, write) for write in writes]
+def record_job(lake: Lake, job: str, *, inputs: dict[str, str], rows: Mapping[Write, int | None]) -> Path:
+    """The event of a job that ended well; `inputs` are the stamps of what it read, `rows` what it wrote."""
     event = _event(lake, job, RunState.COMPLETE, [_input(lake, table, stamp) for table, stamp in inputs.items()])
-    event.outputs = outputs
+    event.outputs = [_output(lake, write, count) for write, count in rows.items()]
     suite = ParentRunFacet(run=ParentRun(_run_id(lake, SUITE)), job=ParentJob(NAMESPACE, SUITE))
     event.run.facets = {"parent": suite}
     return _write(lake, event, job)
@@ -84,8 +84,8 @@ def _input(lake: Lake, table: str, stamp: str) -> InputDataset:
     return InputDataset("file", str(lake.path(name)), facets=_facets(lake, name, stamp))
 
 
-def _output(lake: Lake, write: Write) -> OutputDataset:
-    rows = OutputStatisticsOutputDatasetFacet(rowCount=lake.rows_written(write))
+def _output(lake: Lake, write: Write, count: int | None) -> OutputDataset:
+    rows = OutputStatisticsOutputDatasetFacet(rowCount=count)
     facets = _facets(lake, write.table, f"version {write.version}")
     return OutputDataset("file", str(lake.path(write.table)), facets=facets, outputFacets={"outputStatistics": rows})
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from portrait import __version__
 from portrait.contracts import Job
+from portrait.contracts.graph import upstream
 from portrait.runner import job_argv
 from portrait.settings import Settings
 
@@ -39,18 +40,6 @@ def submit_command(job: Job, settings: Settings, as_of: date, *, target: str | N
 def submit_plan(jobs: list[Job], settings: Settings, as_of: date, *, target: str | None = None) -> str:
     """One shell command a line, a job each, in the order of `jobs`; words quoted for a POSIX shell."""
     return "".join(shlex.join(submit_command(job, settings, as_of, target=target)) + "\n" for job in jobs)
-
-
-def upstream(jobs: list[Job]) -> dict[str, list[str]]:
-    """For each job, in order, those of `jobs` that write a table which it reads, needed or optional.
-
-    Earlier slices of a job's own table are no edge: the run of the day before wrote them.
-    """
-    writer = {table: job.name for job in jobs for table in job.writes}
-    order = [job.name for job in jobs]
-    return {
-        job.name: sorted({writer[table] for table in job.inputs if table in writer}, key=order.index) for job in jobs
-    }
 
 
 def airflow_dag(jobs: list[Job], settings: Settings, first_day: date, *, target: str | None = None) -> str:

@@ -117,8 +117,7 @@ def run(
     codes = fingerprints(jobs, catalogue, settings.conf)
     plan = _plan_hash(settings, codes, as_of)
     started = time.monotonic()
-    if settings.log is not None:
-        start_log(settings.log)
+    start_log(settings.log)
     with Lease(settings.lake, seconds=settings.lease_seconds) as lease:
         check_workers(spark, settings.lake)
         lake = Lake(spark, settings.lake, catalogue, lease=lease)

@@ -182,8 +182,7 @@ def test_f24_what_bi_may_not_do(server: Server, statement: str) -> None:
         server.ask(statement)
 
 
-def test_f24_behind_the_gateway_there_is_no_bronze_either(server: Server) -> None:
-    """A client that passes by the gateway (it cannot, but were it so) finds no such table in the session."""
+def test_f24_there_is_one_schema_and_no_path_to_another(server: Server) -> None:
     rows = server.ask("show tables")
     assert {row[0] for row in rows} == {"published"}
     path = str(server.bank.lake / "bronze" / "transactions")

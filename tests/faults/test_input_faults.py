@@ -24,10 +24,6 @@ def gold(digests: dict[str, str]) -> dict[str, str]:
     return {table: value for table, value in digests.items() if table.startswith(("silver.", "gold."))}
 
 
-def pointer(bank: Bank) -> list[str]:
-    return sorted(file.name for file in (bank.lake / "ops" / "publication" / "_delta_log").glob("*.json"))
-
-
 def file_status(spark: SparkSession, bank: Bank) -> dict[str, str]:
     rows = spark.read.format("delta").load(str(bank.lake / "ops" / "files")).orderBy("seen_at").collect()
     for row in rows:
@@ -88,12 +84,12 @@ def changed_header(bank: Bank, change: Callable[[list[str]], list[str]]) -> None
 def test_f10_a_column_dropped_or_re_cased_refuses_the_feed(
     served: Bank, digests: Digests, clean_digests: dict[str, str], change: Callable[..., list[str]], message: str
 ) -> None:
-    before = pointer(served)
+    before = served.commits("ops.publication")
     changed_header(served, change)
     result = served.run()
     assert result.returncode == 3, result.stderr
     assert message in result.stderr
-    assert pointer(served) == before
+    assert served.commits("ops.publication") == before
     assert gold(digests(served)) == gold(clean_digests)
 
 
@@ -130,12 +126,12 @@ def test_f13_too_many_broken_rows_refuse_publication(
     place = header.split(",").index("direction")
     broken = [",".join([*r.split(",")[:place], "sideways", *r.split(",")[place + 1 :]]) for r in records[:20]]
     (served.landing / "transactions" / "broken.csv").write_text("\n".join([header, *broken, *records[20:]]) + "\n")
-    before = pointer(served)
+    before = served.commits("ops.publication")
     for _ in range(2):  # it stays refused until somebody acts
         result = served.run()
         assert result.returncode == 3, result.stderr
         assert "direction.enum 20" in result.stderr
-    assert pointer(served) == before
+    assert served.commits("ops.publication") == before
     assert gold(digests(served)) == gold(clean_digests)
     (served.landing / "transactions" / "broken.csv").unlink()
     assert served.run().returncode == 0
@@ -153,11 +149,11 @@ def test_a_refused_gate_keeps_yesterday_served(served: Bank, tmp_path: Path) -> 
     )
     assert text.count("    quality:\n") == 1
     contract.write_text(text.replace("    quality:\n", "    quality:\n" + rule))
-    before = pointer(served)
+    before = served.commits("ops.publication")
     paths = ("--landing", str(served.landing), "--lake", str(served.lake), "--conf", str(tmp_path / "conf"))
     environment = {"PORTRAIT_SCHEMAS": str(tmp_path / "schemas"), "PORTRAIT_JOBS": str(tmp_path / "jobs")}
     result = served.portrait("run", "--as-of", str(AS_OF), *paths, environment=environment)
     assert result.returncode == 4, result.stderr
     assert "gold.segments" in result.stderr
     assert "never_true" in result.stderr
-    assert pointer(served) == before
+    assert served.commits("ops.publication") == before

@@ -14,18 +14,15 @@ from tests.tiny_bank import FULL, Bank, kill
 pytestmark = pytest.mark.fault
 
 
-def commits(table: Path) -> list[str]:
-    return sorted(file.name for file in (table / "_delta_log").glob("*.json"))
-
-
-def pointer(bank: Bank) -> list[str]:
-    return commits(bank.lake / "ops" / "publication")
+def all_commits(bank: Bank) -> dict[str, list[str]]:
+    tables = [".".join(log.parent.parts[-2:]) for log in bank.lake.glob("*/*/_delta_log")]
+    return {table: bank.commits(table) for table in tables}
 
 
 @FULL
 def test_f1_killed_while_files_are_written(served: Bank, digests: Digests, next_digests: dict[str, str]) -> None:
     table = served.lake / "gold" / "customer_features"
-    committed, files = commits(table), set(table.glob("**/*.parquet"))
+    committed, files = served.commits("gold.customer_features"), set(table.glob("**/*.parquet"))
     process = served.start("run", "--as-of", str(NEXT), "--landing", str(served.landing), "--lake", str(served.lake))
     deadline = time.monotonic() + 600
     while set(table.glob("**/*.parquet")) == files and process.poll() is None and time.monotonic() < deadline:
@@ -34,7 +31,7 @@ def test_f1_killed_while_files_are_written(served: Bank, digests: Digests, next_
     assert process.returncode == -signal.SIGKILL
     # The table holds files that no commit names.
     assert set(table.glob("**/*.parquet")) > files
-    assert commits(table) == committed
+    assert served.commits("gold.customer_features") == committed
     again = served.run(as_of=NEXT)
     assert again.returncode == 0, again.stderr
     assert digests(served) == next_digests
@@ -46,15 +43,15 @@ def test_f1_killed_while_files_are_written(served: Bank, digests: Digests, next_
 def test_f2_killed_between_two_commits(
     served: Bank, digests: Digests, next_digests: dict[str, str], fault: str
 ) -> None:
-    shown, table = pointer(served), served.lake / "gold" / "customer_tier"
+    shown = served.commits("ops.publication")
     killed = served.run(as_of=NEXT, fault=fault)
     assert killed.returncode == -signal.SIGKILL
-    assert pointer(served) == shown, "readers never see the run as published"
-    before = commits(table)
+    assert served.commits("ops.publication") == shown, "readers never see the run as published"
+    before = served.commits("gold.customer_tier")
     again = served.run(as_of=NEXT)
     assert again.returncode == 0, again.stderr
-    assert commits(table) == before, "a committed table is skipped by its transaction id"
-    assert len(pointer(served)) == len(shown) + 1
+    assert served.commits("gold.customer_tier") == before, "a committed table is skipped by its transaction id"
+    assert len(served.commits("ops.publication")) == len(shown) + 1
     assert digests(served) == next_digests
 
 
@@ -76,11 +73,11 @@ def test_f3_killed_between_the_commits_of_ingest(
 
 
 def test_f6_the_same_run_twice_is_a_no_op(clean: Bank) -> None:
-    before = {log: commits(log.parent) for log in clean.lake.glob("*/*/_delta_log")}
+    before = all_commits(clean)
     again = clean.run()
     assert again.returncode == 0, again.stderr
     assert "Nothing to do" in again.stdout
-    assert {log: commits(log.parent) for log in clean.lake.glob("*/*/_delta_log")} == before
+    assert all_commits(clean) == before
 
 
 @FULL

@@ -5,6 +5,7 @@ The point raises here instead of killing the process; `tests/faults` kills.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -22,12 +23,17 @@ class PowerCut(Exception):
     """Instead of SIGKILL."""
 
 
-def die_at(point: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def power_cut(bank: Bank, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
+    """A run that dies at the point."""
+
     def fault(name: str, detail: str = "") -> None:
         if name == point:
             raise PowerCut(name)
 
-    monkeypatch.setattr(batch, "fault_point", fault)
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "fault_point", fault)
+        with pytest.raises(PowerCut):
+            bank.run()
 
 
 def delivery(bank: Bank) -> Bank:
@@ -53,10 +59,7 @@ def test_the_next_run_completes_the_batch_and_repeats_nothing(
     bank: Bank, clean: dict[str, str], monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     delivery(bank)
-    with monkeypatch.context() as patch:
-        die_at(point, patch)
-        with pytest.raises(PowerCut):
-            bank.run()
+    power_cut(bank, monkeypatch, point)
     written = bank.versions()
     bank.run()
     assert digests(bank) == clean
@@ -68,10 +71,7 @@ def test_the_next_run_completes_the_batch_and_repeats_nothing(
 
 def test_a_contract_that_changed_meanwhile_doubles_nothing(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     delivery(bank)
-    with monkeypatch.context() as patch:
-        die_at("ingest.after_bronze_commit", patch)
-        with pytest.raises(PowerCut):
-            bank.run()
+    power_cut(bank, monkeypatch, "ingest.after_bronze_commit")
     bank.with_contract(maxRejectShare=0.5).run()
     assert bank.bronze_ids() == ["B1", "B2", "B3", "B4", "B5"]
     row = bank.files()["bookings/a.csv"]
@@ -80,8 +80,6 @@ def test_a_contract_that_changed_meanwhile_doubles_nothing(bank: Bank, monkeypat
 
 def test_a_new_checkpoint_is_a_new_stream(bank: Bank) -> None:
     """Without one, batch 0 of the new stream would be skipped as already written: rows lost."""
-    import shutil
-
     bank.csv("a.csv", good(1))
     bank.run()
     shutil.rmtree(bank.root / "lake" / "_checkpoints")
@@ -105,10 +103,7 @@ def test_a_lake_that_was_moved_takes_in_what_is_new_and_repeats_nothing(bank: Ba
 
 def test_a_lake_that_was_moved_with_unfinished_business_is_refused(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     delivery(bank)
-    with monkeypatch.context() as patch:
-        die_at("ingest.before_checkpoint", patch)
-        with pytest.raises(PowerCut):
-            bank.run()
+    power_cut(bank, monkeypatch, "ingest.before_checkpoint")
     elsewhere = moved(bank)
     with pytest.raises(PortraitError, match="moved while an ingest was unfinished"):
         elsewhere.run()

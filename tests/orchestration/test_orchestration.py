@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.cli.test_bad_words import CHECKOUT, portrait
 
-from portrait.contracts.graph import Job
-from portrait.orchestration import airflow_dag, submit_command, submit_plan, upstream
+from portrait.contracts.graph import Job, upstream
+from portrait.orchestration import airflow_dag, submit_command, submit_plan
 from portrait.settings import Settings
 
 DAY = date(2025, 3, 31)

@@ -83,7 +83,7 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
     The first day that fails ends it; the days before it are complete, and a rerun skips them.
     """
     catalogue = suite_of(settings)
-    selected(job_graph(catalogue), select, catalogue)
+    jobs = len(selected(job_graph(catalogue), select, catalogue))
     if not settings.landing.is_dir():
         raise ConfigurationError(
             "the landing folder does not exist",
@@ -93,7 +93,7 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
     spark = embedded(settings, target)
     try:
         for day in days:
-            with _progress(quiet, len(selected(job_graph(catalogue), select, catalogue))) as progress:
+            with _progress(quiet, jobs) as progress:
                 summary = run(spark, settings, catalogue=catalogue, as_of=day, select=select, progress=progress)
             if day != days[-1] and not quiet:
                 outcome = f"run {summary.run}, {summary.seconds:.0f} s" if summary.changed else "up to date"

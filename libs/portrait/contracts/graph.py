@@ -48,10 +48,7 @@ def job_graph(catalogue: Catalogue) -> list[Job]:
         config = tuple(dict.fromkeys(item for contract in tables for item in contract.custom("config", [])))
         optional = tuple(item for item in optional if item not in reads)
         jobs[name] = Job(name, tuple(sorted(own)), reads, optional, previous, config)
-    writer = {table: job.name for job in jobs.values() for table in job.writes}
-    sorter = TopologicalSorter(
-        {job.name: {writer[table] for table in job.inputs if table in writer} - {job.name} for job in jobs.values()}
-    )
+    sorter = TopologicalSorter(upstream(list(jobs.values())))
     try:
         sorter.prepare()
     except CycleError as error:
@@ -66,6 +63,16 @@ def job_graph(catalogue: Catalogue) -> list[Job]:
         order += ready
         sorter.done(*ready)
     return [jobs[name] for name in order]
+
+
+def upstream(jobs: list[Job]) -> dict[str, list[str]]:
+    """For each job, in the order of `jobs`, those of them that write a table which it reads, needed or optional.
+
+    Earlier slices are no edge: the run of the day before wrote them.
+    """
+    writer = {table: job.name for job in jobs for table in job.writes}
+    needed = {job.name: {writer[table] for table in job.inputs if table in writer} - {job.name} for job in jobs}
+    return {name: [job.name for job in jobs if job.name in needed[name]] for name in needed}
 
 
 def downstream(jobs: list[Job], names: set[str]) -> set[str]:

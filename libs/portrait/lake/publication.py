@@ -18,6 +18,8 @@ from portrait.faults import fault_point
 from portrait.lake.lake import Lake
 
 POINTER = "ops.publication"
+PUBLISHED = "published"
+"""The schema of the views that readers see."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def _point(lake: Lake, *, run: int, as_of: date, action: str, versions: dict[str
 
 
 def register_views(
-    lake: Lake, publication: Publication | None = None, *, database: str = "published"
+    lake: Lake, publication: Publication | None = None, *, database: str = PUBLISHED
 ) -> Publication | None:
     """Make the views of a publication in `database`: of the one in force unless told; None when there is none yet."""
     served = publication or next(iter(publications(lake)), None)

@@ -21,6 +21,7 @@ from TCLIService import ttypes
 
 from portrait.errors import PortraitError
 from portrait.events import event
+from portrait.lake.publication import PUBLISHED
 from portrait.serving.frames import (
     COMPLETE,
     ERROR,
@@ -32,7 +33,7 @@ from portrait.serving.frames import (
     read_credentials,
     write_call,
 )
-from portrait.serving.statements import SCHEMA, Bound
+from portrait.serving.statements import Bound
 from portrait.serving.users import Users
 
 _METADATA_CALLS = ("GetTables", "GetColumns", "GetSchemas", "GetFunctions", "GetPrimaryKeys", "GetCrossReference")
@@ -129,7 +130,7 @@ class _Connection(socketserver.BaseRequestHandler):
 def _open_published(frame: bytes) -> bytes:
     """A session starts in the one schema there is, and brings no settings of its own."""
     request, number = read_call(frame, calls.OpenSession_args)
-    request.configuration = {"use:database": SCHEMA}
+    request.configuration = {"use:database": PUBLISHED}
     return write_call("OpenSession", calls.OpenSession_args(req=request), number)
 
 
@@ -139,7 +140,7 @@ def _only_published(name: str, frame: bytes) -> bytes:
     request, number = read_call(frame, arguments)
     for attribute in ("schemaName", "parentSchemaName", "foreignSchemaName"):
         if hasattr(request, attribute):
-            setattr(request, attribute, SCHEMA)
+            setattr(request, attribute, PUBLISHED)
     return write_call(name, arguments(req=request), number)
 
 

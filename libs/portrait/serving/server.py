@@ -20,9 +20,9 @@ from pyspark.sql import SparkSession
 from portrait.errors import PortraitError
 from portrait.events import event
 from portrait.lake import Lake, publications, register_views
-from portrait.lake.publication import POINTER, Publication
+from portrait.lake.publication import POINTER, PUBLISHED
 from portrait.serving.gateway import Gateway
-from portrait.serving.statements import SCHEMA, Bound, bind
+from portrait.serving.statements import Bound, bind
 from portrait.serving.users import Users
 
 # Statements bound to an older publication have long been analysed when this many newer ones have come.
@@ -66,30 +66,25 @@ class Door:
         current = next(iter(publications(self.lake)), None)
         if current is None:
             # A server that starts with its cluster is there before the first run is.
-            register_views(self.lake, database=SCHEMA)
+            register_views(self.lake, database=PUBLISHED)
             event("nothing_published_yet")
-            return _Served(version, SCHEMA, frozenset())
-        schema = f"{SCHEMA}_{current.sequence}"
+            return _Served(version, PUBLISHED, frozenset())
+        schema = f"{PUBLISHED}_{current.sequence}"
         register_views(self.lake, current, database=schema)
-        if self._served is None or not self._served.tables:
-            register_views(self.lake, current, database=SCHEMA)
-        else:
-            # For those who browse; what they see there changes with contracts, hardly with publications.
-            threading.Thread(target=register_views, args=(self.lake, current), kwargs={"database": SCHEMA}).start()
+        tables = frozenset(table.split(".")[1] for table in current.versions)
+        if self._served is None or self._served.tables != tables:
+            # For those who browse: names, columns, comments. No statement reads rows through these views.
+            register_views(self.lake, current, database=PUBLISHED)
         self._forget(schema)
         seconds = round(time.monotonic() - started, 3)
         event("publication_served", run=current.run, as_of=current.as_of, seconds=seconds)
-        return _Served(version, schema, frozenset(_names(current)))
+        return _Served(version, schema, tables)
 
     def _forget(self, schema: str) -> None:
         self._schemas = [*(name for name in self._schemas if name != schema), schema]
         for old in self._schemas[:-_KEPT]:
             self.lake.spark.sql(f"DROP DATABASE IF EXISTS {old} CASCADE")
         self._schemas = self._schemas[-_KEPT:]
-
-
-def _names(publication: Publication) -> list[str]:
-    return [table.split(".")[1] for table in publication.versions]
 
 
 @contextlib.contextmanager
@@ -112,7 +107,7 @@ def serve(lake: Lake, *, host: str, port: int, users: Path | None) -> None:
     """Serve until the process is told to end."""
     with serving(lake, host=host, port=port, users=users) as gateway:
         where = "{}:{}".format(*gateway.server_address[:2])
-        print(f"SQL server on {where}, schema {SCHEMA}" + ("" if users else ", without passwords"), flush=True)
+        print(f"SQL server on {where}, schema {PUBLISHED}" + ("" if users else ", without passwords"), flush=True)
         threading.Event().wait()
 
 
@@ -126,7 +121,6 @@ def _start_thrift(spark: SparkSession) -> tuple[str, int]:
         "hive.server2.thrift.port": str(address[1]),
         "hive.server2.transport.mode": "binary",
         "hive.server2.authentication": "NONE",
-        "spark.sql.runSQLOnFiles": "false",
     }
     for key, value in settings.items():
         spark.conf.set(key, value)

@@ -17,8 +17,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from portrait.errors import PortraitError
-
-SCHEMA = "published"
+from portrait.lake.publication import PUBLISHED
 
 # Functions that reach out of the data: into the JVM, or to a table whose name is only known when the query runs.
 _FORBIDDEN_FUNCTIONS = {"reflect", "java_method", "try_reflect", "identifier"}
@@ -112,10 +111,10 @@ def _named(query: exp.Query | exp.Values, tables: Collection[str]) -> Iterator[e
         database = node.db.lower()
         if not database and node.name.lower() in own:
             continue
-        if node.catalog or database not in ("", SCHEMA) or node.name.lower() not in tables:
+        if node.catalog or database not in ("", PUBLISHED) or node.name.lower() not in tables:
             raise Refused(
                 f"there is no table {'.'.join(part.name for part in node.parts)} here",
-                where=f"schema {SCHEMA}",
+                where=f"schema {PUBLISHED}",
                 remedy=f"tables: {', '.join(sorted(tables)) or 'none, nothing is published yet'}",
             )
         if node.args.get("version") or node.args.get("when"):
@@ -139,7 +138,7 @@ def _tables(query: exp.Query | exp.Values, tables: Collection[str]) -> Iterator[
 def _column_qualifiers(query: exp.Query | exp.Values) -> Iterator[tuple[tuple[int, int], str]]:
     for column in query.find_all(exp.Column):
         qualifier = column.args.get("db")
-        if qualifier is not None and qualifier.name.lower() == SCHEMA:
+        if qualifier is not None and qualifier.name.lower() == PUBLISHED:
             yield _place(qualifier), "{schema}"
 
 
@@ -157,32 +156,34 @@ def _metadata(text: str, word: str, tables: Collection[str]) -> str:
     if word == "use" and (match := _USE.fullmatch(text)):
         # Drivers say `use default` when a client named no schema.
         _only_schema(match.group(1), also="default")
-        return f"USE {SCHEMA}"
+        return f"USE {PUBLISHED}"
     if match := _SHOW_TABLES.fullmatch(text):
-        _only_schema(match.group(2) or SCHEMA, also="default")
-        return f"SHOW {match.group(1)} IN {SCHEMA}" + (f" LIKE {match.group(3)}" if match.group(3) else "")
+        _only_schema(match.group(2) or PUBLISHED, also="default")
+        return f"SHOW {match.group(1)} IN {PUBLISHED}" + (f" LIKE {match.group(3)}" if match.group(3) else "")
     if _SHOW_SCHEMAS.fullmatch(text):
-        return f"SHOW SCHEMAS LIKE '{SCHEMA}'"
+        return f"SHOW SCHEMAS LIKE '{PUBLISHED}'"
     if match := _SHOW_COLUMNS.fullmatch(text):
-        return f"SHOW COLUMNS IN {SCHEMA}.{_only_table(match.group(1), tables)}"
+        return f"SHOW COLUMNS IN {PUBLISHED}.{_only_table(match.group(1), tables)}"
     if _SHOW_OTHER.fullmatch(text):
         return text
     if word in ("describe", "desc") and (match := _DESCRIBE.fullmatch(text)):
         if match.group(2).lower() in ("schema", "database"):
-            return f"DESCRIBE SCHEMA {SCHEMA}"
-        return f"DESCRIBE {match.group(1) or ''}{SCHEMA}.{_only_table(match.group(2), tables)}{match.group(3) or ''}"
+            return f"DESCRIBE SCHEMA {PUBLISHED}"
+        return f"DESCRIBE {match.group(1) or ''}{PUBLISHED}.{_only_table(match.group(2), tables)}{match.group(3) or ''}"
     raise _not_a_question()
 
 
 def _only_schema(name: str, *, also: str) -> None:
-    if name.lower() not in (SCHEMA, also):
-        raise Refused(f"there is no schema {name} here", where=name, remedy=f"the schema is {SCHEMA}")
+    if name.lower() not in (PUBLISHED, also):
+        raise Refused(f"there is no schema {name} here", where=name, remedy=f"the schema is {PUBLISHED}")
 
 
 def _only_table(name: str, tables: Collection[str]) -> str:
     parts = name.replace("`", "").lower().split(".")
-    if parts[-1] not in tables or parts[:-1] not in ([], [SCHEMA]):
-        raise Refused(f"there is no table {name} here", where=f"schema {SCHEMA}", remedy=f"tables: {', '.join(tables)}")
+    if parts[-1] not in tables or parts[:-1] not in ([], [PUBLISHED]):
+        raise Refused(
+            f"there is no table {name} here", where=f"schema {PUBLISHED}", remedy=f"tables: {', '.join(tables)}"
+        )
     return parts[-1]
 
 

@@ -11,13 +11,13 @@ import yaml
 
 from portrait.contracts import Catalogue, Column, Contract
 from portrait.errors import ConfigurationError
+from portrait.lake.publication import PUBLISHED
 from portrait.superset.charts import params, query_context, viz_type
 from portrait.superset.dashboard import dashboard
 from portrait.superset.declaration import Chart, Dataset, Declaration
 from portrait.superset.identity import identity
 
-SCHEMA = "published"
-PLACEHOLDER = f"hive://USER@HOST:10000/{SCHEMA}?auth=LDAP"
+PLACEHOLDER = f"hive://USER@HOST:10000/{PUBLISHED}?auth=LDAP"
 """The address of the suite's SQL server; the bank fills in user and host, in Superset or with `--uri`."""
 
 MASK = "XXXXXXXXXX"
@@ -88,7 +88,7 @@ def _dataset(contract: Contract, dataset: Dataset, declaration: Declaration) -> 
         "offset": 0,
         "cache_timeout": None,
         "catalog": None,
-        "schema": SCHEMA,
+        "schema": PUBLISHED,
         "sql": None,
         "params": None,
         "template_params": None,
