@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 # name, urban share percent, inhabitants, average salary EUR, unemployment percent
 REGIONS: Final = (
@@ -88,21 +90,28 @@ RATE_CHANGE_DAY: Final = 90  # the savings account pays less from this day on
 
 def product_table(spark: SparkSession) -> DataFrame:
     """One row a product, with what decides who holds it and how much; `held` by group in the order of GROUPS."""
-    rows = [
-        {
-            "product_id": product.product_id,
-            "kind": product.kind,
-            "held": list(product.held),
-            "incomes": product.incomes,
-            "least_minor": (product.minimum_amount or 1) * 100,
-            "rate": product.annual_rate,
-            "age_from": product.age_from or 0,
-            "age_to": product.age_to or 200,
-            "sold_to_day": product.sold_to_day,
-        }
-        for product in PRODUCTS
-    ]
-    return spark.createDataFrame(rows, PRODUCT_SCHEMA)
+    return spark.createDataFrame([_traits(product) for product in PRODUCTS], PRODUCT_SCHEMA)
+
+
+def product_columns(product: Product) -> dict[str, Column]:
+    """The columns of `product_table` of one product."""
+    traits = _traits(product)
+    kinds = {field.name: field.dataType for field in StructType.fromDDL(PRODUCT_SCHEMA)}
+    return {name: F.lit(traits[name]).cast(kind) for name, kind in kinds.items()}
+
+
+def _traits(product: Product) -> dict[str, object]:
+    return {
+        "product_id": product.product_id,
+        "kind": product.kind,
+        "held": list(product.held),
+        "incomes": product.incomes,
+        "least_minor": (product.minimum_amount or 1) * 100,
+        "rate": product.annual_rate,
+        "age_from": product.age_from or 0,
+        "age_to": product.age_to or 200,
+        "sold_to_day": product.sold_to_day,
+    }
 
 
 def region_rows(start: date) -> list[dict[str, object]]:

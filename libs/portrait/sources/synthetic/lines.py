@@ -4,36 +4,39 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from urllib.parse import unquote
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from portrait.errors import PortraitError
 from portrait.sources.delivery import Staging
 from portrait.sources.feeds import FEED_COLUMNS
+from portrait.sources.synthetic.filing import Filing
 
 NO_MARKERS = {"mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}  # no _SUCCESS files
 
 
+# Every file begins with a header: the name of the only column. The separator stands in no line, and nothing is quoted.
+AS_LINES = {
+    **{"header": "true", "sep": "\x01", "quote": "", "escapeQuotes": "false"},
+    **{"ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"},
+}
+
+
 def csv_line(fields: Sequence[Column]) -> Column:
     """One RFC 4180 record: null is empty, quotes only where a field needs them."""
-    texts = [F.coalesce(field.cast("string"), F.lit("")) for field in fields]
-    quoted = [
-        F.when(
-            text.rlike('[",\\n\\r]'),
-            F.concat(F.lit('"'), F.replace(text, F.lit('"'), F.lit('""')), F.lit('"')),
-        ).otherwise(text)
-        for text in texts
-    ]
-    return F.concat_ws(",", *quoted)
+    return F.concat_ws(",", *(F.coalesce(_quoted(field.cast("string")), F.lit("")) for field in fields))
 
 
-def feed_lines(feed: str, rows: DataFrame, file: Column, order: Column) -> DataFrame:
-    """Rows of a feed as (file, order, line)."""
+def _quoted(text: Column) -> Column:
+    special = text.contains('"') | text.contains(",") | text.contains("\n") | text.contains("\r")
+    return F.when(special, F.concat(F.lit('"'), F.replace(text, F.lit('"'), F.lit('""')), F.lit('"'))).otherwise(text)
+
+
+def feed_lines(feed: str, rows: DataFrame, *, file: Column, order: Column) -> DataFrame:
+    """Rows of a feed as (file, order, line): `file` by number, `order` in seconds."""
     columns = [_text(rows, name) for name in FEED_COLUMNS[feed]]
-    return rows.select(file.alias("file"), order.cast("string").alias("order"), csv_line(columns).alias("line"))
+    return rows.select(file.alias("file"), order.cast("bigint").alias("order"), csv_line(columns).alias("line"))
 
 
 def _text(rows: DataFrame, name: str) -> Column:
@@ -42,22 +45,28 @@ def _text(rows: DataFrame, name: str) -> Column:
     return F.col(name)
 
 
-def write_lines(staging: Staging, feed: str, lines: DataFrame) -> int:
-    """Write (file, order, line) as `<feed>/<file>.csv` with a header, sorted by (order, line); returns the rows."""
-    columns = FEED_COLUMNS[feed]
-    work = staging.work(feed)
-    sorted_lines = lines.repartition("file").sortWithinPartitions("file", "order", "line")
-    sorted_lines.select("file", F.col("line").alias("value")).write.options(**NO_MARKERS).partitionBy("file").text(
-        str(work)
+def write_lines(staging: Staging, feed: str, lines: DataFrame, filing: Filing, *, together: bool = False) -> int:
+    """Write (file, order, line) as `<feed>/<file>.csv` with a header, sorted by (order, line); returns the rows.
+
+    `together`: all lines of a file are in one partition already; otherwise they are brought there.
+    """
+    work, counted = staging.work(feed), Observation(feed)
+    placed = lines if together else lines.repartition("file")
+    (
+        placed.sortWithinPartitions("file", "order", "line")
+        .select("file", F.col("line").alias(",".join(FEED_COLUMNS[feed])))
+        .observe(counted, F.count(F.lit(1)).alias("rows"))
+        .write.options(**NO_MARKERS, **AS_LINES)
+        .partitionBy("file")
+        .csv(str(work))
     )
-    rows = 0
     for folder in sorted(work.glob("file=*")):
         parts = list(folder.glob("part-*"))
         if len(parts) != 1:
             raise PortraitError(f"a file of feed {feed} was written in {len(parts)} parts", where=str(folder))
-        target = staging.file(feed, f"{unquote(folder.name.removeprefix('file='))}.csv")
-        rows += _with_header(parts[0], target, ",".join(columns))
-    return rows
+        name = filing.name(int(folder.name.removeprefix("file=")))
+        parts[0].replace(staging.file(feed, f"{name}.csv"))
+    return int(counted.get["rows"])
 
 
 def write_rows(staging: Staging, feed: str, rows: Iterable[Mapping[str, object]], file: str) -> int:
@@ -77,14 +86,3 @@ def write_truth(staging: Staging, name: str, frame: DataFrame, order: Sequence[s
     frame.repartition(1).sortWithinPartitions(*order).write.options(**NO_MARKERS).parquet(str(work))
     (part,) = work.glob("part-*")
     part.replace(staging.truth(f"{name}/part-0.parquet"))
-
-
-def _with_header(part: Path, target: Path, header: str) -> int:
-    """Copy a file behind a header line; returns its lines."""
-    rows = 0
-    with part.open("rb") as source, target.open("wb") as copy:
-        copy.write(f"{header}\n".encode())
-        for block in iter(lambda: source.read(1 << 20), b""):
-            rows += block.count(b"\n")
-            copy.write(block)
-    return rows

@@ -5,10 +5,12 @@ Shares of spending are over the twelve merchant categories in the order of `CATE
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column
+from pyspark.sql import functions as F
 
 CATEGORIES: Final = (
     *("grocery", "restaurant", "transport", "fuel", "health", "clothing"),
@@ -25,9 +27,10 @@ CHANNEL_SPREAD: Final = 0.35
 ACTIVITY_SPREAD: Final = 0.25
 ASSETS_SPREAD: Final = 0.60
 INCOME_SPREAD: Final = 0.30
-TICKET_SPREAD: Final = 0.62
-EXTREME_SHARE: Final = 0.003  # payments that are so many times as large
-EXTREME_TIMES: Final = 5.0
+TICKET_SPREAD: Final = 0.31  # log-logistic: the tail of amounts has index 1 / 0.31
+BUSY_SHARE: Final = 0.01  # customers who do many times as much, with a tail of this index and this end
+BUSY_INDEX: Final = 1.5
+BUSY_MOST: Final = 8.0
 # A customer takes up to BLEND_MOST of the habits of another group; the power keeps most of them near their own.
 BLEND_MOST: Final = 0.60
 BLEND_POWER: Final = 6.0
@@ -37,6 +40,24 @@ SILENT_SHARE: Final = 0.03  # fall silent on some day
 LEAVING_SHARE: Final = 0.015  # close everything on some day
 NEW_SHARE: Final = 0.05  # join on some day
 JOINT_SHARE: Final = 0.12  # accounts that another customer may use
+# Of what customers do of their own accord: delivered some days after booking; delivered wrong and then right.
+ARRIVES_LATE_SHARE: Final = 0.02
+CORRECTED_SHARE: Final = 0.004
+LATEST_DAYS: Final = 5
+# How likely a payment stays on the day that was drawn first, Monday to Sunday; otherwise any day of the month.
+WEEKDAY: Final = (0.75, 0.70, 0.75, 0.85, 1.0, 1.0, 0.45)
+SEASON: Final = (0.95, 0.92, 1.0, 1.0, 1.02, 1.02, 1.06, 1.04, 0.98, 1.0, 1.02, 1.2)  # events by calendar month
+
+MARRIES_SHARE: Final = 0.05  # a year, of the unmarried from 20 to 45
+CHILD_SHARE: Final = 0.06  # a year, of those from 22 to 42
+RETIRES_SHARE: Final = 0.25  # a year, of the employed from 60
+PENSION_OF_INCOME: Final = 0.7
+CARDLESS_SHARE: Final = 0.20  # customers without any card on the first day
+FIRST_CARD_A_YEAR: Final = 0.35  # rate of the first card of a 40-year-old with EUR 2000 a month
+RING_SHARE: Final = 0.25  # of the blocks of 500 customers: five of the block pass money in a circle
+RING_BLOCK: Final = 500
+RING_SIZE: Final = 5
+
 BAD_SHARE: Final = 0.002  # planted bad rows, of all rows of a feed that gets some
 
 
@@ -70,14 +91,6 @@ EVENT_KINDS: Final = (
     *("card_payment", "card_withdrawal", "cash_withdrawal", "cash_deposit"),
     *("transfer_out", "transfer_in", "investment_buy", "investment_sell"),
 )
-
-GROUP_SCHEMA: Final = """
-    group_index int, group_name string, age_low int, age_high int, income_mean bigint, spending double,
-    events_mean double, spends_like array<double>, pays_like array<double>, banks_like array<double>,
-    kinds_like array<double>, savings_months double, salaried_share double, rural_share double, saving_share double,
-    household_share double, utilities_share double, married_share double, arrears_share double,
-    risk_low int, risk_high int, job string
-"""
 
 GROUPS: Final = (
     BehaviourGroup(
@@ -125,33 +138,6 @@ GROUPS: Final = (
 )  # fmt: skip
 
 
-def group_table(spark: SparkSession) -> DataFrame:
-    """One row a group, `group_index` in the order of GROUPS; income in cents."""
-    rows = [
-        {
-            "group_index": index,
-            "group_name": group.name,
-            "age_low": group.ages[0],
-            "age_high": group.ages[1],
-            "income_mean": group.income * 100,
-            "spending": group.spending,
-            "events_mean": group.events,
-            "spends_like": [float(share) for share in group.spends_on],
-            "pays_like": list(group.pays_by),
-            "banks_like": list(group.banks_by),
-            "kinds_like": list(group.kinds),
-            "savings_months": group.savings_months,
-            "salaried_share": group.salaried,
-            "rural_share": group.rural,
-            "saving_share": group.saving,
-            "household_share": group.household,
-            "utilities_share": group.utilities,
-            "married_share": group.married,
-            "arrears_share": group.arrears,
-            "risk_low": group.risk[0],
-            "risk_high": group.risk[1],
-            "job": group.job,
-        }
-        for index, group in enumerate(GROUPS)
-    ]
-    return spark.createDataFrame(rows, GROUP_SCHEMA)
+def by_group(value: Callable[[BehaviourGroup], object], index: str = "group_index") -> Column:
+    """What the plan says of the group that stands in a column, 0.. in the order of GROUPS."""
+    return F.element_at(F.array(*(F.lit(value(group)) for group in GROUPS)), F.col(index) + 1)

@@ -13,6 +13,7 @@ from portrait.sources.synthetic import plan
 from portrait.sources.synthetic.bank import FIRST_NAMES, LAST_NAMES, Bank
 from portrait.sources.synthetic.catalogue import URBAN_REGIONS
 from portrait.sources.synthetic.draws import Draws
+from portrait.sources.synthetic.plan import by_group
 
 
 def change_records(people: DataFrame, held: DataFrame, bank: Bank) -> dict[str, DataFrame]:
@@ -46,7 +47,8 @@ def customers(people: DataFrame, bank: Bank) -> DataFrame:
         draws.day(first, last, "reviewed_on", "k"),
     )
     moved = F.when(draws.happens(0.03, "moved", "k"), draws.day(first, last, "moved_on", "k"))
-    level = F.when(draws.happens(0.5, "risk", "k"), F.col("risk_low")).otherwise(F.col("risk_high"))
+    low, high = by_group(lambda group: group.risk[0]), by_group(lambda group: group.risk[1])
+    level = F.when(draws.happens(0.5, "risk", "k"), low).otherwise(high)
     assessed = F.greatest("joined_on", F.date_sub(F.lit(bank.start), draws.whole(600, "assessed_on", "k")))
     known = people.withColumn("assessed_on", F.when(draws.happens(0.75, "assessed", "k"), assessed)).withColumns(
         {
@@ -55,7 +57,8 @@ def customers(people: DataFrame, bank: Bank) -> DataFrame:
             "moved_on": F.when(moved < stays, moved),
         }
     )
-    days = F.array_distinct(F.array_compact(F.array("joined_on", "reviewed_on", "moved_on")))
+    events = ("joined_on", "reviewed_on", "moved_on", "married_on", "child_on", "retired_on")
+    days = F.array_distinct(F.array_compact(F.array(*events)))
     versions = known.withColumn("on", F.explode(days))
     was_reviewed, has_moved = F.col("reviewed_on") <= F.col("on"), F.col("moved_on") <= F.col("on")
     shift = draws.whole(3, "risk_shift", "k") - 1
@@ -72,7 +75,10 @@ def customers(people: DataFrame, bank: Bank) -> DataFrame:
             "manager_id": F.when(
                 F.col("group_name") == "affluent", F.format_string("M%03d", draws.whole(40, "manager", "k"))
             ),
-            "employer_id": F.when(F.col("salaried"), F.col("employer_id")),
+            "employer_id": F.when(
+                F.col("salaried") & (F.col("retired_on").isNull() | (F.col("on") < F.col("retired_on"))),
+                F.col("employer_id"),
+            ),
             "risk_level": F.when(F.col("assessed_on").isNotNull(), F.format_string("C%d", risk)),
             "risk_assessed_on": F.when(was_reviewed, F.col("reviewed_on")).otherwise(F.col("assessed_on")),
         },
@@ -80,24 +86,29 @@ def customers(people: DataFrame, bank: Bank) -> DataFrame:
 
 
 def _declared(draws: Draws) -> dict[str, Column]:
-    """What customers say of themselves: it leans on the group, and says little for certain."""
+    """What customers say of themselves on the day `on`: it leans on the group, and says little for certain."""
     any_job = draws.choice({"employee": 5, "worker": 3, "self_employed": 2, "none": 1}, "any_job", "k")
     asked = draws.uniform("consent", "k")
-    family = draws.happens(F.col("married_share"), "married", "k")
+    family = F.col("family")
+
+    def since(event: str) -> Column:
+        return F.coalesce(F.col(event) <= F.col("on"), F.lit(False))
+
     single = F.when(F.col("age") > 60, "widowed").when(F.col("age") > 35, "divorced").otherwise("single")
     children = F.when(family & (F.col("age") < 60), 1 + draws.whole(3, "children", "k")).otherwise(0)
+    job = F.when(draws.happens(0.75, "job", "k"), by_group(lambda group: group.job)).otherwise(any_job)
     income = F.round(F.col("income_minor") * draws.lognormal(0.1, "declared", "k") / 10_000) * 100
     first = F.element_at(F.array(*map(F.lit, FIRST_NAMES)), 1 + draws.whole(len(FIRST_NAMES), "first_name", "k"))
     surname = F.element_at(F.array(*map(F.lit, LAST_NAMES)), 1 + draws.whole(len(LAST_NAMES), "last_name", "k"))
     return {
         "gender": F.when(draws.happens(0.51, "gender", "k"), "F").otherwise("M"),
-        "occupation": F.when(draws.happens(0.75, "job", "k"), F.col("job")).otherwise(any_job),
+        "occupation": F.when(since("retired_on"), "pensioner").otherwise(job),
         "education": F.when(
             draws.happens(0.9, "schooled", "k"),
             draws.choice({"basic": 2, "vocational": 4, "secondary": 6, "university": 5}, "education", "k"),
         ),
-        "marital_status": F.when(family, "married").otherwise(single),
-        "children": children,
+        "marital_status": F.when(family | since("married_on"), "married").otherwise(single),
+        "children": children + since("child_on").cast("int"),
         "declared_income": F.when(draws.happens(0.9, "declares", "k"), income.cast("decimal(18,2)")),
         "consent_marketing": F.when(asked < 0.75, True).when(asked < 0.90, False),
         "consent_channels": F.when(
@@ -143,7 +154,7 @@ def account_parties(people: DataFrame, bank: Bank) -> DataFrame:
 
     def parties(rows: DataFrame, account: Column, party: str, role: str, op: str, on: Column) -> DataFrame:
         named = (account.alias("account_id"), F.col(party).alias("party_id"), F.lit(role).alias("role"))
-        return rows.select(*named, F.lit(op).alias("op"), on.alias("on"))
+        return rows.select("k", *named, F.lit(op).alias("op"), on.alias("on"))
 
     each = F.explode(F.array_compact(F.array("account_id", "savings_id")))
     owners = parties(people, each, "customer_id", "owner", "I", F.col("joined_on"))
@@ -240,11 +251,11 @@ def _opened_and_closed(rows: DataFrame) -> DataFrame:
 
 
 def _records(feed: str, rows: DataFrame, values: dict[str, Column]) -> DataFrame:
-    """The day `on`, and the feed's columns: from `values`, else the row's column of that name, else empty."""
+    """The day `on`, the customer `k`, and the feed's columns: from `values`, else the row's of that name, else empty."""
     present = {
         **{name: F.col(name) for name in rows.columns},
         "changed_at": F.col("on").cast("timestamp"),
         **values,
     }
     nothing = F.lit(None).cast("string")
-    return rows.select("on", *(present.get(name, nothing).alias(name) for name in FEED_COLUMNS[feed]))
+    return rows.select("on", "k", *(present.get(name, nothing).alias(name) for name in FEED_COLUMNS[feed]))

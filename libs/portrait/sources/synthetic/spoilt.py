@@ -5,7 +5,7 @@ They repeat no key of a good record, so that the bank without them is whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -18,6 +18,7 @@ from portrait.sources.feeds import FEED_COLUMNS
 from portrait.sources.synthetic import plan
 from portrait.sources.synthetic.bank import Bank
 from portrait.sources.synthetic.lines import csv_line
+from portrait.sources.synthetic.texts import looked_up
 
 SHORT_ROW: Final = "short_row"
 LONG_ROW: Final = "long_row"
@@ -62,20 +63,32 @@ ROWS_A_CUSTOMER: Final = {"customers": 1.0, "accounts": 1.5, "holdings": 3.0}  #
 ROWS_A_CUSTOMER_MONTH: Final = 10.0
 
 
-def spoilt_rows(people: DataFrame, bank: Bank, until: date) -> DataFrame:
-    """One row a planted record: feed, day `on`, number `k` of the customer, kind, rule, record (the raw line)."""
-    months = F.sequence(F.lit(0), F.lit(bank.months - 1))
-    by_month = people.withColumn("month", F.explode(months)).withColumn(
-        "on",
-        F.date_add(F.add_months(F.lit(bank.start), F.col("month")), bank.draws.whole(28, "spoilt/day", "k", "month")),
-    )
+def transaction_faults(bank: Bank) -> dict[str, Column]:
+    """Of a customer and month (-1: none): number of the planted fault, null for most, and its day from the start."""
     # every fault stands once in the first month, however small the bank
     certain = (F.col("month") == 0) & (F.col("k") <= len(FAULTS["transactions"]))
     share = plan.BAD_SHARE * ROWS_A_CUSTOMER_MONTH
-    chosen = by_month.where(certain | bank.draws.happens(share, "spoilt/transactions", "k", "month"))
+    chosen = certain | ((F.col("month") >= 0) & bank.draws.happens(share, "spoilt/transactions", "k", "month"))
     drawn = bank.draws.whole(len(FAULTS["transactions"]), "spoilt/kind", "k", "month")
-    numbered = chosen.withColumn("fault", F.when(certain, (F.col("k") - 1).cast("int")).otherwise(drawn))
-    parts = [_spoilt("transactions", numbered, _transaction(bank))]
+    return {
+        "fault": F.when(chosen, F.when(certain, (F.col("k") - 1).cast("int")).otherwise(drawn)),
+        "fault_day": F.col("offset") + bank.draws.whole(28, "spoilt/day", "k", "month"),
+    }
+
+
+def transaction_record(bank: Bank) -> Column:
+    """The line of a planted bad booking, from the columns k, month, on (its day), account_id and fault."""
+    return _record("transactions", _transaction(bank))
+
+
+def spoilt_rows(people: DataFrame, bank: Bank, until: date) -> DataFrame:
+    """One row a planted record: feed, day `on`, number `k` of the customer, kind, rule, record (the raw line)."""
+    months = F.explode(F.array(*map(F.lit, range(bank.months))))
+    offset = looked_up([bank.first_of(month) for month in range(bank.months)], F.col("month"))
+    by_month = people.select("k", "account_id", months.alias("month")).withColumn("offset", offset)
+    chosen = by_month.withColumns(transaction_faults(bank)).where(F.col("fault").isNotNull())
+    dated = chosen.withColumn("on", F.date_add(F.lit(bank.start), F.col("fault_day")))
+    parts = [_spoilt("transactions", dated, _transaction(bank))]
     before = people.where(F.col("joined_on") < F.lit(bank.start)).withColumn("on", F.col("joined_on"))
     for feed, rows in ROWS_A_CUSTOMER.items():
         some = before.where(bank.draws.happens(plan.BAD_SHARE * rows, f"spoilt/{feed}", "k"))
@@ -84,33 +97,36 @@ def spoilt_rows(people: DataFrame, bank: Bank, until: date) -> DataFrame:
     return reduce(DataFrame.unionByName, parts).where(F.col("on") <= F.lit(until))
 
 
+def _of_fault(feed: str, values: Callable[[Fault], str]) -> Column:
+    return looked_up([values(fault) for fault in FAULTS[feed]], F.col("fault"))
+
+
 def _spoilt(feed: str, rows: DataFrame, good: dict[str, Column]) -> DataFrame:
     """The rows as records of the feed with the fault of their number."""
-    faults, columns = FAULTS[feed], FEED_COLUMNS[feed]
-
-    def of_fault(values: Sequence[str]) -> Column:
-        return F.element_at(F.array(*map(F.lit, values)), F.col("fault") + 1)
-
-    fields = []
-    for name in columns:
-        field = good.get(name, F.lit("")).cast("string")
-        for number, fault in enumerate(faults):
-            if fault.column == name:
-                field = F.when(F.col("fault") == number, F.lit(fault.text)).otherwise(field)
-        fields.append(field)
-    shape, line = of_fault([fault.column for fault in faults]), csv_line(fields)
-    record = (
-        F.when(shape == SHORT_ROW, csv_line(fields[:-3]))
-        .when(shape == LONG_ROW, F.concat(line, F.lit(",surplus")))
-        .otherwise(line)
-    )
     return rows.select(
         F.lit(feed).alias("feed"),
         "on",
         "k",
-        of_fault([fault.kind for fault in faults]).alias("kind"),
-        of_fault([fault.rule for fault in faults]).alias("rule"),
-        record.alias("record"),
+        _of_fault(feed, lambda fault: fault.kind).alias("kind"),
+        _of_fault(feed, lambda fault: fault.rule).alias("rule"),
+        _record(feed, good).alias("record"),
+    )
+
+
+def _record(feed: str, good: dict[str, Column]) -> Column:
+    """A line of the feed from good values, with the fault of the column `fault`."""
+    fields = []
+    for name in FEED_COLUMNS[feed]:
+        field = good.get(name, F.lit("")).cast("string")
+        for number, fault in enumerate(FAULTS[feed]):
+            if fault.column == name:
+                field = F.when(F.col("fault") == number, F.lit(fault.text)).otherwise(field)
+        fields.append(field)
+    shape, line = _of_fault(feed, lambda fault: fault.column), csv_line(fields)
+    return (
+        F.when(shape == SHORT_ROW, csv_line(fields[:-3]))
+        .when(shape == LONG_ROW, F.concat(line, F.lit(",surplus")))
+        .otherwise(line)
     )
 
 

@@ -1,0 +1,24 @@
+"""Numbers as text, cheaply: `format_string` and `date_format` cost more than everything else about a booking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+
+def padded(number: Column, width: int) -> Column:
+    """A whole number from 0 as text of so many digits, with leading zeros; its last digits if it has more."""
+    return F.substring((number + F.lit(10**width)).cast("string"), 2, width)
+
+
+def amount_text(minor: Column) -> Column:
+    """Cents as an amount with two decimals."""
+    whole, cents = F.floor(F.abs(minor) / 100).cast("bigint"), F.abs(minor) % 100
+    return F.concat(F.when(minor < 0, "-").otherwise(""), whole.cast("string"), F.lit("."), padded(cents, 2))
+
+
+def looked_up(values: Sequence[str | int | float | None], index: Column) -> Column:
+    """The value at a place 0.. of a short list; null where the place is null."""
+    return F.element_at(F.array(*map(F.lit, values)), index + 1)
