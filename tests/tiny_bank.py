@@ -66,7 +66,7 @@ class Bank:
 
     def land(self) -> None:
         """Its landed files: 300 customers, three months."""
-        words = ("--customers", "300", "--months", "3", "--seed", "5", "--to", str(self.landing))
+        words = ("--customers", "300", "--months", "3", "--seed", "5", "--to", str(self.landing), "--feeds", "core")
         landed = self.portrait("land", "synthetic", *words)
         assert landed.returncode == 0, landed.stderr
 

@@ -7,9 +7,10 @@ from pyspark.sql import SparkSession
 from tests.sources.landed import SIZE, Landed
 
 from portrait.sources import land_synthetic
+from portrait.sources.synthetic import ALL_FEEDS
 
 
 @pytest.fixture(scope="session")
 def bank(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Landed:
     landing = tmp_path_factory.mktemp("bank") / "landing"
-    return Landed(landing, land_synthetic(spark, landing=landing, **SIZE))
+    return Landed(landing, land_synthetic(spark, landing=landing, feeds=ALL_FEEDS, **SIZE))

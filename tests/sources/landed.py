@@ -9,6 +9,14 @@ import duckdb
 
 SIZE = {"customers": 400, "months": 3, "seed": 11}
 
+# The rule of schemas/silver/transactions.yml.
+COUNTS = """
+    qualify row_number() over (partition by transaction_id order by booked_at, (
+        (balance_after is null)::int + (channel is null)::int + (category is null)::int + (merchant_id is null)::int
+        + (counterparty_bank is null)::int + (counterparty_account is null)::int + (note is null)::int
+    ), amount) = 1
+"""
+
 
 @dataclass(frozen=True)
 class Landed:
@@ -22,8 +30,14 @@ class Landed:
         return self.landing.parent / "truth"
 
     def ask(self, question: str) -> list[tuple]:
-        """The answer of DuckDB; `{feed}` stands for the sound records of a feed, as text, `{groups}` for the truth."""
+        """The answer of DuckDB; `{feed}` stands for the sound records of a feed, as text, `{groups}` for the truth.
+
+        Of several deliveries of one booking `{transactions}` has the one that counts, `{deliveries}` has all.
+        """
         tables = {folder.name: self._sound(folder.name) for folder in self.landing.iterdir()}
+        if "transactions" in tables:
+            tables["deliveries"] = tables["transactions"]
+            tables["transactions"] = f"(select * from {tables['deliveries']} {COUNTS})"
         tables["groups"] = f"read_parquet('{self.truth}/groups/*.parquet')"
         tables["bad_rows"] = f"read_parquet('{self.truth}/bad_rows/*.parquet')"
         return duckdb.sql(question.format(**tables)).fetchall()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import scipy.stats
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from portrait.sources.synthetic.bank import Bank, people
 from portrait.sources.synthetic.bookings import bookings
-from portrait.sources.synthetic.draws import Draws, bounds_of, pick
+from portrait.sources.synthetic.draws import Draws, cumulated, pick, place
 from portrait.sources.synthetic.plan import GROUPS, TICKET
 from portrait.sources.synthetic.possessions import holdings
 
@@ -30,11 +31,10 @@ def once(spark: SparkSession) -> tuple[tuple[int, int], ...]:
 
 
 def _parts(who: DataFrame) -> tuple[tuple[int, int], ...]:
-    held = holdings(who, BANK)
-    return _sum(who), _sum(held), _sum(bookings(who, held, BANK, BANK.last_day))
+    return _sum(who), _sum(holdings(who, BANK)), _sum(bookings(who, BANK, BANK.last_day))
 
 
-@pytest.mark.parametrize("partitions", [1, 7])
+@pytest.mark.parametrize("partitions", [1, 2, 7])
 def test_partitions_change_nothing(spark: SparkSession, once: tuple[tuple[int, int], ...], partitions: int):
     assert _parts(people(spark, BANK).repartition(partitions, F.col("group_index"))) == once
 
@@ -76,18 +76,44 @@ def test_a_choice_follows_its_weights(spark: SparkSession):
     assert counts == pytest.approx({"a": 0.125, "b": 0.25, "c": 0.625}, abs=0.015)
 
 
-def test_bounds_rise_to_one(spark: SparkSession):
-    weights = F.array(F.lit(1.0), F.lit(1.0), F.lit(2.0))
-    row = spark.range(1).select(bounds_of(weights)).first()
+def test_cumulated_weights(spark: SparkSession):
+    row = spark.range(1).select(cumulated([F.lit(1.0), F.lit(1.0), F.lit(2.0)])).first()
     assert row is not None
-    assert row[0] == [0.25, 0.5, 1.0]
+    assert row[0] == [1.0, 2.0, 4.0]
 
 
-@pytest.mark.parametrize(("u", "expected"), [(0.0, "a"), (0.2499, "a"), (0.25, "b"), (0.5, "c"), (0.999, "c")])
+PLACES = [(0.0, 0), (0.2499, 0), (0.25, 1), (0.5, 2), (0.999, 2)]
+
+
+@pytest.mark.parametrize(("u", "expected"), PLACES)
+def test_a_place_among_cumulated_weights(spark: SparkSession, u: float, expected: int):
+    bounds = spark.range(1).select(F.array(F.lit(1.0), F.lit(2.0), F.lit(4.0)).alias("bounds"))
+    row = bounds.select(place("bounds", 3, F.lit(u))).first()
+    assert row is not None
+    assert row[0] == expected
+
+
+@pytest.mark.parametrize(("u", "expected"), [(u, "abc"[index]) for u, index in PLACES])
 def test_picking_by_bounds(spark: SparkSession, u: float, expected: str):
     row = spark.range(1).select(pick(["a", "b", "c"], [F.lit(0.25), F.lit(0.5), F.lit(1.0)], F.lit(u))).first()
     assert row is not None
     assert row[0] == expected
+
+
+def test_the_fisk_distribution_is_scipys(spark: SparkSession):
+    drawn = spark.range(20_000).select(Draws(1).fisk(0.25, "x", "id").alias("x")).toPandas()["x"]
+    # mean 1: the scale is sin(pi s) / (pi s)
+    law = scipy.stats.fisk(4.0, scale=0.9003163161571061)
+    assert scipy.stats.kstest(drawn, law.cdf).pvalue > 0.01
+
+
+def test_the_pareto_distribution_is_scipys_and_cut_off(spark: SparkSession):
+    drawn = spark.range(20_000).select(Draws(1).pareto(1.5, 8.0, "x", "id").alias("x")).toPandas()["x"]
+    assert drawn.max() == 8.0
+    assert (drawn == 8.0).mean() == pytest.approx(8.0**-1.5, abs=0.005)
+    below = drawn[drawn < 8.0]
+    law = scipy.stats.truncpareto(1.5, 8.0)
+    assert scipy.stats.kstest(below, law.cdf).pvalue > 0.01
 
 
 def test_group_shares_sum_to_one():

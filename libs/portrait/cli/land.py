@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from portrait.cli.output import console
 from portrait.cli.runs import execute
 from portrait.job import business_date
 from portrait.sources.berka import land_berka
-from portrait.sources.synthetic import land_synthetic, last_day
+from portrait.sources.synthetic import ALL_FEEDS, CORE_FEEDS, land_synthetic, last_day
 
 land = typer.Typer(help="Write a bank's feeds into a landing folder.", no_args_is_help=True)
 
@@ -25,6 +26,23 @@ Until = Annotated[
 Customers = Annotated[int, typer.Option(min=100, max=100_000_000, help="Number of customers.")]
 Months = Annotated[int, typer.Option(min=1, max=120, help="Months of history.")]
 Seed = Annotated[int, typer.Option(help="The same seed makes the same bank.")]
+GROUPS_OF_FEEDS = {"core": CORE_FEEDS, "all": ALL_FEEDS}
+
+
+class Period(StrEnum):
+    """What a file of bookings holds."""
+
+    month = "month"
+    day = "day"
+
+
+def feeds_of(text: str) -> tuple[str, ...]:
+    """Feeds from `core`, `all`, or names with commas; raises BadParameter for a feed that the bank has not."""
+    names = text.split(",")
+    feeds = tuple(feed for name in names for feed in GROUPS_OF_FEEDS.get(name, (name,)))
+    if unknown := sorted(set(feeds) - set(ALL_FEEDS)):
+        raise typer.BadParameter(f"no feed is called {', '.join(unknown)}; there are {', '.join(ALL_FEEDS)}")
+    return feeds
 
 
 @land.command("berka")
@@ -42,18 +60,17 @@ def synthetic(
     months: Months = 12,
     seed: Seed = 7,
     until: Until = None,
+    feeds: Annotated[str, typer.Option(help="core, all, or names with commas between them.")] = "all",
+    by: Annotated[Period, typer.Option(help="One file a feed and day, or bookings by month.")] = Period.month,
     conf: Conf = CONF,
     target: Target = None,
 ) -> None:
     """A bank of any size made by Spark, with a planted truth beside the landing folder."""
-    _land_synthetic(to, customers=customers, months=months, seed=seed, until=until, conf=conf, target=target)
-
-
-def _land_synthetic(
-    to: Path, *, customers: int, months: int, seed: int, until: date | None, conf: Path, target: str | None
-) -> None:
+    wanted = feeds_of(feeds)
     spark = embedded(settings_of(conf, target), target)
-    landed = land_synthetic(spark, customers=customers, months=months, seed=seed, landing=to, until=until)
+    landed = land_synthetic(
+        spark, customers=customers, months=months, seed=seed, landing=to, until=until, feeds=wanted, by=by.value
+    )
     _print_landed(landed, to)
 
 
@@ -73,7 +90,8 @@ def demo_command(
 ) -> None:
     """Make a synthetic bank, run the whole graph, and show the report."""
     landing, lake = folder / "landing", folder / "lake"
-    _land_synthetic(landing, customers=customers, months=months, seed=seed, until=None, conf=conf, target=target)
+    spark = embedded(settings_of(conf, target), target)
+    _print_landed(land_synthetic(spark, customers=customers, months=months, seed=seed, landing=landing), landing)
     settings = settings_of(conf, target, landing=landing, lake=lake)
     report = execute(settings, target, days=[last_day(months)], select=None, quiet=False)
     if report and console.is_terminal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import reduce
 from typing import Final
 
@@ -66,6 +66,11 @@ class Bank:
     def days(self) -> int:
         """Days from the first to the last booking day, both included."""
         return (self.last_day - self.start).days + 1
+
+    @property
+    def calendar(self) -> list[date]:
+        """The days from the one before the start, which is day -1, to the last."""
+        return [self.start + timedelta(days=day) for day in range(-1, self.days)]
 
     def first_of(self, month: int) -> int:
         """The first day of a month 0.. of the bookings, counted from the start."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, cast
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -96,7 +96,8 @@ def product_table(spark: SparkSession) -> DataFrame:
 def product_columns(product: Product) -> dict[str, Column]:
     """The columns of `product_table` of one product."""
     traits = _traits(product)
-    kinds = {field.name: field.dataType for field in StructType.fromDDL(PRODUCT_SCHEMA)}
+    schema = cast("StructType", StructType.fromDDL(PRODUCT_SCHEMA))
+    kinds = {field.name: field.dataType for field in schema.fields}
     return {name: F.lit(traits[name]).cast(kind) for name, kind in kinds.items()}
 
 

@@ -6,7 +6,6 @@ so the one booked first, and then the one that knows most, is the right one (`sc
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 from pyspark.sql import Column, DataFrame
@@ -18,7 +17,7 @@ from portrait.sources.synthetic.bank import Bank
 from portrait.sources.synthetic.plan import CATEGORIES
 from portrait.sources.synthetic.possessions import OWED
 from portrait.sources.synthetic.spoilt import transaction_record
-from portrait.sources.synthetic.texts import amount_text, looked_up, padded
+from portrait.sources.synthetic.texts import amount_text, instant_text, looked_up, padded
 
 DAY_SECONDS: Final = 86_400
 WHOLE, INCOMPLETE, OTHER_AMOUNT = range(3)  # how a record is delivered
@@ -67,7 +66,6 @@ def booking_lines(records: DataFrame, bank: Bank, file: Column) -> DataFrame:
 def texts(bank: Bank) -> dict[str, Column]:
     """The fields of the feed as they stand in a line."""
     day, code, version = F.col("day"), F.col("code"), F.col("version")
-    days = [bank.start + timedelta(days=offset) for offset in range(-1, bank.days)]
     incomplete, wrong_amount = version == INCOMPLETE, version == OTHER_AMOUNT
     minor = F.abs("signed")
     # digits that were swapped, or a comma that slipped
@@ -77,16 +75,11 @@ def texts(bank: Bank) -> dict[str, Column]:
         return F.when(~incomplete, column)
 
     account = _account(F.col("k"), F.col("account"))
-    month = looked_up([f"-{on:%y%m}-" for on in days], day + 1)
-    minute, rest = F.floor(F.col("second") / 60).cast("int"), F.col("second") % 60
+    month = looked_up([f"-{on:%y%m}-" for on in bank.calendar], day + 1)
     return {
         "transaction_id": F.concat(account, month, codes.code_text(code)),
         "account_id": account,
-        "booked_at": F.concat(
-            looked_up([f"{on} " for on in days], day + 1),
-            looked_up([f"{at // 60:02d}:{at % 60:02d}:" for at in range(1440)], minute),
-            looked_up([f"{at:02d}" for at in range(60)], rest),
-        ),
+        "booked_at": instant_text(bank.calendar, day, F.col("second")),
         "amount": amount_text(amount),
         "direction": F.when(F.col("signed") > 0, "credit").otherwise("debit"),
         "balance_after": F.when(~wrong_amount, amount_text(F.col("balance"))),

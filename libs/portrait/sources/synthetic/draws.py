@@ -1,6 +1,7 @@
 """Randomness that depends on the seed and the keys of a row only: never on partitions, cores or order.
 
-A draw is a hash of the keys, salted with a number that seed and name of the draw stand for. Spark's `rand` is not used: it counts rows inside a partition.
+A draw is a hash of the keys, salted with a number that stands for the seed and the name of the draw. Spark's `rand` is
+not used: it counts rows inside a partition.
 Logarithms and powers are Java's `StrictMath` in Spark, so that the numbers agree on every machine.
 """
 

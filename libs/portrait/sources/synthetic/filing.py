@@ -1,4 +1,4 @@
-"""Which file a record is delivered in: by the day of its arrival, and, in large banks, by the number of the customer."""
+"""Which file a record is delivered in: by the day of its arrival; in large banks also by the number of the customer."""
 
 from __future__ import annotations
 

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from portrait.errors import ConfigurationError
 from portrait.sources.delivery import Staging, delivery
-from portrait.sources.synthetic import catalogue, records
+from portrait.sources.synthetic import campaigns, catalogue, families, lending, lists, records, service
 from portrait.sources.synthetic.bank import DEFAULT_START, Bank, people
 from portrait.sources.synthetic.bookings import bookings
 from portrait.sources.synthetic.deliveries import DAY_SECONDS, booking_lines, delivered
-from portrait.sources.synthetic.filing import By, Filing, booking_files, change_files
+from portrait.sources.synthetic.filing import CUSTOMERS_A_DAY_FILE, By, Filing, booking_files, change_files
 from portrait.sources.synthetic.lines import NO_MARKERS, feed_lines, write_lines, write_rows, write_truth
 from portrait.sources.synthetic.possessions import holdings
-from portrait.sources.synthetic.spoilt import spoilt_rows
+from portrait.sources.synthetic.spoilt import FAULTS, spoilt_rows
+from portrait.sources.synthetic.truth import truths
+
+CORE_FEEDS: Final = (
+    *("regions", "products", "customers", "accounts", "account_parties", "cards", "loans", "standing_orders"),
+    *("holdings", "transactions"),
+)  # what silver has tables for
+ALL_FEEDS: Final = (
+    *CORE_FEEDS,
+    *("channel_events", "instalments", "campaigns", "contacts", "responses", "relations", "branches", "companies"),
+    *("feedback", "transfer_prices", "unit_costs"),
+)
+
+MOMENT: Final = {"channel_events": "at", "feedback": "at", "responses": "at", "contacts": "sent_at"}
 
 
 def land_synthetic(
@@ -31,15 +46,23 @@ def land_synthetic(
     until: date | None = None,
     start: date = DEFAULT_START,
     by: By = "month",
+    feeds: Collection[str] = CORE_FEEDS,
 ) -> dict[str, int]:
-    """Write the feeds of a bank of so many customers and months, and its truth; returns the rows of each feed.
+    """Write feeds of a bank of so many customers and months, and its truth; returns the rows of each feed.
 
     The same arguments give the same bytes, whatever the number of cores or partitions. `until`: only what the bank
     knew at the end of that day. What it knew before `start` stands in `opening.csv`; what came later in one file a
     month for bookings and one for changes, or `by="day"` in one file a feed and day (several for large banks).
-    Truth (`docs/synthetic.md`) goes to `<landing>/../truth`. Raises ConfigurationError for impossible sizes, a start
-    within a month, `until` before the start, or a landing folder that holds another bank.
+    `feeds`: which of ALL_FEEDS; a feed has the same bytes whichever others are landed with it. Truth
+    (`docs/synthetic.md`) goes to `<landing>/../truth`. Raises ConfigurationError for impossible sizes, unknown feeds,
+    a start within a month, `until` before the start, or a landing folder that holds another bank.
     """
+    if unknown := sorted(set(feeds) - set(ALL_FEEDS)):
+        raise ConfigurationError(
+            f"the synthetic bank has no feed {', '.join(map(repr, unknown))}",
+            where="feeds",
+            remedy=f"its feeds are {', '.join(ALL_FEEDS)}",
+        )
     bank = Bank(customers, months, seed, start)
     end = bank.last_day if until is None else min(until, bank.last_day)
     if end < start:
@@ -50,16 +73,37 @@ def land_synthetic(
         planted = _kept(people(spark, bank), staging, "people")
         held = _kept(holdings(planted, bank), staging, "held")
         spoilt = _kept(spoilt_rows(planted, bank, end), staging, "spoilt")
-        rows = _land_lists(staging, bank, end, by)
+        rows = _land_lists(staging, bank, end, by, feeds)
         filing = change_files(bank, end, by)
-        for feed, changes in records.change_records(planted, held, bank).items():
-            known = changes.where(F.col("on") <= F.lit(end))
-            file = filing.file(bank.day_of("on"), F.col("k"))
-            lines = feed_lines(feed, known, file=file, order=_seconds(bank, F.col("changed_at")))
-            rows[feed] = write_lines(staging, feed, lines.unionByName(_bad_lines(spoilt, feed, bank, filing)), filing)
-        rows["transactions"] = _land_bookings(spark, staging, bank, end, by)
-        _land_truth(staging, planted, spoilt, bank, end, by)
+        for feed, changes in _frames(planted, held, bank).items():
+            if feed in feeds:
+                known = changes.where(F.col("day") <= (end - start).days)
+                order = _seconds(bank, F.col(MOMENT.get(feed, "changed_at")).cast("timestamp"))
+                lines = feed_lines(feed, known, file=filing.file(F.col("day"), F.col("k")), order=order)
+                more = lines.unionByName(_bad_lines(spoilt, feed, bank, filing)) if feed in FAULTS else lines
+                with _short_methods(spark):
+                    rows[feed] = write_lines(staging, feed, more, filing)
+        if "transactions" in feeds:
+            rows["transactions"] = _land_bookings(spark, staging, bank, end, by)
+        files = -(-bank.customers // CUSTOMERS_A_DAY_FILE)
+        for name, truth in truths(planted.where(F.col("joined_on") <= F.lit(end)), held, bank).items():
+            write_truth(staging, name, truth.frame, truth.order, files=files)
+        write_truth(staging, "bad_rows", _bad_rows(spoilt, bank, end, by), ("feed", "file", "record"), files=1)
     return rows
+
+
+def _frames(people: DataFrame, held: DataFrame, bank: Bank) -> dict[str, DataFrame]:
+    """What Spark makes of every feed but the bookings: its columns, the day from the start, the customer `k`."""
+    changes = records.change_records(people, held, bank).items()
+    return {
+        **{feed: frame.withColumn("day", bank.day_of("on")) for feed, frame in changes},
+        "channel_events": service.channel_events(people, bank),
+        "instalments": lending.instalments(held, bank),
+        "contacts": campaigns.contacts(people, bank),
+        "responses": campaigns.responses(people, bank),
+        "relations": families.relations(people, held, bank),
+        "feedback": service.feedback(people, bank),
+    }
 
 
 def _kept(frame: DataFrame, staging: Staging, name: str) -> DataFrame:
@@ -79,34 +123,62 @@ def _land_bookings(spark: SparkSession, staging: Staging, bank: Bank, end: date,
     made = bookings(people(spark, bank, block=filing.block if together else None), bank, end)
     known = delivered(made, bank).where(F.col("arrived") <= (end - bank.start).days)
     lines = booking_lines(known, bank, filing.file(F.col("arrived"), F.col("k")))
-    return write_lines(staging, "transactions", lines, filing, together=together)
+    with _short_methods(spark):
+        return write_lines(staging, "transactions", lines, filing, together=together)
 
 
-def _land_truth(staging: Staging, planted: DataFrame, spoilt: DataFrame, bank: Bank, end: date, by: By) -> None:
-    here = planted.where(F.col("joined_on") <= F.lit(end))
-    groups = here.select("customer_id", F.col("group_name").alias("group"), "dormant")
-    write_truth(staging, "groups", groups, ["customer_id"])
+@contextmanager
+def _short_methods(spark: SparkSession) -> Iterator[None]:
+    """Java never compiles a method of more than 8,000 bytes of code, and one that makes a booking is longer.
+
+    Without whole-stage generation Spark splits what an operator computes into short ones: a third of the time.
+    """
+    before = spark.conf.get("spark.sql.codegen.wholeStage")
+    spark.conf.set("spark.sql.codegen.wholeStage", "false")
+    try:
+        yield
+    finally:
+        spark.conf.set("spark.sql.codegen.wholeStage", str(before))
+
+
+def _bad_rows(spoilt: DataFrame, bank: Bank, end: date, by: By) -> DataFrame:
+    """The truth about the planted rows: feed, file, kind of fault, rule that must catch it, the raw record."""
     day, k = bank.day_of("on"), F.col("k")
     booked, changed = booking_files(bank, end, by), change_files(bank, end, by)
     file = F.when(F.col("feed") == "transactions", booked.name_of(day, k)).otherwise(changed.name_of(day, k))
-    bad_rows = spoilt.select("feed", file.alias("file"), "kind", "rule", "record")
-    write_truth(staging, "bad_rows", bad_rows, ["feed", "file", "record"])
+    return spoilt.select("feed", file.alias("file"), "kind", "rule", "record")
 
 
-def _land_lists(staging: Staging, bank: Bank, end: date, by: By) -> dict[str, int]:
-    """Regions and products, which are short lists."""
-    products = catalogue.product_rows(bank.start, end)
+def _land_lists(staging: Staging, bank: Bank, end: date, by: By, feeds: Collection[str]) -> dict[str, int]:
+    """The feeds that are short lists; they are the same for every seed, companies apart."""
+    snapshots = {
+        "regions": catalogue.region_rows(bank.start),
+        "branches": lists.branch_rows(bank.start),
+        "unit_costs": lists.unit_cost_rows(bank.start),
+    }
+    dated = {
+        "products": ("changed_at", catalogue.product_rows(bank.start, end)),
+        "companies": ("changed_at", lists.company_rows(bank)),
+        "campaigns": ("changed_at", campaigns.campaign_rows(bank, end)),
+        "transfer_prices": ("priced_on", lists.transfer_price_rows(bank, end)),
+    }
     return {
-        "regions": write_rows(staging, "regions", catalogue.region_rows(bank.start), "opening"),
-        "products": _land_changes(staging, "products", products, bank, end, by),
+        **{feed: write_rows(staging, feed, rows, "opening") for feed, rows in snapshots.items() if feed in feeds},
+        **{
+            feed: _land_dated(staging, feed, rows, column, bank, end, by)
+            for feed, (column, rows) in dated.items()
+            if feed in feeds
+        },
     }
 
 
-def _land_changes(staging: Staging, feed: str, rows: Sequence[dict[str, object]], bank: Bank, end: date, by: By) -> int:
-    """A short list of change records, in the files of their days."""
+def _land_dated(
+    staging: Staging, feed: str, rows: Sequence[dict[str, object]], column: str, bank: Bank, end: date, by: By
+) -> int:
+    """A short list of records, in the files of their days."""
     files: dict[str, list[dict[str, object]]] = {}
     for row in rows:
-        day = str(row["changed_at"])[:10]
+        day = str(row[column])[:10]
         name = "opening" if day < str(bank.start) else day if by == "day" else f"changes_to_{end}"
         files.setdefault(name, []).append(row)
     return sum(write_rows(staging, feed, listed, name) for name, listed in files.items())

@@ -80,9 +80,9 @@ def write_rows(staging: Staging, feed: str, rows: Iterable[Mapping[str, object]]
     return len(listed)
 
 
-def write_truth(staging: Staging, name: str, frame: DataFrame, order: Sequence[str]) -> None:
-    """Write a frame as one Parquet file `truth/<name>/part-0.parquet`."""
+def write_truth(staging: Staging, name: str, frame: DataFrame, order: Sequence[str], *, files: int) -> None:
+    """Write a frame as Parquet files `truth/<name>/part-0.parquet` ..: rows by the hash of the first column, sorted."""
     work = staging.work(f"truth-{name}")
-    frame.repartition(1).sortWithinPartitions(*order).write.options(**NO_MARKERS).parquet(str(work))
-    (part,) = work.glob("part-*")
-    part.replace(staging.truth(f"{name}/part-0.parquet"))
+    frame.repartition(files, order[0]).sortWithinPartitions(*order).write.options(**NO_MARKERS).parquet(str(work))
+    for number, part in enumerate(sorted(work.glob("part-*"))):
+        part.replace(staging.truth(f"{name}/part-{number}.parquet"))

@@ -85,6 +85,11 @@ def customers(people: DataFrame, bank: Bank) -> DataFrame:
     )
 
 
+def agrees_to_marketing(draws: Draws) -> Column:
+    """Whether the customer consents to marketing; who does not may have refused or never been asked."""
+    return draws.uniform("consent", "k") < 0.75
+
+
 def _declared(draws: Draws) -> dict[str, Column]:
     """What customers say of themselves on the day `on`: it leans on the group, and says little for certain."""
     any_job = draws.choice({"employee": 5, "worker": 3, "self_employed": 2, "none": 1}, "any_job", "k")
@@ -251,7 +256,7 @@ def _opened_and_closed(rows: DataFrame) -> DataFrame:
 
 
 def _records(feed: str, rows: DataFrame, values: dict[str, Column]) -> DataFrame:
-    """The day `on`, the customer `k`, and the feed's columns: from `values`, else the row's of that name, else empty."""
+    """`on`, `k`, and the feed's columns: from `values`, else the row's column of that name, else empty."""
     present = {
         **{name: F.col(name) for name in rows.columns},
         "changed_at": F.col("on").cast("timestamp"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -22,3 +23,13 @@ def amount_text(minor: Column) -> Column:
 def looked_up(values: Sequence[str | int | float | None], index: Column) -> Column:
     """The value at a place 0.. of a short list; null where the place is null."""
     return F.element_at(F.array(*map(F.lit, values)), index + 1)
+
+
+def instant_text(days: Sequence[date], day: Column, second: Column) -> Column:
+    """A second of a day as `2025-01-31 09:15:00`; `days` begin with the day before the first, which is day -1."""
+    minute, rest = F.floor(second / 60).cast("int"), second % 60
+    return F.concat(
+        looked_up([f"{on} " for on in days], day + 1),
+        looked_up([f"{at // 60:02d}:{at % 60:02d}:" for at in range(1440)], minute),
+        looked_up([f"{at:02d}" for at in range(60)], rest),
+    )

@@ -1,0 +1,138 @@
+"""Relations: spouses, parents and children among the customers, guarantors, employers, and who owns which company."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import reduce
+from typing import Final
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from portrait.sources.synthetic.bank import EMPLOYERS, Bank
+from portrait.sources.synthetic.lists import parent_of
+
+# Relatives are neighbours by number: spouse, child, guarantor of k.
+SPOUSE_STEP, CHILD_STEP, GUARANTOR_STEP = 1, 3, 5
+SPOUSES_APART: Final = 15  # years at most
+CHILD_YEARS: Final = (20, 40)  # years between parent and child
+GUARANTEED_SHARE: Final = 0.05  # of the holders of a loan
+OWNERS: Final = (0.45, 0.25)  # what the first and the second person own of a company
+OWNED_SHARE: Final = 0.5  # companies with each of these owners among the customers
+
+
+def relations(people: DataFrame, held: DataFrame, bank: Bank) -> DataFrame:
+    """One record a relation, and one more when an employment ends with retirement (`valid_to`).
+
+    Known from the day on which both sides are: relations between customers since the later one joined.
+    """
+    parts = [
+        _spouses(people, bank),
+        _children(people, bank),
+        _guarantors(people, held, bank),
+        _employments(people),
+        _owners(people, bank),
+        _subsidiaries(people, bank),
+    ]
+    rows = reduce(DataFrame.unionByName, parts)
+    return rows.select(
+        *(bank.day_of("on").alias("day"), "k", "from_id", "to_id", "kind", "valid_from", "op"),
+        F.col("on").cast("timestamp").alias("changed_at"),
+        *("valid_to", "share"),
+    )
+
+
+def _relation(
+    rows: DataFrame, source: str, target: str, kind: str, since: Column, on: Column, share: Column | None = None
+) -> DataFrame:
+    return rows.select(
+        "k",
+        F.col(source).alias("from_id"),
+        F.col(target).alias("to_id"),
+        F.lit(kind).alias("kind"),
+        since.alias("valid_from"),
+        F.lit("I").alias("op"),
+        on.alias("on"),
+        F.lit(None).cast("date").alias("valid_to"),
+        (F.lit(None) if share is None else share).cast("decimal(9,6)").alias("share"),
+    )
+
+
+def _pairs(people: DataFrame, step: int) -> DataFrame:
+    """Customers with the one `step` further on: `other_*`, and `on`, the day from which the bank knows both."""
+    other = people.select(
+        (F.col("k") - step).alias("k"),
+        F.col("customer_id").alias("other_id"),
+        F.col("age").alias("other_age"),
+        F.col("family").alias("other_family"),
+        F.col("birth_date").alias("other_birth"),
+        F.col("joined_on").alias("other_joined"),
+        F.col("left_on").alias("other_left"),
+    )
+    both = people.join(other, on="k", how="inner").withColumn("on", F.greatest("joined_on", "other_joined"))
+    left = F.least("left_on", "other_left")  # `least` skips null
+    return both.where(left.isNull() | (F.col("on") < left))
+
+
+def _spouses(people: DataFrame, bank: Bank) -> DataFrame:
+    """The married with an odd number and their neighbour, where that one is married and not too much older."""
+    apart = F.abs(F.col("age") - F.col("other_age"))
+    couples = _pairs(people.where((F.col("k") % 2 == 1) & F.col("family")), SPOUSE_STEP).where(
+        F.col("other_family") & (apart <= SPOUSES_APART)
+    )
+    years = F.greatest(F.least("age", "other_age") - 20, F.lit(1))
+    since = F.date_sub(F.lit(bank.start), 30 + bank.draws.whole(years * 300, "wedding", "k"))
+    return _relation(couples, "customer_id", "other_id", "spouse", since, F.col("on"))
+
+
+def _children(people: DataFrame, bank: Bank) -> DataFrame:
+    apart = F.col("age") - F.col("other_age")
+    parents = _pairs(people.where(bank.draws.happens(0.4, "parent", "k")), CHILD_STEP)
+    fitting = parents.where(apart.between(*CHILD_YEARS))
+    return _relation(fitting, "customer_id", "other_id", "parent", F.col("other_birth"), F.col("on"))
+
+
+def _guarantors(people: DataFrame, held: DataFrame, bank: Bank) -> DataFrame:
+    """The neighbour answers for the consumer loans of some."""
+    owing = held.where("product_id = 'consumer_loan'").select("k", F.col("opened_on").alias("owes_from"))
+    some = owing.where(bank.draws.happens(GUARANTEED_SHARE, "guaranteed", "k"))
+    pairs = _pairs(people, GUARANTOR_STEP).join(some, on="k", how="inner")
+    known = pairs.withColumn("since", F.greatest("on", "owes_from"))
+    left = F.least("left_on", "other_left")
+    still = known.where(left.isNull() | (F.col("since") < left))
+    return _relation(still, "other_id", "customer_id", "guarantor", F.col("since"), F.col("since"))
+
+
+def _employments(people: DataFrame) -> DataFrame:
+    """Who is paid a salary works for their employer, until they retire."""
+    employed = people.where(F.col("salaried") & (F.col("group_name") != "retired"))
+    joined = F.col("joined_on")
+    made = _relation(employed, "employer_id", "customer_id", "employer", joined, joined)
+    retired = employed.where(F.col("retired_on").isNotNull())
+    ended = _relation(retired, "employer_id", "customer_id", "employer", joined, F.col("retired_on"))
+    return made.unionByName(ended.withColumns({"op": F.lit("U"), "valid_to": F.col("on")}))
+
+
+def _subsidiaries(people: DataFrame, bank: Bank) -> DataFrame:
+    """Companies that another company owns wholly; known before the first day."""
+    rows = [(number, parent_of(number), f"E{number:04d}") for number in range(EMPLOYERS) if parent_of(number)]
+    listed = people.sparkSession.createDataFrame(rows, "number int, parent_id string, company_id string")
+    since = F.lit(bank.start - timedelta(days=31))
+    companies = listed.withColumn("k", F.lit(1).cast("bigint"))
+    return _relation(companies, "parent_id", "company_id", "subsidiary", since, since, F.lit(1.0))
+
+
+def _owners(people: DataFrame, bank: Bank) -> DataFrame:
+    """Half of the companies have a first owner among the customers, half of them a second one."""
+    companies = people.sparkSession.range(EMPLOYERS).select(F.col("id").alias("number"))
+    parts = []
+    for place, share in enumerate(OWNERS):
+        owned = companies.where(bank.draws.happens(OWNED_SHARE, f"owned {place}", "number"))
+        # the two owners come from the two halves of the customers: nobody owns a company twice
+        half = max(bank.customers // len(OWNERS), 1)
+        who = 1 + place * half + bank.draws.whole(half, f"owner {place}", "number")
+        keyed = owned.select(who.cast("bigint").alias("k"), F.format_string("E%04d", "number").alias("company_id"))
+        owners = people.join(F.broadcast(keyed), on="k", how="inner")
+        since = F.col("joined_on")
+        parts.append(_relation(owners, "customer_id", "company_id", "shareholder", since, since, F.lit(share)))
+    return reduce(DataFrame.unionByName, parts)
