@@ -30,7 +30,7 @@ class Landed:
         return self.landing.parent / "truth"
 
     def ask(self, question: str) -> list[tuple]:
-        """The answer of DuckDB; `{feed}` stands for the sound records of a feed, as text, `{groups}` for the truth.
+        """The answer of DuckDB; `{feed}` stands for its sound records, as text, `{groups}` for a table of the truth.
 
         Of several deliveries of one booking `{transactions}` has the one that counts, `{deliveries}` has all.
         """
@@ -38,8 +38,8 @@ class Landed:
         if "transactions" in tables:
             tables["deliveries"] = tables["transactions"]
             tables["transactions"] = f"(select * from {tables['deliveries']} {COUNTS})"
-        tables["groups"] = f"read_parquet('{self.truth}/groups/*.parquet')"
-        tables["bad_rows"] = f"read_parquet('{self.truth}/bad_rows/*.parquet')"
+        for folder in self.truth.iterdir():
+            tables[folder.name] = f"read_parquet('{folder}/*.parquet')"
         return duckdb.sql(question.format(**tables)).fetchall()
 
     def _sound(self, feed: str) -> str:

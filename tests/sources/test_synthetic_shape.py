@@ -1,0 +1,67 @@
+"""The calendar and the shape of the bookings, against the calendar of 2025 and hand arithmetic."""
+
+from __future__ import annotations
+
+import pytest
+from tests.sources.landed import Landed
+
+WEEKEND = "isodow(booked_at[:10]::date) in (6, 7)"
+
+
+def test_pensions_come_on_the_eighth_or_the_friday_before(bank: Landed):
+    # 8 February and 8 March 2025 are Saturdays
+    days = bank.ask("select distinct booked_at[:10] from {transactions} where type = 'pension' order by 1")
+    assert [day for (day,) in days] == ["2025-01-08", "2025-02-07", "2025-03-07"]
+
+
+def test_salaries_come_in_the_last_week_and_never_at_weekends(bank: Landed):
+    assert bank.ask(f"""
+        select count(*) > 100, count(*) filter ({WEEKEND}), min(last_day(booked_at[:10]::date) - booked_at[:10]::date),
+            max(last_day(booked_at[:10]::date) - booked_at[:10]::date) from {{transactions}} where type = 'salary'
+    """) == [(True, 0, 4, 8)]
+
+
+def test_debits_of_a_fixed_day_come_after_the_weekend(bank: Landed):
+    # the third: Friday 3 January, Monday 3 February, Monday 3 March; the twelfth: Sunday, Wednesday, Wednesday
+    for note, category, days in (
+        ("Rent, heating, water", "household", ["2025-01-03", "2025-02-03", "2025-03-03"]),
+        (None, "utilities", ["2025-01-13", "2025-02-12", "2025-03-12"]),
+    ):
+        where = f"category = '{category}' and type in ('transfer_out', 'direct_debit')"
+        found = bank.ask(f"select distinct booked_at[:10], note from {{transactions}} where {where} order by 1")
+        assert found == [(day, note) for day in days]
+
+
+def test_branches_and_markets_are_closed_at_weekends(bank: Landed):
+    own = "regexp_matches(transaction_id, '-E[0-9]{{3}}$')"
+    closed = f"(channel = 'branch' or type like 'investment%') and {own}"
+    assert bank.ask(f"select count(*) > 100, count(*) filter ({WEEKEND}) from {{transactions}} where {closed}") == [
+        (True, 0)
+    ]
+
+
+def test_people_shop_more_on_fridays_than_on_sundays(bank: Landed):
+    # a day keeps a payment with probability w, or gets one of those sent away: (w + 1 - mean w) / 7, mean w = 5.5 / 7
+    kept = {1: 0.75, 2: 0.70, 3: 0.75, 4: 0.85, 5: 1.0, 6: 1.0, 7: 0.45}
+    expected = {day: (w + 1 - 5.5 / 7) / 7 for day, w in kept.items()}
+    # of the 90 days 12 are Tuesdays, and 13 each other day of the week
+    counts = dict(
+        bank.ask("""
+            select isodow(booked_at[:10]::date), count(*)::double from {transactions}
+            where type = 'card_payment' group by 1
+        """)
+    )
+    a_day = {day: count / (12 if day == 2 else 13) for day, count in counts.items()}
+    shares = {day: number / sum(a_day.values()) for day, number in a_day.items()}
+    assert shares == pytest.approx(expected, abs=4 * (0.14 * 0.86 / sum(counts.values())) ** 0.5)
+
+
+def test_a_few_payments_are_many_times_the_usual(bank: Landed):
+    # log-logistic, shape 0.31: the 99.9 % quantile is 999 ** 0.31 = 8.5 medians; a lognormal of its width has 5.6
+    ((ratio,),) = bank.ask("""
+        select quantile_cont(amount::double / typical, 0.999) from (
+            select *, median(amount::double) over (partition by account_id, category) as typical,
+                count(*) over (partition by account_id, category) as times
+            from {transactions} where type = 'card_payment') where times >= 5
+    """)
+    assert ratio > 5.6
