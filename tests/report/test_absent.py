@@ -36,3 +36,8 @@ def test_tables_that_need_the_feed_are_left_out_and_those_that_can_do_without_ar
 
 def test_nothing_is_left_out_when_every_feed_is_there() -> None:
     assert left_out(CATALOGUE, present={"customers", "loans"}) == []
+
+
+def test_a_feed_that_nobody_reads_is_not_missed() -> None:
+    unread = {item.id: item for item in (contract("raw.gossip"), contract("bronze.gossip", reads=["raw.gossip"]))}
+    assert left_out(Catalogue({**CATALOGUE.contracts, **unread}), present={"customers", "loans"}) == []

@@ -13,4 +13,4 @@ from portrait.sources.synthetic import ALL_FEEDS
 @pytest.fixture(scope="session")
 def bank(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Landed:
     landing = tmp_path_factory.mktemp("bank") / "landing"
-    return Landed(landing, land_synthetic(spark, landing=landing, feeds=ALL_FEEDS, **SIZE))
+    return Landed(landing, land_synthetic(spark, landing=landing, feeds=ALL_FEEDS, tier_path=True, **SIZE))

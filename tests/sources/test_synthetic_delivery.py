@@ -92,7 +92,8 @@ def test_the_record_that_comes_last_is_the_one_that_silver_keeps(spark: SparkSes
         f"""select {columns}, arrived, count(*) over (partition by transaction_id) as times from {{rows}}
             qualify times > 1 order by transaction_id, arrived""",
     )
-    twice = spark.createDataFrame(rows, [*BOOKING_COLUMNS, "arrived", "times"])
+    names = ", ".join(f"{name} string" for name in (*BOOKING_COLUMNS, "arrived"))
+    twice = spark.createDataFrame(rows, f"{names}, times long")
     typed = twice.withColumns(
         {
             "booked_at": F.to_timestamp("booked_at"),

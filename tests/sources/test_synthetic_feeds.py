@@ -54,7 +54,7 @@ def test_an_instalment_paid_in_full_is_a_booking_and_the_other_way_round(bank: L
     assert bank.ask("""
         with paid as (select 'A' || loan_id[2:10] || '01' as account_id, paid_on as day, amount_paid as amount
             from {instalments} where amount_paid = amount_due),
-        booked as (select account_id, booked_at[:10] as day, amount from {transactions} where type = 'loan_payment')
+        booked as (select account_id, booked_"at"[:10] as day, amount from {transactions} where type = 'loan_payment')
         select (select count(*) from (from paid except all from booked)),
             (select count(*) from (from booked except all from paid)), (select count(*) > 100 from paid)
     """) == [(0, 0, True)]
@@ -82,8 +82,8 @@ def test_only_queues_have_waiting_seconds(bank: Landed):
 def test_waiting_is_longer_on_mondays_and_when_pensions_come(bank: Landed):
     # 420 seconds in a branch and 1.8 times that when it is crowded; sigma 0.8 is a deviation of 0.95 means
     rows = bank.ask("""
-        select isodow(at[:10]::date) = 1 or at[9:10]::int between 7 and 10 as crowded, avg(seconds_waited::int + 0.5),
-            count(*) from {channel_events} where channel = 'branch' group by 1
+        select isodow("at"[:10]::date) = 1 or "at"[9:10]::int between 7 and 10 as crowded,
+            avg(seconds_waited::int + 0.5), count(*) from {channel_events} where channel = 'branch' group by 1
     """)
     for crowded, mean, number in rows:
         expected = 420 * 1.8 if crowded else 420
@@ -103,7 +103,7 @@ def test_who_waits_long_gives_up(bank: Landed):
 
 def test_nobody_comes_before_joining_or_after_leaving(bank: Landed):
     assert bank.ask("""
-        select count(*) filter (at[:10] < opened), count(*) filter (at[:10] > closed) from {channel_events} join
+        select count(*) filter ("at"[:10] < opened), count(*) filter ("at"[:10] > closed) from {channel_events} join
             (select account_id[2:10] as number, min(opened_on) as opened, max(closed_on) as closed
             from {accounts} group by 1) on number = customer_id[2:]
     """) == [(0, 0)]

@@ -40,7 +40,7 @@ def test_the_files(bank: Landed):
 
 def test_truth_stands_beside_the_landing_folder(bank: Landed):
     assert {path.name for path in bank.truth.iterdir()} == {
-        *("bad_rows", "churn", "fraud_rings", "groups", "life_events", "propensity", "uplift"),
+        *("bad_rows", "churn", "fraud_rings", "groups", "life_events", "propensity", "tiers", "uplift"),
     }
 
 

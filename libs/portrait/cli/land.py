@@ -61,6 +61,7 @@ def synthetic(
     seed: Seed = 7,
     until: Until = None,
     feeds: Annotated[str, typer.Option(help="core, all, or names with commas between them.")] = "all",
+    tiers: Annotated[bool, typer.Option(help="Also the planted tiers by month: takes longer.")] = False,
     by: Annotated[Period, typer.Option(help="One file a feed and day, or bookings by month.")] = Period.month,
     conf: Conf = CONF,
     target: Target = None,
@@ -69,7 +70,15 @@ def synthetic(
     wanted = feeds_of(feeds)
     spark = embedded(settings_of(conf, target), target)
     landed = land_synthetic(
-        spark, customers=customers, months=months, seed=seed, landing=to, until=until, feeds=wanted, by=by.value
+        spark,
+        customers=customers,
+        months=months,
+        seed=seed,
+        landing=to,
+        until=until,
+        feeds=wanted,
+        by=by.value,
+        tier_path=tiers,
     )
     _print_landed(landed, to)
 

@@ -17,8 +17,12 @@ class LeftOut:
 
 
 def left_out(catalogue: Catalogue, *, present: set[str]) -> list[LeftOut]:
-    """One entry an absent feed, in order of name; `present` are the feeds that were ever taken in."""
-    return [_of(catalogue, feed) for feed in sorted(set(catalogue.feeds) - present)]
+    """One entry an absent feed, in order of name; `present` are the feeds that were ever taken in.
+
+    A feed that no table needs or uses beyond bronze is missed by nobody, and has no entry.
+    """
+    entries = [_of(catalogue, feed) for feed in sorted(set(catalogue.feeds) - present)]
+    return [entry for entry in entries if entry.tables or entry.poorer]
 
 
 def _of(catalogue: Catalogue, feed: str) -> LeftOut:

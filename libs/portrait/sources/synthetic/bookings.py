@@ -34,9 +34,19 @@ def bookings(people: DataFrame, bank: Bank, until: date) -> DataFrame:
     The balance of an account is the running sum of its bookings by (day, second, code). The money with which an
     account enters is booked the day before the first day; an account that closes pays out what is left.
     """
+    return _balanced(_movements(people, bank, until))
+
+
+def movements(people: DataFrame, bank: Bank) -> DataFrame:
+    """One row a booking of the whole period, closings apart: k, day counted from the start, `signed` cents."""
+    every = _movements(people, bank, bank.last_day)
+    return every.where(F.col("signed").isNotNull()).select("k", "day", "signed")
+
+
+def _movements(people: DataFrame, bank: Bank, until: date) -> DataFrame:
     slots = _slots(_months(_persons(people, bank), bank, until), bank)
     known = F.col("day") <= (until - bank.start).days
-    return _balanced(_lived(_placed(with_events(slots, bank), bank)).where(known))
+    return _lived(_placed(with_events(slots, bank), bank)).where(known)
 
 
 def _persons(people: DataFrame, bank: Bank) -> DataFrame:

@@ -58,8 +58,8 @@ def _relation(
     )
 
 
-def _pairs(people: DataFrame, step: int) -> DataFrame:
-    """Customers with the one `step` further on: `other_*`, and `on`, the day from which the bank knows both."""
+def _pairs(people: DataFrame, step: int, *, some: Column | None = None) -> DataFrame:
+    """Customers, or some, with the one `step` further on: `other_*`, and `on`, from when the bank knows both."""
     other = people.select(
         (F.col("k") - step).alias("k"),
         F.col("customer_id").alias("other_id"),
@@ -69,7 +69,8 @@ def _pairs(people: DataFrame, step: int) -> DataFrame:
         F.col("joined_on").alias("other_joined"),
         F.col("left_on").alias("other_left"),
     )
-    both = people.join(other, on="k", how="inner").withColumn("on", F.greatest("joined_on", "other_joined"))
+    first = people if some is None else people.where(some)
+    both = first.join(other, on="k", how="inner").withColumn("on", F.greatest("joined_on", "other_joined"))
     left = F.least("left_on", "other_left")  # `least` skips null
     return both.where(left.isNull() | (F.col("on") < left))
 
@@ -77,7 +78,7 @@ def _pairs(people: DataFrame, step: int) -> DataFrame:
 def _spouses(people: DataFrame, bank: Bank) -> DataFrame:
     """The married with an odd number and their neighbour, where that one is married and not too much older."""
     apart = F.abs(F.col("age") - F.col("other_age"))
-    couples = _pairs(people.where((F.col("k") % 2 == 1) & F.col("family")), SPOUSE_STEP).where(
+    couples = _pairs(people, SPOUSE_STEP, some=(F.col("k") % 2 == 1) & F.col("family")).where(
         F.col("other_family") & (apart <= SPOUSES_APART)
     )
     years = F.greatest(F.least("age", "other_age") - 20, F.lit(1))
@@ -87,7 +88,7 @@ def _spouses(people: DataFrame, bank: Bank) -> DataFrame:
 
 def _children(people: DataFrame, bank: Bank) -> DataFrame:
     apart = F.col("age") - F.col("other_age")
-    parents = _pairs(people.where(bank.draws.happens(0.4, "parent", "k")), CHILD_STEP)
+    parents = _pairs(people, CHILD_STEP, some=bank.draws.happens(0.4, "parent", "k"))
     fitting = parents.where(apart.between(*CHILD_YEARS))
     return _relation(fitting, "customer_id", "other_id", "parent", F.col("other_birth"), F.col("on"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -15,13 +16,20 @@ from portrait.errors import ConfigurationError
 from portrait.sources.delivery import Staging, delivery
 from portrait.sources.synthetic import campaigns, catalogue, families, lending, lists, records, service
 from portrait.sources.synthetic.bank import DEFAULT_START, Bank, people
-from portrait.sources.synthetic.bookings import bookings
+from portrait.sources.synthetic.bookings import bookings, movements
 from portrait.sources.synthetic.deliveries import DAY_SECONDS, booking_lines, delivered
-from portrait.sources.synthetic.filing import CUSTOMERS_A_DAY_FILE, By, Filing, booking_files, change_files
+from portrait.sources.synthetic.filing import (
+    CUSTOMERS_A_DAY_FILE,
+    CUSTOMERS_A_FILE,
+    By,
+    Filing,
+    booking_files,
+    change_files,
+)
 from portrait.sources.synthetic.lines import NO_MARKERS, feed_lines, write_lines, write_rows, write_truth
 from portrait.sources.synthetic.possessions import holdings
 from portrait.sources.synthetic.spoilt import FAULTS, spoilt_rows
-from portrait.sources.synthetic.truth import truths
+from portrait.sources.synthetic.truth import tiers, truths
 
 CORE_FEEDS: Final = (
     *("regions", "products", "customers", "accounts", "account_parties", "cards", "loans", "standing_orders"),
@@ -47,6 +55,7 @@ def land_synthetic(
     start: date = DEFAULT_START,
     by: By = "month",
     feeds: Collection[str] = CORE_FEEDS,
+    tier_path: bool = False,
 ) -> dict[str, int]:
     """Write feeds of a bank of so many customers and months, and its truth; returns the rows of each feed.
 
@@ -54,7 +63,8 @@ def land_synthetic(
     knew at the end of that day. What it knew before `start` stands in `opening.csv`; what came later in one file a
     month for bookings and one for changes, or `by="day"` in one file a feed and day (several for large banks).
     `feeds`: which of ALL_FEEDS; a feed has the same bytes whichever others are landed with it. Truth
-    (`docs/synthetic.md`) goes to `<landing>/../truth`. Raises ConfigurationError for impossible sizes, unknown feeds,
+    (`docs/synthetic.md`) goes to `<landing>/../truth`; with `tier_path`, for which the bookings are made once more, the
+    tier of every customer and month too. Raises ConfigurationError for impossible sizes, unknown feeds,
     a start within a month, `until` before the start, or a landing folder that holds another bank.
     """
     if unknown := sorted(set(feeds) - set(ALL_FEEDS)):
@@ -70,26 +80,54 @@ def land_synthetic(
             "nothing is known before the bank starts", where=f"until {until}", remedy=f"from {start} on"
         )
     with delivery(landing) as staging:
+        job = _Job(spark, staging, bank, end, by, frozenset(feeds))
         planted = _kept(people(spark, bank), staging, "people")
         held = _kept(holdings(planted, bank), staging, "held")
         spoilt = _kept(spoilt_rows(planted, bank, end), staging, "spoilt")
-        rows = _land_lists(staging, bank, end, by, feeds)
-        filing = change_files(bank, end, by)
-        for feed, changes in _frames(planted, held, bank).items():
-            if feed in feeds:
-                known = changes.where(F.col("day") <= (end - start).days)
-                order = _seconds(bank, F.col(MOMENT.get(feed, "changed_at")).cast("timestamp"))
-                lines = feed_lines(feed, known, file=filing.file(F.col("day"), F.col("k")), order=order)
-                more = lines.unionByName(_bad_lines(spoilt, feed, bank, filing)) if feed in FAULTS else lines
-                with _short_methods(spark):
-                    rows[feed] = write_lines(staging, feed, more, filing)
-        if "transactions" in feeds:
-            rows["transactions"] = _land_bookings(spark, staging, bank, end, by)
-        files = -(-bank.customers // CUSTOMERS_A_DAY_FILE)
-        for name, truth in truths(planted.where(F.col("joined_on") <= F.lit(end)), held, bank).items():
-            write_truth(staging, name, truth.frame, truth.order, files=files)
-        write_truth(staging, "bad_rows", _bad_rows(spoilt, bank, end, by), ("feed", "file", "record"), files=1)
+        rows = {**_land_lists(job), **_land_frames(job, planted, held, spoilt)}
+        if "transactions" in job.feeds:
+            rows["transactions"] = _land_bookings(job)
+        _land_truth(job, planted, held, spoilt, tier_path)
     return rows
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What one call lands, up to the end of which day, and where."""
+
+    spark: SparkSession
+    staging: Staging
+    bank: Bank
+    end: date
+    by: By
+    feeds: frozenset[str]
+
+
+def _land_frames(job: _Job, planted: DataFrame, held: DataFrame, spoilt: DataFrame) -> dict[str, int]:
+    """The feeds that grow with the customers, but the bookings."""
+    bank, filing, rows = job.bank, change_files(job.bank, job.end, job.by), {}
+    for feed, changes in _frames(planted, held, bank).items():
+        if feed in job.feeds:
+            known = changes.where(F.col("day") <= (job.end - bank.start).days)
+            order = _seconds(bank, F.col(MOMENT.get(feed, "changed_at")).cast("timestamp"))
+            lines = feed_lines(feed, known, file=filing.file(F.col("day"), F.col("k")), order=order)
+            more = lines.unionByName(_bad_lines(spoilt, feed, bank, filing)) if feed in FAULTS else lines
+            with _short_methods(job.spark):
+                rows[feed] = write_lines(job.staging, feed, more, filing)
+    return rows
+
+
+def _land_truth(job: _Job, planted: DataFrame, held: DataFrame, spoilt: DataFrame, tier_path: bool) -> None:
+    bank, staging = job.bank, job.staging
+    files = -(-bank.customers // CUSTOMERS_A_DAY_FILE)
+    here = planted.where(F.col("joined_on") <= F.lit(job.end))
+    for name, truth in truths(here, held, bank).items():
+        write_truth(staging, name, truth.frame, truth.order, files=files)
+    if tier_path:
+        paths = tiers(here, held, movements(people(job.spark, bank, block=CUSTOMERS_A_FILE), bank), bank)
+        with _short_methods(job.spark):
+            write_truth(staging, "tiers", paths, ("customer_id", "month"), files=files)
+    write_truth(staging, "bad_rows", _bad_rows(job, spoilt), ("feed", "file", "record"), files=1)
 
 
 def _frames(people: DataFrame, held: DataFrame, bank: Bank) -> dict[str, DataFrame]:
@@ -113,18 +151,19 @@ def _kept(frame: DataFrame, staging: Staging, name: str) -> DataFrame:
     return frame.sparkSession.read.parquet(path)
 
 
-def _land_bookings(spark: SparkSession, staging: Staging, bank: Bank, end: date, by: By) -> int:
+def _land_bookings(job: _Job) -> int:
     """The bookings of a block of customers are made, sorted and written by one task: nothing is shuffled.
 
     Small banks, and files of a day, have fewer files than cores or smaller ones than tasks: there lines are shuffled.
     """
-    filing = booking_files(bank, end, by)
-    together = filing.block is not None and by == "month"
-    made = bookings(people(spark, bank, block=filing.block if together else None), bank, end)
+    bank, end = job.bank, job.end
+    filing = booking_files(bank, end, job.by)
+    together = filing.block is not None and job.by == "month"
+    made = bookings(people(job.spark, bank, block=filing.block if together else None), bank, end)
     known = delivered(made, bank).where(F.col("arrived") <= (end - bank.start).days)
     lines = booking_lines(known, bank, filing.file(F.col("arrived"), F.col("k")))
-    with _short_methods(spark):
-        return write_lines(staging, "transactions", lines, filing, together=together)
+    with _short_methods(job.spark):
+        return write_lines(job.staging, "transactions", lines, filing, together=together)
 
 
 @contextmanager
@@ -141,16 +180,17 @@ def _short_methods(spark: SparkSession) -> Iterator[None]:
         spark.conf.set("spark.sql.codegen.wholeStage", str(before))
 
 
-def _bad_rows(spoilt: DataFrame, bank: Bank, end: date, by: By) -> DataFrame:
+def _bad_rows(job: _Job, spoilt: DataFrame) -> DataFrame:
     """The truth about the planted rows: feed, file, kind of fault, rule that must catch it, the raw record."""
-    day, k = bank.day_of("on"), F.col("k")
-    booked, changed = booking_files(bank, end, by), change_files(bank, end, by)
+    day, k = job.bank.day_of("on"), F.col("k")
+    booked, changed = (files(job.bank, job.end, job.by) for files in (booking_files, change_files))
     file = F.when(F.col("feed") == "transactions", booked.name_of(day, k)).otherwise(changed.name_of(day, k))
     return spoilt.select("feed", file.alias("file"), "kind", "rule", "record")
 
 
-def _land_lists(staging: Staging, bank: Bank, end: date, by: By, feeds: Collection[str]) -> dict[str, int]:
+def _land_lists(job: _Job) -> dict[str, int]:
     """The feeds that are short lists; they are the same for every seed, companies apart."""
+    bank, end = job.bank, job.end
     snapshots = {
         "regions": catalogue.region_rows(bank.start),
         "branches": lists.branch_rows(bank.start),
@@ -162,26 +202,22 @@ def _land_lists(staging: Staging, bank: Bank, end: date, by: By, feeds: Collecti
         "campaigns": ("changed_at", campaigns.campaign_rows(bank, end)),
         "transfer_prices": ("priced_on", lists.transfer_price_rows(bank, end)),
     }
-    return {
-        **{feed: write_rows(staging, feed, rows, "opening") for feed, rows in snapshots.items() if feed in feeds},
-        **{
-            feed: _land_dated(staging, feed, rows, column, bank, end, by)
-            for feed, (column, rows) in dated.items()
-            if feed in feeds
-        },
+    opened = {
+        feed: write_rows(job.staging, feed, rows, "opening") for feed, rows in snapshots.items() if feed in job.feeds
+    }
+    return opened | {
+        feed: _land_dated(job, feed, rows, column) for feed, (column, rows) in dated.items() if feed in job.feeds
     }
 
 
-def _land_dated(
-    staging: Staging, feed: str, rows: Sequence[dict[str, object]], column: str, bank: Bank, end: date, by: By
-) -> int:
+def _land_dated(job: _Job, feed: str, rows: Sequence[dict[str, object]], column: str) -> int:
     """A short list of records, in the files of their days."""
     files: dict[str, list[dict[str, object]]] = {}
     for row in rows:
         day = str(row[column])[:10]
-        name = "opening" if day < str(bank.start) else day if by == "day" else f"changes_to_{end}"
-        files.setdefault(name, []).append(row)
-    return sum(write_rows(staging, feed, listed, name) for name, listed in files.items())
+        later = day if job.by == "day" else f"changes_to_{job.end}"
+        files.setdefault("opening" if day < str(job.bank.start) else later, []).append(row)
+    return sum(write_rows(job.staging, feed, listed, name) for name, listed in files.items())
 
 
 def _seconds(bank: Bank, instant: Column) -> Column:

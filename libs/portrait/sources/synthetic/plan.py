@@ -54,6 +54,8 @@ RETIRES_SHARE: Final = 0.25  # a year, of the employed from 60
 PENSION_OF_INCOME: Final = 0.7
 CARDLESS_SHARE: Final = 0.20  # customers without any card on the first day
 FIRST_CARD_A_YEAR: Final = 0.35  # rate of the first card of a 40-year-old with EUR 2000 a month
+# From how much in the month's average, EUR, a customer is in a tier of the planted tier path.
+TIER_LEVELS: Final = {"diamond": 300_000, "vip": 80_000, "growing": 20_000, "ordinary": 0}
 RING_SHARE: Final = 0.25  # of the blocks of 500 customers: five of the block pass money in a circle
 RING_BLOCK: Final = 500
 RING_SIZE: Final = 5

@@ -7,6 +7,7 @@ first day. Who pays on a fixed day pays before a weekend; who debits a fixed day
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -19,7 +20,7 @@ from portrait.sources.synthetic.plan import BANK_CHANNELS
 from portrait.sources.synthetic.possessions import OWED
 from portrait.sources.synthetic.texts import looked_up
 
-FEE_MINOR = 290
+FEE_MINOR: Final = 290
 
 
 @dataclass(frozen=True)

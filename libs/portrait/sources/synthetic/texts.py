@@ -20,9 +20,10 @@ def amount_text(minor: Column) -> Column:
     return F.concat(F.when(minor < 0, "-").otherwise(""), whole.cast("string"), F.lit("."), padded(cents, 2))
 
 
-def looked_up(values: Sequence[str | int | float | None], index: Column) -> Column:
+def looked_up(values: Sequence[str | int | float | date | None], index: Column) -> Column:
     """The value at a place 0.. of a short list; null where the place is null."""
-    return F.element_at(F.array(*map(F.lit, values)), index + 1)
+    # Spark 4.1 takes `element_at` of a constant array for never null, checks nothing, and reads the last value
+    return F.when(index.isNotNull(), F.element_at(F.array(*map(F.lit, values)), index + 1))
 
 
 def instant_text(days: Sequence[date], day: Column, second: Column) -> Column:

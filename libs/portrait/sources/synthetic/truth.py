@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import Final
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from portrait.sources.synthetic import plan
 from portrait.sources.synthetic.bank import Bank
 from portrait.sources.synthetic.campaigns import uplift
+from portrait.sources.synthetic.records import money
+from portrait.sources.synthetic.texts import looked_up
 
 HORIZON_MONTHS: Final = 3
 
@@ -90,3 +93,65 @@ def fraud_rings(people: DataFrame, bank: Bank) -> DataFrame:
     members = people.where(F.col("ring").isNotNull())
     seat = ((F.col("k") - 1) % plan.RING_BLOCK).cast("int")
     return members.select("ring", seat.alias("seat"), "customer_id", "account_id", first.alias("first_month"))
+
+
+def tiers(people: DataFrame, held: DataFrame, moved: DataFrame, bank: Bank) -> DataFrame:
+    """One row a customer and month of their stay: average assets, and the tier by `plan.TIER_LEVELS`.
+
+    Assets are the month's average of the closing balances of all accounts, 0 on the days before joining and after
+    leaving, and the funds and term deposits held on its last day; EUR. `moved` is `bookings.movements`.
+    """
+    offsets = [bank.first_of(month) for month in range(bank.months + 1)]
+    bounds = [
+        F.struct(F.lit(month).alias("month"), F.lit(first).alias("first"), F.lit(end).alias("end"))
+        for month, (first, end) in enumerate(pairwise(offsets))
+    ]
+    left = F.coalesce(bank.day_of("left_on"), F.lit(bank.days))
+    stays = people.select("k", "customer_id", bank.day_of("joined_on").alias("came"), left.alias("left")).select(
+        "*", F.inline(F.array(*bounds))
+    )
+    here = stays.where((F.col("came") < F.col("end")) & (F.col("left") >= F.col("first")))
+    # the money of before the first day is in every month's opening balance
+    by_month = moved.withColumn("month", looked_up([-1, *_month_of_days(bank)], F.col("day") + 1))
+    sums = by_month.groupBy("k", "month").agg(
+        F.sum("signed").alias("moved"), F.sum(F.col("signed") * F.col("day")).alias("dated")
+    )
+    before = Window.partitionBy("k").orderBy("month").rowsBetween(Window.unboundedPreceding, -1)
+    grid = here.select("k", "month").unionByName(people.select("k", F.lit(-1).alias("month")))
+    filled = grid.join(sums, on=["k", "month"], how="left").fillna(0, ["moved", "dated"])
+    opened = filled.withColumn("opening", F.coalesce(F.sum("moved").over(before), F.lit(0)))
+    days = F.least("end", "left") - F.col("first")
+    # a movement of day d counts on the days d to the end: end - d of them
+    deposits = F.col("opening") * days + F.col("moved") * F.least("end", "left") - F.col("dated")
+    average = F.round(deposits / (F.col("end") - F.col("first"))).cast("bigint")
+    rows = here.join(opened, on=["k", "month"], how="inner").withColumn("average_minor", average)
+    return _with_tier(rows.join(_invested(held, bank), on=["k", "month"], how="left"), bank)
+
+
+def _month_of_days(bank: Bank) -> list[int]:
+    return [month for month in range(bank.months) for _ in range(bank.first_of(month), bank.first_of(month + 1))]
+
+
+def _invested(held: DataFrame, bank: Bank) -> DataFrame:
+    """Cents in funds and term deposits by customer and month, on its last day."""
+    lasts = [F.lit(bank.first_of(month + 1) - 1) for month in range(bank.months)]
+    each = held.where("kind in ('investment', 'term_deposit')").select(
+        "k", "amount_minor", "opened_on", "closed_on", F.posexplode(F.array(*lasts)).alias("month", "last")
+    )
+    closed = bank.day_of("closed_on")
+    still = (bank.day_of("opened_on") <= F.col("last")) & (closed.isNull() | (closed > F.col("last")))
+    return each.where(still).groupBy("k", "month").agg(F.sum("amount_minor").alias("invested_minor"))
+
+
+def _with_tier(rows: DataFrame, bank: Bank) -> DataFrame:
+    firsts = [bank.start + timedelta(days=bank.first_of(month)) for month in range(bank.months)]
+    minor = F.col("average_minor") + F.coalesce("invested_minor", F.lit(0))
+    tier = F.lit(None).cast("string")
+    for name, level in reversed(plan.TIER_LEVELS.items()):
+        tier = F.when(minor >= level * 100, name).otherwise(tier)
+    return rows.select(
+        "customer_id",
+        looked_up(firsts, F.col("month")).alias("month"),
+        money(minor).alias("average_assets"),
+        F.coalesce(tier, F.lit("ordinary")).alias("tier"),
+    )
