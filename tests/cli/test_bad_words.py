@@ -31,6 +31,7 @@ def portrait(*words: str, cwd: Path = CHECKOUT, **environment: str) -> subproces
         (("run", "--as-of", "2025-02-28", "--landing", "nowhere"), "the landing folder does not exist"),
         (("run", "--as-of", "2025-02-28", "--target", "moon"), "moon.toml does not exist"),
         (("plan", "--as-of", "2025-02-28", "--select", "gold.nothing+"), "there is no job or table 'gold.nothing'"),
+        (("land", "synthetic", "--to", "nowhere", "--feeds", "core,gossip"), "the synthetic bank has no feed 'gossip'"),
         (("show", "gold.nothing"), "there is no table 'gold.nothing'"),
         (("show", "../../etc/passwd"), "there is no table"),
         (("digest", "silver.nothing"), "there is no table 'silver.nothing'"),

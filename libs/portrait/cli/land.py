@@ -15,7 +15,7 @@ from portrait.cli.output import console
 from portrait.cli.runs import execute
 from portrait.job import business_date
 from portrait.sources.berka import land_berka
-from portrait.sources.synthetic import ALL_FEEDS, CORE_FEEDS, land_synthetic, last_day
+from portrait.sources.synthetic import feeds_named, land_synthetic, last_day
 
 land = typer.Typer(help="Write a bank's feeds into a landing folder.", no_args_is_help=True)
 
@@ -26,7 +26,6 @@ Until = Annotated[
 Customers = Annotated[int, typer.Option(min=100, max=100_000_000, help="Number of customers.")]
 Months = Annotated[int, typer.Option(min=1, max=120, help="Months of history.")]
 Seed = Annotated[int, typer.Option(help="The same seed makes the same bank.")]
-GROUPS_OF_FEEDS = {"core": CORE_FEEDS, "all": ALL_FEEDS}
 
 
 class Period(StrEnum):
@@ -34,15 +33,6 @@ class Period(StrEnum):
 
     month = "month"
     day = "day"
-
-
-def feeds_of(text: str) -> tuple[str, ...]:
-    """Feeds from `core`, `all`, or names with commas; raises BadParameter for a feed that the bank has not."""
-    names = text.split(",")
-    feeds = tuple(feed for name in names for feed in GROUPS_OF_FEEDS.get(name, (name,)))
-    if unknown := sorted(set(feeds) - set(ALL_FEEDS)):
-        raise typer.BadParameter(f"no feed is called {', '.join(unknown)}; there are {', '.join(ALL_FEEDS)}")
-    return feeds
 
 
 @land.command("berka")
@@ -67,7 +57,7 @@ def synthetic(
     target: Target = None,
 ) -> None:
     """A bank of any size made by Spark, with a planted truth beside the landing folder."""
-    wanted = feeds_of(feeds)
+    wanted = feeds_named(feeds.split(","))
     spark = embedded(settings_of(conf, target), target)
     landed = land_synthetic(
         spark,

@@ -41,7 +41,21 @@ ALL_FEEDS: Final = (
     *("feedback", "transfer_prices", "unit_costs"),
 )
 
+# Which column says when a record of a feed is of; otherwise it is a change record.
 MOMENT: Final = {"channel_events": "at", "feedback": "at", "responses": "at", "contacts": "sent_at"}
+
+
+def feeds_named(names: Collection[str]) -> tuple[str, ...]:
+    """The feeds of some names, `core` and `all` among them. Raises ConfigurationError for a feed that no bank has."""
+    groups = {"core": CORE_FEEDS, "all": ALL_FEEDS}
+    feeds = tuple(feed for name in names for feed in groups.get(name, (name,)))
+    if unknown := sorted(set(feeds) - set(ALL_FEEDS)):
+        raise ConfigurationError(
+            f"the synthetic bank has no feed {', '.join(map(repr, unknown))}",
+            where="feeds",
+            remedy=f"core, all, or some of {', '.join(ALL_FEEDS)}",
+        )
+    return feeds
 
 
 def land_synthetic(
@@ -67,12 +81,7 @@ def land_synthetic(
     tier of every customer and month too. Raises ConfigurationError for impossible sizes, unknown feeds,
     a start within a month, `until` before the start, or a landing folder that holds another bank.
     """
-    if unknown := sorted(set(feeds) - set(ALL_FEEDS)):
-        raise ConfigurationError(
-            f"the synthetic bank has no feed {', '.join(map(repr, unknown))}",
-            where="feeds",
-            remedy=f"its feeds are {', '.join(ALL_FEEDS)}",
-        )
+    wanted = frozenset(feeds_named(feeds))
     bank = Bank(customers, months, seed, start)
     end = bank.last_day if until is None else min(until, bank.last_day)
     if end < start:
@@ -80,7 +89,7 @@ def land_synthetic(
             "nothing is known before the bank starts", where=f"until {until}", remedy=f"from {start} on"
         )
     with delivery(landing) as staging:
-        job = _Job(spark, staging, bank, end, by, frozenset(feeds))
+        job = _Job(spark, staging, bank, end, by, wanted)
         planted = _kept(people(spark, bank), staging, "people")
         held = _kept(holdings(planted, bank), staging, "held")
         spoilt = _kept(spoilt_rows(planted, bank, end), staging, "spoilt")
@@ -121,7 +130,8 @@ def _land_truth(job: _Job, planted: DataFrame, held: DataFrame, spoilt: DataFram
     bank, staging = job.bank, job.staging
     files = -(-bank.customers // CUSTOMERS_A_DAY_FILE)
     here = planted.where(F.col("joined_on") <= F.lit(job.end))
-    for name, truth in truths(here, held, bank).items():
+    known = held.where(F.col("joined_on") <= F.lit(job.end))
+    for name, truth in truths(here, known, bank).items():
         write_truth(staging, name, truth.frame, truth.order, files=files)
     if tier_path:
         paths = tiers(here, held, movements(people(job.spark, bank, block=CUSTOMERS_A_FILE), bank), bank)
