@@ -17,6 +17,9 @@ COUNTS = """
     ), amount) = 1
 """
 
+# Said, not guessed: a file without a quoted field does not show how others quote.
+AS_TEXT = """all_varchar=true, ignore_errors=true, null_padding=false, header=true, delim=',', quote='"', escape='"'"""
+
 
 @dataclass(frozen=True)
 class Landed:
@@ -44,6 +47,6 @@ class Landed:
 
     def _sound(self, feed: str) -> str:
         # Planted rows carry an X in their key, or have none; rows of another length are skipped by the reader.
-        key = f"read_csv('{self.landing}/{feed}/*.csv', all_varchar=true, ignore_errors=true, null_padding=false)"
+        key = f"read_csv('{self.landing}/{feed}/*.csv', {AS_TEXT})"
         first = duckdb.sql(f"select * from {key} limit 0").columns[0]
         return f"(select * from {key} where {first} not like '%X%')"

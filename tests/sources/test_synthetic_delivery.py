@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from tests.sources.landed import SIZE, Landed
+from tests.sources.landed import AS_TEXT, SIZE, Landed
 
 from portrait.entities.transactions import BOOKING_COLUMNS, one_record_each
 from portrait.sources import land_synthetic
@@ -28,7 +28,7 @@ def daily(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Land
 
 def arrivals(bank: Landed, question: str) -> list[tuple]:
     """DuckDB on the deliveries by day, with the day in the name of the file as `arrived`; not the opening."""
-    files = f"'{bank.landing}/transactions/2*.csv', all_varchar=true, ignore_errors=true, filename=true"
+    files = f"'{bank.landing}/transactions/2*.csv', {AS_TEXT}, filename=true"
     rows = f"(select *, filename[-14:-5] as arrived from read_csv({files}) where transaction_id not like 'X%')"
     return duckdb.sql(question.format(rows=rows)).fetchall()
 
@@ -46,7 +46,7 @@ def test_by_day_or_by_month_the_records_are_the_same(daily: Landed, bank: Landed
 
 def test_records_of_a_file_are_in_the_order_of_booking(daily: Landed):
     for path in (daily.landing / "transactions").glob("2025-02-*.csv"):
-        days = duckdb.sql(f"select booked_at from read_csv('{path}', all_varchar=true, ignore_errors=true)").fetchall()
+        days = duckdb.sql(f"select booked_at from read_csv('{path}', {AS_TEXT})").fetchall()
         sound = [day for (day,) in days if day and day.startswith("20") and "-30 " not in day]
         assert sound == sorted(sound)
 

@@ -54,7 +54,7 @@ def test_an_instalment_paid_in_full_is_a_booking_and_the_other_way_round(bank: L
     assert bank.ask("""
         with paid as (select 'A' || loan_id[2:10] || '01' as account_id, paid_on as day, amount_paid as amount
             from {instalments} where amount_paid = amount_due),
-        booked as (select account_id, booked_"at"[:10] as day, amount from {transactions} where type = 'loan_payment')
+        booked as (select account_id, booked_at[:10] as day, amount from {transactions} where type = 'loan_payment')
         select (select count(*) from (from paid except all from booked)),
             (select count(*) from (from booked except all from paid)), (select count(*) > 100 from paid)
     """) == [(0, 0, True)]
