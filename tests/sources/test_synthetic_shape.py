@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import date, timedelta
+
 import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from tests.sources.landed import Landed
+
+from portrait.sources.synthetic import doings
+from portrait.sources.synthetic.bank import Bank
 
 WEEKEND = "isodow(booked_at[:10]::date) in (6, 7)"
 
@@ -41,20 +49,19 @@ def test_branches_and_markets_are_closed_at_weekends(bank: Landed):
     ]
 
 
-def test_people_shop_more_on_fridays_than_on_sundays(bank: Landed):
-    # a day keeps a payment with probability w, or gets one of those sent away: (w + 1 - mean w) / 7, mean w = 5.5 / 7
-    kept = {1: 0.75, 2: 0.70, 3: 0.75, 4: 0.85, 5: 1.0, 6: 1.0, 7: 0.45}
-    expected = {day: (w + 1 - 5.5 / 7) / 7 for day, w in kept.items()}
-    # of the 90 days 12 are Tuesdays, and 13 each other day of the week
-    counts = dict(
-        bank.ask("""
-            select isodow(booked_at[:10]::date), count(*)::double from {transactions}
-            where type = 'card_payment' group by 1
-        """)
-    )
-    a_day = {day: count / (12 if day == 2 else 13) for day, count in counts.items()}
-    shares = {day: number / sum(a_day.values()) for day, number in a_day.items()}
-    assert shares == pytest.approx(expected, abs=4 * (0.14 * 0.86 / sum(counts.values())) ** 0.5)
+def test_people_shop_more_on_fridays_than_on_sundays(spark: SparkSession):
+    events = spark.range(50_000).select(F.col("id").alias("event"), F.lit(0).alias("offset"), F.lit(31).alias("length"))
+    days = events.select(doings._day(Bank(customers=1, months=1, seed=11)).alias("day")).toPandas()["day"]
+    found = Counter((date(2025, 1, 1) + timedelta(days=int(day))).isoweekday() for day in days)
+    # January 2025 begins on a Wednesday: it has five of them, of Thursdays and of Fridays, and four of every other day
+    times = {1: 4, 2: 4, 3: 5, 4: 5, 5: 5, 6: 4, 7: 4}
+    stays = {1: 0.75, 2: 0.70, 3: 0.75, 4: 0.85, 5: 1.0, 6: 1.0, 7: 0.45}
+    # a day keeps what was drawn with this probability; the rest is spread evenly over the month
+    kept = sum(stays[day] * times[day] for day in times) / 31
+    expected = {day: times[day] * (stays[day] + 1 - kept) / 31 for day in times}
+    shares = {day: count / 50_000 for day, count in found.items()}
+    assert shares == pytest.approx(expected, abs=4 * (0.15 / 50_000) ** 0.5)
+    assert found[5] / 5 > 1.5 * found[7] / 4
 
 
 def test_a_few_payments_are_many_times_the_usual(bank: Landed):
