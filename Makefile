@@ -7,7 +7,7 @@ SPARK_ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 .PHONY: setup demo test lint test-faults test-scale test-cluster test-processes test-docker test-airflow test-superset bench dist image \
     clean lock lock-tools dictionary golden
 
-setup: $(VENV)/.ready .jars/.ready
+setup: $(VENV)/.ready .jars/.ready .jars/.archived
 
 $(VENV)/.ready: requirements.lock pyproject.toml scripts/setup.sh
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh
@@ -17,6 +17,10 @@ $(VENV)/.ready: requirements.lock pyproject.toml scripts/setup.sh
 	@sh scripts/java.sh
 	@$(SPARK_ENV) $(BIN)/python -m portrait.jars 2>.jars.log || { grep -A 3 '^error' .jars.log || cat .jars.log; exit 1; }
 	@rm -f .jars.log
+	@touch $@
+
+.jars/.archived: scripts/class_archive.py conf/spark/local.conf $(VENV)/.ready .jars/.ready
+	@$(BIN)/python scripts/class_archive.py
 	@touch $@
 
 demo: setup
