@@ -27,7 +27,7 @@ demo: setup
 	@$(BIN)/portrait demo
 
 test: setup lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not fault and not scale and not cluster and not docker and not process" --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not fault and not scale and not cluster and not docker and not process" --durations=10
 
 lint: setup
 	$(BIN)/ruff check .

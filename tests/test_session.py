@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from portrait.session import _java_options, class_archive
+from portrait.session import _java_options, class_archive, java_home
 
 
 def test_without_an_archive_java_is_told_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,8 +18,9 @@ def test_without_an_archive_java_is_told_nothing_of_it(tmp_path: Path, monkeypat
 def test_an_archive_of_another_java_is_passed_over_in_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORTRAIT_JARS", str(tmp_path))
     class_archive().write_bytes(b"written by another Java" * 1000)
+    java = str(Path(home) / "bin/java") if (home := java_home()) else "java"
     started = subprocess.run(
-        ["java", *_java_options(tmp_path / "none"), "-version"], capture_output=True, text=True, check=False
+        [java, *_java_options(tmp_path / "none"), "-version"], capture_output=True, text=True, check=False
     )
     assert started.returncode == 0
     assert "version" in started.stderr.splitlines()[0]
