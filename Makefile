@@ -7,7 +7,7 @@ SPARK_ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 .PHONY: setup demo test lint test-faults test-scale test-cluster test-processes test-docker test-airflow test-superset bench dist image \
     clean lock lock-tools dictionary golden
 
-setup: $(VENV)/.ready .jars/.ready
+setup: $(VENV)/.ready .jars/.ready .jars/.archived
 
 $(VENV)/.ready: requirements.lock pyproject.toml scripts/setup.sh
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh
@@ -19,11 +19,15 @@ $(VENV)/.ready: requirements.lock pyproject.toml scripts/setup.sh
 	@rm -f .jars.log
 	@touch $@
 
+.jars/.archived: scripts/class_archive.py conf/spark/local.conf $(VENV)/.ready .jars/.ready
+	@$(BIN)/python scripts/class_archive.py
+	@touch $@
+
 demo: setup
 	@$(BIN)/portrait demo
 
 test: setup lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not fault and not scale and not cluster and not docker and not process" --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not fault and not scale and not cluster and not docker and not process" --durations=10
 
 lint: setup
 	$(BIN)/ruff check .

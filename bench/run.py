@@ -25,9 +25,8 @@ from pyspark.sql import functions as F
 
 from portrait.cli.runs import execute
 from portrait.features import load_features
-from portrait.features.compiler import aggregate_events
+from portrait.features.bookings import aggregate_bookings
 from portrait.features.declaration import Feature
-from portrait.features.facts import transaction_events
 from portrait.job import load_suite
 from portrait.lake import Lake
 from portrait.session import start_embedded
@@ -65,8 +64,9 @@ def bench_features(spark: SparkSession, lake: Lake, as_of: date, repeat: int) ->
     kinds = ("sum", "count")
     declared = load_features(CONF).features
     features = [item for item in declared if item.source == "transactions" and item.aggregate in kinds]
-    events = transaction_events(lake.read("silver.transactions"), as_of=as_of)
-    ours = aggregate_events({"transactions": events}, features=features, as_of=as_of)
+    transactions = lake.read("silver.transactions")
+    contract = lake.catalogue.table("silver.transactions")
+    ours = aggregate_bookings(transactions, contract=contract, features=features, as_of=as_of)
     files = DeltaTable(str(lake.path("silver.transactions"))).file_uris()
     query = duckdb_query(features, as_of, files)
     connection = duckdb.connect()
@@ -78,7 +78,7 @@ def bench_features(spark: SparkSession, lake: Lake, as_of: date, repeat: int) ->
     assert found == expected, (found, expected)
     spark_seconds = median_seconds(lambda: ours.write.format("noop").mode("overwrite").save(), repeat)
     duck_seconds = median_seconds(lambda: connection.sql(query).fetchall(), repeat)
-    rows = events.count()
+    rows = transactions.count()
     size = f"{rows:,} rows, {len(features)} features"
     return (
         "features",

@@ -19,9 +19,9 @@ def main(argv: list[str] | None = None) -> None:
     with open_lake(args) as lake:
         present = [name for name in OPTIONAL if lake.has(f"silver.{name}")]
         sources = {name: lake.read(f"silver.{name}") for name in (*NEEDED, *present)}
-        lake.replace(
-            "gold.customer_features", customer_features(features=features, as_of=args.as_of, **sources), args.as_of
-        )
+        bookings = lake.catalogue.table("silver.transactions")
+        wide = customer_features(features=features, as_of=args.as_of, bookings=bookings, **sources)
+        lake.replace("gold.customer_features", wide, args.as_of)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ accounts whose parties changed, are resolved again and merged. A rerun with noth
 
 from __future__ import annotations
 
+from pyspark.sql import functions as F
+
+from portrait.entities.kinds import kind_code
 from portrait.entities.transactions import affected_bookings, resolve_transactions
 from portrait.job import job_arguments, open_lake, submit
 
@@ -24,7 +27,8 @@ def main(argv: list[str] | None = None) -> None:
         bookings = lake.read(BOOKINGS)
         if lake.has(TABLE):
             bookings = affected_bookings(bookings, new=new, moved=moved)
-        lake.merge(TABLE, resolve_transactions(bookings, parties=parties))
+        resolved = resolve_transactions(bookings, parties=parties)
+        lake.merge(TABLE, resolved.withColumn("kind_code", F.expr(kind_code(lake.catalogue.table(TABLE)))))
 
 
 if __name__ == "__main__":

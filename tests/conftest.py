@@ -27,13 +27,9 @@ TEST_SETTINGS = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file stays on one worker, as its fixtures want it; the longest begin first, so that both end together."""
+    """The longest files begin first, so that both workers end together (each file stays on one: --dist loadfile)."""
     items.sort(key=lambda item: item.path.parent.name != "pipeline")
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from portrait.errors import ConfigurationError, PortraitError
-from portrait.jars import CHECKOUT, jar_paths
+from portrait.jars import CHECKOUT, jar_folder, jar_paths
 
 
 def session() -> SparkSession:
@@ -56,6 +56,19 @@ def java_home() -> str | None:
     return str(installed.parents[1]) if installed else None
 
 
+def class_archive() -> Path:
+    """Where set-up puts the archive of classes that every command loads (`scripts/class_archive.py`)."""
+    return jar_folder() / "classes.jsa"
+
+
+def _java_options(quiet: Path) -> list[str]:
+    options = [f"-Dlog4j2.configurationFile=file:{quiet}"] if quiet.exists() else []
+    if class_archive().exists():
+        # Java passes over an archive that it did not write itself; it need not say so.
+        options += [f"-XX:SharedArchiveFile={class_archive()}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
+    return options
+
+
 def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, str] | None = None) -> SparkSession:
     """A session in this process, configured by `conf/spark/<target>.conf`.
 
@@ -79,9 +92,8 @@ def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, st
             remedy="run `make setup`, or install OpenJDK 17",
         )
     arguments = ["--properties-file", str(properties), "--jars", ",".join(str(jar) for jar in jars)]
-    quiet = properties.parent / "log4j2.properties"
-    if quiet.exists():
-        arguments += ["--driver-java-options", f"-Dlog4j2.configurationFile=file:{quiet}"]
+    if options := _java_options(properties.parent / "log4j2.properties"):
+        arguments += ["--driver-java-options", shlex.join(options)]
     # Databases of the in-memory catalogue want a folder; it must not be the lake, which a DROP DATABASE would delete.
     warehouse = {"spark.sql.warehouse.dir": tempfile.mkdtemp(prefix="portrait-catalogue-")}
     for key, value in (warehouse | (overrides or {})).items():

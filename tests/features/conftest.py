@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from portrait.contracts import load_catalogue
 from portrait.features import FeatureSet, load_features
+
+CONTRACT = load_catalogue(Path(__file__).resolve().parents[2] / "schemas").table("silver.transactions")
+ENUMS = {name: list(CONTRACT.column(name).enum) for name in ("direction", "type", "channel", "category")}
 
 _VERSION = "valid_from timestamp, valid_to timestamp"
 SCHEMAS = {
     "transactions": "customer_id string, booked_on date, direction string, type string, channel string, "
-    "category string, amount_minor bigint, signed_minor bigint",
+    "category string, kind_code int, amount_minor bigint",
     "balances": "account_id string, from_day date, to_day date, balance_minor bigint",
     "accounts": f"account_id string, kind string, opened_on date, closed_on date, {_VERSION}",
     "account_parties": f"account_id string, party_id string, role string, party_kind string, {_VERSION}",
@@ -55,7 +59,7 @@ def _frame(spark: SparkSession, table: str, rows: list[Row]) -> DataFrame:
     columns = [part.split(maxsplit=1) for part in SCHEMAS[table].split(", ")]
     names = [name for name, _ in columns]
     since = {"valid_from": datetime(1990, 1, 1)} if "valid_from" in names else {}
-    full = [since | DEFAULTS.get(table, {}) | _signed(table, row) for row in rows]
+    full = [since | DEFAULTS.get(table, {}) | _coded(table, row) for row in rows]
     values = ", ".join(f"({', '.join(_literal(row.get(name)) for name in names)})" for row in full)
     none = "" if full else " where false"
     typed = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in columns)
@@ -69,11 +73,17 @@ def _literal(value: Any) -> str:
     return f"'{value}'" if isinstance(value, str | date) else str(value)
 
 
-def _signed(table: str, row: Row) -> Row:
+def _coded(table: str, row: Row) -> Row:
+    """The row with its kind_code, as the description of the column in the contract says it."""
     if table != "transactions":
         return row
-    sign = 1 if row["direction"] == "credit" else -1
-    return row | {"signed_minor": sign * row["amount_minor"]}
+
+    def place(name: str) -> int:
+        return 0 if row.get(name) is None else 1 + ENUMS[name].index(row[name])
+
+    direction = ENUMS["direction"].index(row["direction"])
+    code = ((direction * 32 + place("type")) * 16 + place("channel")) * 32 + place("category")
+    return row | {"kind_code": code}
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from pyspark.sql import DataFrame, Row
 
 from portrait.features import FeatureSet, customer_features
 
+from .conftest import CONTRACT
+
 D = date(2024, 3, 30)  # the window of 30 days begins on 1 March
 FIRST = date(2024, 3, 1)
 
@@ -53,7 +55,7 @@ def customers(silver: Callable[..., dict[str, DataFrame]], some: Callable[..., F
             for row in ACCOUNTS
         ],
     )
-    slice_of = customer_features(features=some("balance", "overdrawn"), as_of=D, **tables)
+    slice_of = customer_features(features=some("balance", "overdrawn"), bookings=CONTRACT, as_of=D, **tables)
     return {row.customer_id: row for row in slice_of.collect()}
 
 

@@ -17,8 +17,12 @@ import duckdb
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
+from portrait.entities.kinds import kind_code
 from portrait.features import FeatureSet, customer_features
+
+from .conftest import CONTRACT
 
 D = date(1994, 3, 31)
 DAYS = {"7d": 7, "30d": 30, "90d": 90, "180d": 180, "365d": 365, "mtd": 31, "life": 20000}
@@ -196,8 +200,9 @@ def silver_of(spark: SparkSession, con: duckdb.DuckDBPyConnection) -> dict[str, 
     day = "strptime({}, '%y%m%d')::date"
     return {
         "transactions": table("""select o.customer_id, day as booked_on, direction, b.type, channel, category,
-            minor as amount_minor, if(direction = 'credit', minor, -minor) as signed_minor
-            from booking b join owner o using (account_id)"""),
+            minor as amount_minor from booking b join owner o using (account_id)""").withColumn(
+            "kind_code", F.expr(kind_code(CONTRACT))
+        ),
         "balances": table("""select account_id, day as from_day, minor as balance_minor,
             lead(day) over (partition by account_id order by day) - 1 as to_day from closing"""),
         "accounts": table(f"""select account_id, 'current' as kind, {day.format("date")} as opened_on,
@@ -222,7 +227,9 @@ def test_every_feature_of_every_customer_is_the_same_to_the_cent(
 ) -> None:
     expected = by_duckdb(bank)
     names = list(next(iter(expected.values())))
-    slice_of = customer_features(features=features, as_of=D, **silver_of(spark, bank)).select("customer_id", *names)
+    slice_of = customer_features(features=features, bookings=CONTRACT, as_of=D, **silver_of(spark, bank)).select(
+        "customer_id", *names
+    )
     found = {row.customer_id: {name: row[name] for name in names} for row in slice_of.collect()}
     assert len(found) == 1229
     assert len(names) >= 80
@@ -234,5 +241,5 @@ def test_the_sum_over_customers_is_the_sum_over_accounts(
 ) -> None:
     last = bank.execute("select sum(minor) from (select arg_max(minor, day) as minor from closing group by account_id)")
     accounts = last.fetchall()[0][0]
-    slice_of = customer_features(features=some("balance_last"), as_of=D, **silver_of(spark, bank))
+    slice_of = customer_features(features=some("balance_last"), bookings=CONTRACT, as_of=D, **silver_of(spark, bank))
     assert slice_of.selectExpr("sum(balance_last)").collect()[0][0] == Decimal(int(accounts)).scaleb(-2)

@@ -12,6 +12,8 @@ from pyspark.sql import DataFrame, Row
 
 from portrait.features import FeatureSet, customer_features
 
+from .conftest import CONTRACT
+
 D = date(2024, 3, 31)
 Tables = Callable[..., dict[str, DataFrame]]
 
@@ -82,7 +84,7 @@ BANK: dict[str, list[dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def customers(silver: Tables, features: FeatureSet) -> dict[str, Row]:
-    slice_of = customer_features(features=features, as_of=D, **silver(**BANK))
+    slice_of = customer_features(features=features, bookings=CONTRACT, as_of=D, **silver(**BANK))
     return {row.customer_id: row for row in slice_of.collect()}
 
 
@@ -156,7 +158,9 @@ def test_investments_are_holdings_of_that_kind(customers: dict[str, Row]) -> Non
 def test_an_absent_source_is_unknown(silver: Tables, some: Callable[..., FeatureSet]) -> None:
     chosen = some("card_count", "loan_amount", "holding_count", "days_since_loan", "txn_count_7d")
     tables = {name: frame for name, frame in silver(**BANK).items() if name not in {"cards", "loans", "products"}}
-    rows = customer_features(features=chosen, as_of=D, **tables).where("customer_id = 'anna'").collect()
+    rows = (
+        customer_features(features=chosen, bookings=CONTRACT, as_of=D, **tables).where("customer_id = 'anna'").collect()
+    )
     known = {"holding_count": 2, "txn_count_7d": 1}
     assert rows[0].asDict() | known | {"customer_id": "anna"} == rows[0].asDict()
     assert all(rows[0][feature.name] is None for feature in chosen.features if feature.name not in known)
@@ -195,7 +199,7 @@ def test_nothing_after_the_business_date_changes_the_slice(silver: Tables, featu
     everything = {name: (ended.get(name) or rows) + later.get(name, []) for name, rows in past.items()}
 
     def rows_of(bank: dict[str, list[dict[str, Any]]]) -> list[Row]:
-        slice_of = customer_features(features=features, as_of=D, **silver(**bank))
+        slice_of = customer_features(features=features, bookings=CONTRACT, as_of=D, **silver(**bank))
         return sorted(slice_of.collect(), key=lambda row: row.customer_id)
 
     assert rows_of(everything) == rows_of(past)

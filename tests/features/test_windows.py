@@ -13,6 +13,8 @@ from pyspark.sql import DataFrame
 
 from portrait.features import FeatureSet, customer_features
 
+from .conftest import CONTRACT
+
 EDGES = [0, 1, 6, 7, 14, 29, 30, 31, 89, 90, 179, 180, 364, 365, 366, 1500]
 WINDOWS = ("7d", "30d", "90d", "180d", "365d", "mtd", "life")
 FUTURE = [-1, -2, -30, -400]
@@ -55,7 +57,7 @@ def test_every_window_is_what_the_reference_counts(
         account_parties=[{"account_id": f"a-{owner}", "party_id": owner} for owner in owners],
         transactions=[row | {"booked_on": as_of - timedelta(days=row["age"])} for row in bookings],
     )
-    slice_of = customer_features(features=chosen, as_of=as_of, **tables)
+    slice_of = customer_features(features=chosen, bookings=CONTRACT, as_of=as_of, **tables)
     names = [feature.name for feature in chosen.features]
     found = {row.customer_id: {name: row[name] for name in names} for row in slice_of.collect()}
     assert found == {owner: reference(owner, bookings, as_of, names) for owner in owners}

@@ -1,4 +1,4 @@
-"""A real bank from landed files to published tables."""
+"""A real bank from landed files to published tables, made and asked by the commands of the README."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from tests.pipeline.conftest import CHECKOUT, Place
+from tests.pipeline.readme import ASKING, PYTHON, commands
 from tests.tiny_bank import FULL
 
 from portrait.job import load_suite
 from portrait.lake import Lake, digest
 
-# One worker makes the Berka bank, for both files.
-pytestmark = [pytest.mark.delta, pytest.mark.xdist_group("berka")]
+pytestmark = pytest.mark.delta
 
 LAST_DAY = date(1994, 3, 31)
 EARLIER = date(1993, 12, 31)
@@ -116,3 +116,14 @@ def test_f17_an_earlier_day_made_afterwards_equals_one_made_at_the_time(
 def test_f17_a_backfill_does_not_take_readers_back(berka: Place) -> None:
     served = berka.done("portrait sql 'select distinct as_of from published.segments' --lake bank/lake --format json")
     assert json.loads(served) == [{"as_of": str(LAST_DAY)}]
+
+
+@pytest.mark.parametrize("command", [command for block in ASKING for command in commands(block)])
+def test_a_command_of_the_readme_ends_well(berka: Place, command: str) -> None:
+    berka.done(command)
+
+
+def test_the_python_of_the_readme_reads_the_published_tables(berka: Place) -> None:
+    (berka.folder / "readme.py").write_text(PYTHON)
+    said = berka.done("python readme.py")
+    assert all(tier in said for tier in ("diamond", "vip", "growing", "ordinary"))

@@ -1,4 +1,4 @@
-"""Every command of the README does what a reader expects of it."""
+"""What the README names is there, and what it shows is accepted; its commands are run by test_berka.py."""
 
 from __future__ import annotations
 
@@ -7,22 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.pipeline.conftest import CHECKOUT, Place
-
-# One worker makes the Berka bank, for both files.
-pytestmark = [pytest.mark.delta, pytest.mark.xdist_group("berka")]
-
-README = (CHECKOUT / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
-SHELL = [block for language, block in BLOCKS if language == "sh"]
-PYTHON = "\n".join(block for language, block in BLOCKS if language == "python")
-
-# What makes the bank is run once, by the fixture `berka`.
-MAKE = [block for block in SHELL if block.startswith("make")]
-SET_UP = [block for block in SHELL if "BERKA" in block]
-# What needs a cluster is done by tests/cluster, what needs containers by tests/docker.
-CLUSTER = [block for block in SHELL if "cluster.conf" in block or "docker compose" in block]
-ASKING = [block for block in SHELL if block not in MAKE + SET_UP + CLUSTER]
+from tests.pipeline.conftest import CHECKOUT
+from tests.pipeline.readme import BLOCKS, MAKE, README, SET_UP
 
 
 def test_the_bank_is_made_as_the_readme_says(berka_dir: Path) -> None:
@@ -31,21 +17,6 @@ def test_the_bank_is_made_as_the_readme_says(berka_dir: Path) -> None:
     text = Path(conftest.__file__).read_text()
     for line in SET_UP[0].strip().splitlines():
         assert line.replace("BERKA", "{berka_dir}") in text
-
-
-def commands(block: str) -> list[str]:
-    return block.replace("\\\n", "").strip().splitlines()
-
-
-@pytest.mark.parametrize("command", [command for block in ASKING for command in commands(block)])
-def test_a_command_of_the_readme_ends_well(berka: Place, command: str) -> None:
-    berka.done(command)
-
-
-def test_the_python_of_the_readme_reads_the_published_tables(berka: Place) -> None:
-    (berka.folder / "readme.py").write_text(PYTHON)
-    said = berka.done("python readme.py")
-    assert all(tier in said for tier in ("diamond", "vip", "growing", "ordinary"))
 
 
 @pytest.mark.parametrize("target", [line.split()[1] for line in MAKE[0].splitlines()])

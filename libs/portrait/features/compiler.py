@@ -19,8 +19,8 @@ from portrait.features.declaration import Conditions, Feature
 def aggregate_events(sources: Mapping[str, DataFrame], *, features: Sequence[Feature], as_of: date) -> DataFrame:
     """One row a customer with the declared features of the given sources.
 
-    Each source: customer_id, age (days before as_of, 0 or more), months_ago, the dimensions as text and every amount
-    as BIGINT `<amount>_minor`. A feature that asks for a column its source does not have here is left out, so that its
+    Each source: customer_id, age (days before as_of, 0 or more), the dimensions as text and every amount as BIGINT
+    `<amount>_minor`. A feature that asks for a column its source does not have here is left out, so that its
     column becomes NULL: unknown.
     """
     tagged = [frame.withColumn("source", F.lit(name)) for name, frame in sources.items()]
@@ -37,7 +37,7 @@ def aggregate_events(sources: Mapping[str, DataFrame], *, features: Sequence[Fea
     codes = _codes(conditions.values())
     encoded = events.selectExpr(
         "customer_id",
-        *[name for name in ("age", "months_ago") if name in events.columns],
+        "age",
         *sorted({f"{feature.of}_minor" for feature in present if feature.of}),
         *[f"{_encode(dimension, numbers)} as {dimension}_code" for dimension, numbers in codes.items()],
     )
@@ -90,11 +90,7 @@ def _aggregate(feature: Feature, test: str) -> str:
         return f"max(if({test}, {feature.of}_minor, 0L))"
     if feature.aggregate == "days_since_last":
         return f"min(if({test}, age, null))"
-    if feature.aggregate == "days_since_first":
-        return f"max(if({test}, age, null))"
-    # One bit a day or month: exact, and additive where count(distinct) would multiply the rows.
-    bit = "age" if feature.aggregate == "distinct_days" else "months_ago"
-    return f"bit_count(bit_or(if({test}, shiftleft(1L, {bit}), 0L)))"
+    return f"max(if({test}, age, null))"  # days_since_first
 
 
 def _test(feature: Feature, conditions: Conditions, codes: Mapping[str, Mapping[str, int]], as_of: date) -> str:

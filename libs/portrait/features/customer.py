@@ -8,8 +8,10 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from portrait.contracts import Contract
 from portrait.entities import as_of as versions_at
 from portrait.features.balances import aggregate_balances
+from portrait.features.bookings import aggregate_bookings
 from portrait.features.compiler import aggregate_events, as_declared
 from portrait.features.declaration import Feature, FeatureSet
 from portrait.features.facts import (
@@ -20,7 +22,6 @@ from portrait.features.facts import (
     holding_events,
     loan_events,
     owners_of,
-    transaction_events,
 )
 
 
@@ -28,6 +29,7 @@ def customer_features(
     *,
     features: FeatureSet,
     as_of: date,
+    bookings: Contract,
     transactions: DataFrame,
     balances: DataFrame,
     accounts: DataFrame,
@@ -40,10 +42,11 @@ def customer_features(
 ) -> DataFrame:
     """One row a customer who owns an account that was opened by `as_of` and not closed before it.
 
-    Entities are whole SCD2 tables; nothing later than `as_of` shows. Money is in account currency and belongs to the
-    owner: flows to the owner on the booking day, balances to the owner at `as_of`. An attribute the bank does not
-    know is NULL, and so is every feature of a source that is None; where a source is present and nothing happened,
-    counts and amounts are 0 and days since the event NULL.
+    `bookings`: the contract of silver.transactions, which says what its kind_code means. Entities are whole SCD2
+    tables; nothing later than `as_of` shows. Money is in account currency and belongs to the owner: flows to the owner
+    on the booking day, balances to the owner at `as_of`. An attribute the bank does not know is NULL, and so is every
+    feature of a source that is None; where a source is present and nothing happened, counts and amounts are 0 and days
+    since the event NULL.
     """
     people = account_people(account_parties, as_of=as_of)
     owners = owners_of(people)
@@ -58,8 +61,7 @@ def customer_features(
     standing = aggregate_events(delivered, features=(*_POPULATION, *features.features), as_of=as_of)
     parts = [standing.where("open_accounts > 0"), _attributes(customers, as_of=as_of)]
     if declared := features.of_source("transactions"):
-        bookings = {"transactions": transaction_events(transactions, as_of=as_of)}
-        parts.append(aggregate_events(bookings, features=declared, as_of=as_of))
+        parts.append(aggregate_bookings(transactions, contract=bookings, features=declared, as_of=as_of))
     if declared := features.of_source("balances"):
         parts.append(aggregate_balances(balances, owners=owners_of(roles), features=declared, as_of=as_of))
     wide = reduce(lambda left, right: left.join(right, on="customer_id", how="left"), parts)

@@ -44,22 +44,6 @@ def owners_of(people: DataFrame) -> DataFrame:
     return people.where(F.col("role") == "owner").drop("role")
 
 
-def transaction_events(transactions: DataFrame, *, as_of: date) -> DataFrame:
-    """Bookings up to `as_of`, each with its age in days and calendar months; the owner is that of the booking day."""
-    past = (F.col("booked_on") <= F.lit(as_of)) & F.col("customer_id").isNotNull()
-    return transactions.where(past).select(
-        "customer_id",
-        _age("booked_on", as_of),
-        (F.lit(as_of.year * 12 + as_of.month) - F.year("booked_on") * 12 - F.month("booked_on")).alias("months_ago"),
-        "direction",
-        "type",
-        "channel",
-        "category",
-        F.col("amount_minor"),
-        F.col("signed_minor").alias("signed_amount_minor"),
-    )
-
-
 def account_events(roles: DataFrame, *, as_of: date) -> DataFrame:
     """Openings of accounts by the people who own, use or guarantee them."""
     return roles.select("customer_id", "role", "kind", "state", _age("opened_on", as_of))

@@ -1,0 +1,153 @@
+"""Declared features of bookings as two aggregates over small integers: one row scanned once, whatever the declarations.
+
+1. Every booking falls into one bucket of age; buckets end where some window ends, so that a window is a run of buckets.
+   Per customer and bucket each base aggregate (conditions, aggregate, amount) is computed once, not once a window.
+2. Per customer the buckets of each window are added up, or their largest, smallest, union taken.
+
+Conditions are bits: for each dimension a table tells, by value, which conditions a booking of that value still meets;
+their AND over the dimensions is the set of conditions that the booking meets. Testing one is a single AND, and no text
+is read. Tried against one conditional aggregate a feature and against Arrow kernels: docs/decisions/0002.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from portrait.contracts import Contract
+from portrait.entities.kinds import CAPACITY, place_of, places
+from portrait.features.declaration import Conditions, Feature
+
+_WORD = 63  # conditions in one BIGINT: its sign bit stays clear
+
+Base = tuple[Conditions, str, str | None]
+"""What is aggregated once for all windows: conditions, aggregate, amount."""
+
+
+@dataclass(frozen=True)
+class BookingPlan:
+    """The two aggregates as SQL; `grouped` by customer_id and bucket, `rolled` by customer_id."""
+
+    encoded: tuple[str, ...]
+    grouped: tuple[str, ...]
+    rolled: tuple[str, ...]
+
+
+def aggregate_bookings(
+    transactions: DataFrame, *, contract: Contract, features: Sequence[Feature], as_of: date
+) -> DataFrame:
+    """One row a customer with bookings up to `as_of`, with the declared features; money in minor units.
+
+    `transactions`: silver.transactions, of which customer_id, booked_on, kind_code and amount_minor are read. A booking
+    counts for the owner of its day; one without a known owner counts for nobody.
+    """
+    plan = booking_plan(features, contract=contract, as_of=as_of)
+    past = (F.col("booked_on") <= F.lit(as_of)) & F.col("customer_id").isNotNull()
+    buckets = (
+        transactions.where(past)
+        .selectExpr(*plan.encoded)
+        .groupBy("customer_id", "bucket")
+        .agg(*map(F.expr, plan.grouped))
+    )
+    return buckets.groupBy("customer_id").agg(*map(F.expr, plan.rolled))
+
+
+def booking_plan(features: Sequence[Feature], *, contract: Contract, as_of: date) -> BookingPlan:
+    """The SQL for some features at a business date."""
+    bases: dict[Base, str] = {}
+    for feature in features:
+        bases.setdefault((feature.where, feature.aggregate, feature.of), f"base_{len(bases)}")
+    conditions = list(dict.fromkeys(where for where, _, _ in bases))
+    ends = sorted({days for feature in features if (days := feature.days(as_of)) is not None})
+    encoded = (
+        "customer_id",
+        f"{_bucket(ends, as_of)} as bucket",
+        *_condition_words(conditions, contract),
+        f"datediff(date'{as_of}', booked_on) as age",
+        f"{as_of.year * 12 + as_of.month} - year(booked_on) * 12 - month(booked_on) as months_ago",
+        "amount_minor",
+        f"if({place_of('direction')} = 0, amount_minor, -amount_minor) as signed_amount_minor",
+    )
+    tests = {where: _test(place) for place, where in enumerate(conditions)}
+    grouped = tuple(
+        f"{_base_aggregate(aggregate, of, tests[where])} as {name}" for (where, aggregate, of), name in bases.items()
+    )
+    rolled = tuple(
+        f"{_roll(feature, bases[feature.where, feature.aggregate, feature.of], ends, as_of)} as {feature.name}"
+        for feature in features
+    )
+    return BookingPlan(encoded, grouped, rolled)
+
+
+def _bucket(ends: Sequence[int], as_of: date) -> str:
+    """The number of the first window that a booking of this age is in; beyond all windows, the number of windows."""
+    age = f"datediff(date'{as_of}', booked_on)"
+    branches = " ".join(f"when {age} < {days} then {place}" for place, days in enumerate(ends))
+    return f"case {branches} else {len(ends)} end" if ends else "0"
+
+
+def _condition_words(conditions: Sequence[Conditions], contract: Contract) -> list[str]:
+    """The sets of conditions that a booking meets, as columns conditions_0, conditions_1, ... of 63 bits each."""
+    words = []
+    for start in range(0, len(conditions), _WORD):
+        word = conditions[start : start + _WORD]
+        tables = [_bits_of(dimension, word, contract) for dimension in CAPACITY]
+        sets = [
+            f"element_at({table}, cast({place_of(dimension)} + 1 as int))"
+            for dimension, table in zip(CAPACITY, tables, strict=True)
+        ]
+        words.append(f"{' & '.join(sets)} as conditions_{start // _WORD}")
+    return words
+
+
+def _bits_of(dimension: str, word: Sequence[Conditions], contract: Contract) -> str:
+    """For every value of a dimension the conditions that it meets, as an array in the order of the values' numbers."""
+    names = {place: value for value, place in places(contract, dimension).items()}
+    sets = []
+    for place in range(CAPACITY[dimension]):
+        met = [dict(where).get(dimension) for where in word]
+        sets.append(sum(1 << bit for bit, values in enumerate(met) if values is None or names.get(place) in values))
+    return f"array({', '.join(f'{bits}L' for bits in sets)})"
+
+
+def _test(place: int) -> str:
+    return f"(conditions_{place // _WORD} & {1 << place % _WORD}L) != 0"
+
+
+def _base_aggregate(aggregate: str, of: str | None, test: str) -> str:
+    match aggregate:
+        case "count":
+            return f"sum(if({test}, 1L, 0L))"
+        case "sum":
+            return f"sum(if({test}, {of}_minor, 0L))"
+        case "max":
+            return f"max(if({test}, {of}_minor, 0L))"
+        case "days_since_last":
+            return f"min(if({test}, age, null))"
+        case "days_since_first":
+            return f"max(if({test}, age, null))"
+        case _:
+            # One bit a day or month: exact, and additive where count(distinct) would multiply the rows.
+            # Windows that have bits are short; what is older has no bit and is in no such window.
+            bit = "age" if aggregate == "distinct_days" else "months_ago"
+            return f"bit_or(if({test} and {bit} < {_WORD}, shiftleft(1L, {bit}), 0L))"
+
+
+def _roll(feature: Feature, base: str, ends: Sequence[int], as_of: date) -> str:
+    days = feature.days(as_of)
+    inside = "true" if days is None else f"bucket <= {ends.index(days)}"
+    match feature.aggregate:
+        case "count" | "sum":
+            return f"sum(if({inside}, {base}, 0L))"
+        case "max":
+            return f"max(if({inside}, {base}, 0L))"
+        case "days_since_last":
+            return f"min(if({inside}, {base}, null))"
+        case "days_since_first":
+            return f"max(if({inside}, {base}, null))"
+        case _:
+            return f"bit_count(bit_or(if({inside}, {base}, 0L)))"
