@@ -17,7 +17,7 @@ from portrait.contracts import Catalogue, job_graph, load_catalogue
 from portrait.contracts.graph import Job
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.events import event, start_log
-from portrait.features import load_features
+from portrait.features import check_values, load_features
 from portrait.fingerprint import code_hash, hash_files, hash_text
 from portrait.labels import load_labels
 from portrait.lake import Lake, Lease
@@ -56,7 +56,9 @@ def load_suite(conf: Path, schemas: Path) -> Catalogue:
     Raises ConfigurationError for anything wrong in either; nothing of Spark is needed.
     """
     catalogue = load_catalogue(schemas)
-    catalogue = catalogue.with_columns("gold.customer_features", load_features(conf).columns())
+    features = load_features(conf)
+    check_values(features, catalogue)
+    catalogue = catalogue.with_columns("gold.customer_features", features.columns())
     return catalogue.with_columns("gold.customer_portrait", load_labels(conf, catalogue).columns())
 
 

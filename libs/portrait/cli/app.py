@@ -11,6 +11,7 @@ import typer
 
 from portrait import __version__
 from portrait.cli.doctor import doctor_command
+from portrait.cli.features import features
 from portrait.cli.land import demo_command, land
 from portrait.cli.look import digest_command, explain_command, show_command, sql_command
 from portrait.cli.output import errors
@@ -28,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(land, name="land")
+app.add_typer(features, name="features")
 _COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor_command,
     "demo": demo_command,

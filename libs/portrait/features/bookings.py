@@ -19,7 +19,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
-from portrait.entities.kinds import CAPACITY, place_of, places
+from portrait.entities.kinds import CAPACITY, place_of
+from portrait.entities.kinds import places as places_of
 from portrait.features.declaration import Conditions, Feature
 
 _WORD = 63  # conditions in one BIGINT: its sign bit stays clear
@@ -30,11 +31,15 @@ Base = tuple[Conditions, str, str | None]
 
 @dataclass(frozen=True)
 class BookingPlan:
-    """The two aggregates as SQL; `grouped` by customer_id and bucket, `rolled` by customer_id."""
+    """The two aggregates as SQL: `grouped` by customer_id and bucket, `rolled` by customer_id.
+
+    `base_of`: which expression of `grouped` each expression of `rolled` reads, by place.
+    """
 
     encoded: tuple[str, ...]
     grouped: tuple[str, ...]
     rolled: tuple[str, ...]
+    base_of: tuple[int, ...]
 
 
 def aggregate_bookings(
@@ -80,7 +85,9 @@ def booking_plan(features: Sequence[Feature], *, contract: Contract, as_of: date
         f"{_roll(feature, bases[feature.where, feature.aggregate, feature.of], ends, as_of)} as {feature.name}"
         for feature in features
     )
-    return BookingPlan(encoded, grouped, rolled)
+    places = {base: place for place, base in enumerate(bases)}
+    base_of = tuple(places[feature.where, feature.aggregate, feature.of] for feature in features)
+    return BookingPlan(encoded, grouped, rolled, base_of)
 
 
 def _bucket(ends: Sequence[int], as_of: date) -> str:
@@ -106,7 +113,7 @@ def _condition_words(conditions: Sequence[Conditions], contract: Contract) -> li
 
 def _bits_of(dimension: str, word: Sequence[Conditions], contract: Contract) -> str:
     """For every value of a dimension the conditions that it meets, as an array in the order of the values' numbers."""
-    names = {place: value for value, place in places(contract, dimension).items()}
+    names = {place: value for value, place in places_of(contract, dimension).items()}
     sets = []
     for place in range(CAPACITY[dimension]):
         met = [dict(where).get(dimension) for where in word]

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from portrait.contracts import Column
+from portrait.contracts import Catalogue, Column
 from portrait.errors import ConfigurationError
 from portrait.settings import Strict, line_of, load_yaml
 
@@ -98,6 +98,8 @@ class Feature:
     window: str | None = None
     description: str = ""
     classification: str = "internal"
+    declared: str = ""
+    """File and line of the declaration."""
 
     @property
     def physical_type(self) -> str:
@@ -174,8 +176,19 @@ def load_features(conf: Path) -> FeatureSet:
                         where=f"{features[feature.name][1]} and {where}",
                         remedy="rename one measure, or remove one",
                     )
-                features[feature.name] = (feature, where)
+                features[feature.name] = (replace(feature, declared=where), where)
     return FeatureSet(tuple(feature for feature, _ in features.values()))
+
+
+def check_values(features: FeatureSet, catalogue: Catalogue) -> None:
+    """Raise ConfigurationError, with file and line, for a value that the source's column can never hold."""
+    for feature in features.features:
+        columns = {column.name: column for column in catalogue.table(f"silver.{feature.source}").columns}
+        for dimension, values in feature.where:
+            known = columns[dimension].enum if dimension in columns else ()
+            for value in values:
+                if known and value not in known:
+                    _known(value, frozenset(known), f"value of '{dimension}' called", feature.source, feature.declared)
 
 
 def _check(declared: FeatureFile, measure: Measure, where: str) -> None:
