@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
 
 from portrait.cli.context import suite_of
-from portrait.cli.options import CONF, Conf, Format, OptionalAsOf, Output, settings_of
+from portrait.cli.options import CONF, AsOf, Conf, Format, Output, settings_of
 from portrait.cli.output import emit
 from portrait.errors import ConfigurationError
 from portrait.features import explain, load_features
@@ -27,7 +26,7 @@ def list_command(conf: Conf = CONF, output: Output = Format.table) -> None:
 @features.command("explain")
 def explain_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A column of gold.customer_features.")],
-    as_of: OptionalAsOf = None,
+    as_of: AsOf,
     conf: Conf = CONF,
     output: Output = Format.table,
 ) -> None:
@@ -42,7 +41,7 @@ def explain_command(
             remedy=f"did you mean {', '.join(near)}?" if near else "see `portrait features list`",
         )
     bookings = suite_of(settings_of(conf, None)).table("silver.transactions")
-    found = explain(feature, declared, bookings=bookings, as_of=as_of or _today())
+    found = explain(feature, declared, bookings=bookings, as_of=as_of)
     rows = [
         ["declared", found.declared],
         ["meaning", found.meaning],
@@ -52,8 +51,3 @@ def explain_command(
         ["cost", found.cost],
     ]
     emit(["what", name], rows, output)
-
-
-def _today() -> date:
-    # Only to show an example: no number depends on it.
-    return datetime.now(UTC).date()
