@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from sklearn.cluster import KMeans as Reference
 from sklearn.metrics import davies_bouldin_score, silhouette_score
 
+from portrait.groups import kmeans
 from portrait.groups.kmeans import Quality, choose, fit_groups, quality_of, silhouette, with_nearest
 from portrait.groups.policy import Search, load_group_policy
 from portrait.groups.sketch import Sketch, Solution, solutions
@@ -61,6 +62,26 @@ def test_the_fit_is_as_cheap_as_scikit_learns(vectors: DataFrame, points: np.nda
     groups = fit_groups(vectors, customers=len(points), search=small_policy(conf_dir).search)
     assert groups.metrics["k"] == 4
     assert groups.metrics["cost"] <= Reference(4, n_init=10, random_state=0).fit(points).inertia_ * 1.001
+
+
+def test_where_no_start_is_good_enough_the_sketch_is_the_start(
+    vectors: DataFrame, points: np.ndarray, conf_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kmeans, "_started", lambda *_, **__: None)
+    groups = fit_groups(vectors, customers=len(points), search=small_policy(conf_dir).search)
+    assert (groups.start, groups.metrics["k"]) == ("sketch", 4)
+    assert groups.metrics["cost"] <= Reference(4, n_init=10, random_state=0).fit(points).inertia_ * 1.001
+    mine = with_nearest(vectors, groups.centres).select("customer_id", "cluster")
+    predicted = groups.model.transform(vectors).select("customer_id", F.col("cluster").alias("predicted"))
+    assert mine.join(predicted, on="customer_id", how="inner").where("cluster <> predicted").isEmpty()
+
+
+def test_centres_are_moved_to_the_optimum_around_them(vectors: DataFrame, points: np.ndarray, conf_dir: Path) -> None:
+    begun = points[:4]
+    reference = Reference(4, init=begun, n_init=1, max_iter=300, tol=0).fit(points)
+    moved = kmeans.settled(vectors, begun, search=load_group_policy(conf_dir).search)
+    assert quality_of(vectors, moved).cost == pytest.approx(reference.inertia_, rel=1e-3)
+    assert quality_of(vectors, moved).cost < quality_of(vectors, begun).cost
 
 
 def test_assignments_are_those_of_the_saved_model(vectors: DataFrame, points: np.ndarray, conf_dir: Path) -> None:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from pyspark.ml.clustering import KMeans, KMeansModel
 from pyspark.ml.evaluation import ClusteringEvaluator
+from pyspark.ml.linalg import Vectors
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.groups.policy import Search
 from portrait.groups.sketch import Matrix, Solution, digits, sketch, solutions, total_scatter
+
+_STILL = 1e-3  # centres that move no further have been found
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Groups:
-    """The fitted model, how its k was chosen, and its figures."""
+    """The fitted model, how its k was chosen, where the fit began (`seed 11`, or `sketch`), and its figures."""
 
     model: KMeansModel
     choice: Choice
-    seed: int
+    start: str
     metrics: dict[str, float]
 
     @property
@@ -57,27 +60,18 @@ class Groups:
 def fit_groups(vectors: DataFrame, *, customers: int, search: Search) -> Groups:
     """Choose k on a sketch, then fit MLlib's k-means on all vectors.
 
-    Starts are tried in the order of `search.seeds` until one is at least as cheap as the sketch's own centres, which
-    most starts are; the cheapest is kept.
+    Starts are tried in the order of `search.seeds` until one is at least as cheap as the sketch's own centres. Where
+    none is, the sketch's centres are moved to their own optimum and become the model: no fit is worse than they are.
     """
     sketched = sketch(vectors, customers=customers, search=search)
     found = solutions(sketched, search=search)
     choice = choose(
         found, search=search, total=total_scatter(sketched), quality=lambda item: quality_of(vectors, item.centres)
     )
-    best: tuple[float, int, KMeansModel] | None = None
-    for seed in search.seeds:
-        kmeans = KMeans(
-            featuresCol="vector", predictionCol="cluster", k=choice.k, seed=seed, maxIter=search.iterations, tol=1e-3
-        )
-        model = kmeans.fit(vectors)
-        cost = digits(model.summary.trainingCost)
-        if best is None or cost < best[0]:
-            best = (cost, seed, model)
-        if cost <= choice.quality.cost:
-            break
-    assert best is not None, "a policy has at least one seed"
-    _, seed, model = best
+    start, model = _started(vectors, choice, search=search) or (
+        "sketch",
+        _model_at(vectors, settled(vectors, found[choice.k].centres, search=search)),
+    )
     quality = quality_of(vectors, np.array(model.clusterCenters()))
     metrics = choice.metrics | {
         "k": float(len(quality.sizes)),
@@ -87,7 +81,42 @@ def fit_groups(vectors: DataFrame, *, customers: int, search: Search) -> Groups:
         "davies_bouldin": quality.davies_bouldin,
         "smallest_share": digits(quality.smallest_share),
     }
-    return Groups(model, choice, seed, metrics)
+    return Groups(model, choice, start, metrics)
+
+
+def _started(vectors: DataFrame, choice: Choice, *, search: Search) -> tuple[str, KMeansModel] | None:
+    """The first of MLlib's own starts that is at least as cheap as the sketch's centres; None when none is."""
+    for seed in search.seeds:
+        kmeans = KMeans(
+            featuresCol="vector", predictionCol="cluster", k=choice.k, seed=seed, maxIter=search.iterations, tol=_STILL
+        )
+        model = kmeans.fit(vectors)
+        if digits(model.summary.trainingCost) <= choice.quality.cost:
+            return f"seed {seed}", model
+    return None
+
+
+def settled(vectors: DataFrame, centres: Matrix, *, search: Search) -> Matrix:
+    """Centres moved by Lloyd's steps over all vectors, one pass each, until none moves beyond MLlib's tolerance."""
+    size = centres.shape[1]
+    for _ in range(search.iterations):
+        means = [F.avg(F.col("x")[index]).alias(f"x{index}") for index in range(size)]
+        rows = with_nearest(vectors, centres).groupBy("cluster").agg(*means).collect()  # one row a group
+        moved = centres.copy()
+        for row in rows:
+            moved[row["cluster"]] = [digits(row[f"x{index}"]) for index in range(size)]
+        far = max(_gap(one, other) for one, other in zip(centres, moved, strict=True))
+        centres = moved
+        if far <= _STILL:
+            break
+    return centres
+
+
+def _model_at(vectors: DataFrame, centres: Matrix) -> KMeansModel:
+    """MLlib's model with these centres. MLlib cannot begin at given centres, but k distinct points have one optimum."""
+    points = vectors.sparkSession.createDataFrame([(Vectors.dense(centre),) for centre in centres], ["vector"])
+    kmeans = KMeans(featuresCol="vector", predictionCol="cluster", k=len(centres), seed=1, initMode="random", maxIter=1)
+    return kmeans.fit(points)
 
 
 def choose(

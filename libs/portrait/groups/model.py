@@ -94,5 +94,5 @@ def _parameters(model: FittedModel, *, policy: GroupPolicy) -> dict[str, str]:
         "scaling": policy.scaling,
         "rule": model.groups.choice.rule,
         "k_range": f"{policy.search.k.least}..{policy.search.k.most}",
-        "seed": str(model.groups.seed),
+        "start": model.groups.start,
     }
