@@ -39,11 +39,12 @@ def test_the_sql_that_is_shown_gives_the_feature(
     transactions = silver(transactions=rows)["transactions"]
     money = transactions.withColumn("amount", (F.col("amount_minor") * Decimal("0.01")).cast("decimal(18,2)"))
     signed = F.when(F.col("direction") == "credit", F.col("amount")).otherwise(-F.col("amount"))
-    money.withColumn("signed_amount", signed).createOrReplaceTempView("shown_transactions")
+    shown_transactions = money.withColumn("signed_amount", signed)
     computed = aggregate_bookings(transactions, contract=CONTRACT, features=chosen.features, as_of=D).collect()
     for feature in chosen.features:
-        sql = plain_sql(feature, D).replace("silver.transactions", "shown_transactions")
-        shown = {row[0]: row[1] for row in transactions.sparkSession.sql(sql).collect()}
+        # As an argument, not as a view: other tests look at what the session has.
+        sql = plain_sql(feature, D).replace("silver.transactions", "{shown}")
+        shown = {row[0]: row[1] for row in transactions.sparkSession.sql(sql, shown=shown_transactions).collect()}
         for row in computed:
             expected = shown.get(row.customer_id, 0 if feature.empty_is_zero else None)
             found = Decimal(row[feature.name]).scaleb(-2) if feature.is_money else row[feature.name]
