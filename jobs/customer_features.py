@@ -1,15 +1,17 @@
 """gold.customer_features: one row a customer and as_of, with what the bank knows and every feature of conf/features.
 
-Reads silver.transactions, balances, accounts, account_parties and customers, and where the bank delivers them holdings,
-products, cards and loans. A rerun replaces the slice.
+Reads silver.customer_daily, transactions, balances, accounts, account_parties and customers, and where the bank
+delivers them holdings, products, cards and loans. Features of bookings slide from the slice before, where there is one
+of the same code. A rerun replaces the slice.
 """
 
 from __future__ import annotations
 
 from portrait.features import customer_features, load_features
+from portrait.features.sliding import earlier_slice
 from portrait.job import job_arguments, open_lake, submit
 
-NEEDED = ("transactions", "balances", "accounts", "account_parties", "customers")
+NEEDED = ("balances", "accounts", "account_parties", "customers")
 OPTIONAL = ("holdings", "products", "cards", "loans")
 
 
@@ -19,8 +21,14 @@ def main(argv: list[str] | None = None) -> None:
     with open_lake(args) as lake:
         present = [name for name in OPTIONAL if lake.has(f"silver.{name}")]
         sources = {name: lake.read(f"silver.{name}") for name in (*NEEDED, *present)}
-        bookings = lake.catalogue.table("silver.transactions")
-        wide = customer_features(features=features, as_of=args.as_of, bookings=bookings, **sources)
+        wide = customer_features(
+            features=features,
+            as_of=args.as_of,
+            bookings=lake.catalogue.table("silver.transactions"),
+            daily=lake.read("silver.customer_daily"),
+            earlier=earlier_slice(lake, args.as_of),
+            **sources,
+        )
         lake.replace("gold.customer_features", wide, args.as_of)
 
 

@@ -28,7 +28,12 @@ def main(argv: list[str] | None = None) -> None:
         if lake.has(TABLE):
             bookings = affected_bookings(bookings, new=new, moved=moved)
         resolved = resolve_transactions(bookings, parties=parties)
-        lake.merge(TABLE, resolved.withColumn("kind_code", F.expr(kind_code(lake.catalogue.table(TABLE)))))
+        resolved = resolved.withColumn("kind_code", F.expr(kind_code(lake.catalogue.table(TABLE))))
+        if lake.has(TABLE):
+            lake.merge(TABLE, resolved)
+        else:
+            # Days together in files: what enters and leaves a window is read by day.
+            lake.overwrite(TABLE, resolved.repartitionByRange("booked_on").sortWithinPartitions("booked_on"))
 
 
 if __name__ == "__main__":

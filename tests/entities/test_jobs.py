@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,10 +10,14 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from tests.deliveries import Delivery, arrive, run_job
 
 from portrait.contracts import load_catalogue
 from portrait.entities.balances import balance_runs, close_days, measure_days
+from portrait.entities.daily import daily_bookings, net
 from portrait.entities.dimensions import dimensions
+from portrait.entities.kinds import kind_code
 from portrait.entities.reconciliation import differences, load_policy
 from portrait.entities.transactions import resolve_transactions
 from portrait.job import shared_lake
@@ -22,15 +25,15 @@ from portrait.lake import Lake, Lease
 
 pytestmark = pytest.mark.delta
 
-JOBS = Path(__file__).resolve().parents[2] / "jobs"
+DAILY = "silver.customer_daily"
 TABLES = {
     "silver.customers": ("customer_id", "risk_level", "valid_from", "valid_to", "is_current"),
     "silver.regions": ("region_id", "valid_from", "valid_to"),
     "silver.transactions": ("transaction_id", "account_id", "customer_id", "signed_minor"),
     "silver.balances": ("account_id", "from_day", "to_day", "balance"),
+    DAILY: ("customer_id", "booked_on", "kind_code", "amount_minor", "bookings"),
     "ops.reconciliation": ("account_id", "day", "expected", "reported", "difference"),
 }
-Delivery = dict[str, list[dict[str, Any]]]
 
 
 def jan(day: int, hour: int = 0) -> datetime:
@@ -96,35 +99,20 @@ def deliver(spark: SparkSession, root: Path, schemas: Path, conf: Path, deliveri
     commits = []
     for delivery in deliveries:
         with Lease(root) as lease, shared_lake(Lake(spark, root, catalogue, lease=lease)) as lake:
-            for feed, records in delivery.items():
-                _append(lake, f"bronze.{feed}", records)
-            lake.complete("ingest", as_of=None, inputs={}, seconds=0.0)
+            arrive(lake, delivery)
             commits.append([])
-            for name in ("entities", "transactions", "balances"):
-                _job(name)(["--as-of", "1993-01-31", "--conf", str(conf)])
+            for name in ("entities", "transactions", "balances", "customer_daily"):
+                run_job(name, "--as-of", "1993-01-31", "--conf", str(conf))
                 commits[-1] += [write.table for write in lake.complete(name, as_of=None, inputs={}, seconds=0.0)]
     lake = Lake(spark, root, catalogue)
     absent = [table for table in ("silver.cards", "silver.loans") if not lake.has(table)]
-    return Outcome({table: rows_of(lake.read(table), table) for table in TABLES}, commits, absent)
+    frames = {table: lake.read(table) for table in TABLES}
+    frames |= {DAILY: net(frames[DAILY])}
+    return Outcome({table: rows_of(frame, table) for table, frame in frames.items()}, commits, absent)
 
 
 def rows_of(frame: DataFrame, table: str) -> list[tuple[Any, ...]]:
     return sorted((tuple(row) for row in frame.select(*TABLES[table]).collect()), key=repr)
-
-
-def _append(lake: Lake, table: str, records: list[dict[str, Any]]) -> None:
-    schema = lake.catalogue.table(table).struct_type
-    full = [{**dict.fromkeys(schema.names), **record, "_run": lake.run_number} for record in records]
-    lake.append(table, lake.spark.createDataFrame(full, schema))
-
-
-def _job(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"job_{name}", JOBS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +144,9 @@ def together(spark: SparkSession, schemas_dir: Path, conf_dir: Path) -> dict[str
         "silver.regions": versions("regions"),
         "silver.transactions": transactions,
         "silver.balances": balance_runs(closings),
+        DAILY: daily_bookings(
+            transactions.withColumn("kind_code", F.expr(kind_code(catalogue.table("silver.transactions"))))
+        ),
         "ops.reconciliation": differences(closings, policy=load_policy(conf_dir)),
     }
     return {table: rows_of(frame, table) for table, frame in frames.items()}

@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from portrait.contracts import load_catalogue
+from portrait.entities.daily import daily_bookings
 from portrait.features import FeatureSet, load_features
 
 CONTRACT = load_catalogue(Path(__file__).resolve().parents[2] / "schemas").table("silver.transactions")
@@ -46,12 +47,23 @@ Row = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def silver(spark: SparkSession) -> Callable[..., dict[str, DataFrame]]:
-    """`silver(accounts=[{...}], ...)`: every silver table, those without rows empty."""
+    """`silver(accounts=[{...}], ...)`: every silver table that features read, those without rows empty.
+
+    Bookings are given as rows of `transactions` and come as the table `daily`.
+    """
 
     def build(**tables: list[Row]) -> dict[str, DataFrame]:
-        return {name: _frame(spark, name, tables.get(name, [])) for name in SCHEMAS}
+        frames = {name: _frame(spark, name, tables.get(name, [])) for name in SCHEMAS}
+        daily = daily_bookings(frames.pop("transactions"))
+        return frames | {"daily": daily}
 
     return build
+
+
+@pytest.fixture(scope="session")
+def transactions(spark: SparkSession) -> Callable[[list[Row]], DataFrame]:
+    """`transactions([{...}, ...])`: silver.transactions of these rows."""
+    return lambda rows: _frame(spark, "transactions", rows)
 
 
 def _frame(spark: SparkSession, table: str, rows: list[Row]) -> DataFrame:

@@ -19,6 +19,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from portrait.entities.daily import daily_bookings
 from portrait.entities.kinds import kind_code
 from portrait.features import FeatureSet, customer_features
 
@@ -199,9 +200,11 @@ def silver_of(spark: SparkSession, con: duckdb.DuckDBPyConnection) -> dict[str, 
 
     day = "strptime({}, '%y%m%d')::date"
     return {
-        "transactions": table("""select o.customer_id, day as booked_on, direction, b.type, channel, category,
-            minor as amount_minor from booking b join owner o using (account_id)""").withColumn(
-            "kind_code", F.expr(kind_code(CONTRACT))
+        "daily": daily_bookings(
+            table("""select o.customer_id, day as booked_on, direction, b.type, channel, category,
+                minor as amount_minor from booking b join owner o using (account_id)""").withColumn(
+                "kind_code", F.expr(kind_code(CONTRACT))
+            )
         ),
         "balances": table("""select account_id, day as from_day, minor as balance_minor,
             lead(day) over (partition by account_id order by day) - 1 as to_day from closing"""),

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts import load_catalogue
+from portrait.entities.daily import daily_bookings
 from portrait.errors import ConfigurationError
 from portrait.features import FeatureSet, check_values, explain, load_features
 from portrait.features.bookings import aggregate_bookings
@@ -28,7 +29,7 @@ def booking(age: int, **values: object) -> dict[str, object]:
 
 
 def test_the_sql_that_is_shown_gives_the_feature(
-    silver: Callable[..., dict[str, DataFrame]], some: Callable[..., FeatureSet]
+    transactions: Callable[..., DataFrame], some: Callable[..., FeatureSet]
 ) -> None:
     chosen = some(
         "debit_amount", "active_", "days_since_txn", "credit_max", "txn_count_channel", "net_amount", "credit_months"
@@ -36,15 +37,17 @@ def test_the_sql_that_is_shown_gives_the_feature(
     rows = [booking(age, category="grocery", channel="pos") for age in (0, 6, 7, 29, 30, 89, 90, 364, 365)]
     rows += [booking(age, direction="credit", type="salary") for age in (1, 31, 61, 400)]
     rows += [booking(5, customer_id="ben", category="travel", channel="mobile"), booking(-3)]
-    transactions = silver(transactions=rows)["transactions"]
-    money = transactions.withColumn("amount", (F.col("amount_minor") * Decimal("0.01")).cast("decimal(18,2)"))
+    booked = transactions(rows)
+    money = booked.withColumn("amount", (F.col("amount_minor") * Decimal("0.01")).cast("decimal(18,2)"))
     signed = F.when(F.col("direction") == "credit", F.col("amount")).otherwise(-F.col("amount"))
     shown_transactions = money.withColumn("signed_amount", signed)
-    computed = aggregate_bookings(transactions, contract=CONTRACT, features=chosen.features, as_of=D).collect()
+    computed = aggregate_bookings(
+        daily_bookings(booked), contract=CONTRACT, features=chosen.features, as_of=D
+    ).collect()
     for feature in chosen.features:
         # As an argument, not as a view: other tests look at what the session has.
         sql = plain_sql(feature, D).replace("silver.transactions", "{shown}")
-        shown = {row[0]: row[1] for row in transactions.sparkSession.sql(sql, shown=shown_transactions).collect()}
+        shown = {row[0]: row[1] for row in booked.sparkSession.sql(sql, shown=shown_transactions).collect()}
         for row in computed:
             expected = shown.get(row.customer_id, 0 if feature.empty_is_zero else None)
             found = Decimal(row[feature.name]).scaleb(-2) if feature.is_money else row[feature.name]
@@ -55,10 +58,7 @@ def test_words_of_an_explanation(features: FeatureSet) -> None:
     feature = next(item for item in features.features if item.name == "salary_amount_90d")
     found = explain(feature, features, bookings=CONTRACT, as_of=D)
     assert found.declared.rsplit(":", 1)[0].endswith("conf/features/transactions.yml")
-    assert found.lineage == (
-        "silver.transactions (customer_id, booked_on, kind_code, amount_minor)"
-        " -> gold.customer_features.salary_amount_90d"
-    )
+    assert found.lineage == ("silver.transactions -> silver.customer_daily -> gold.customer_features.salary_amount_90d")
     # salary_amount_365d is the other feature of the same conditions and amount.
     assert found.cost.endswith("this feature reads one, as 1 other feature(s) do")
     assert all("salary_amount_90d" in text for text in found.computed[1:])

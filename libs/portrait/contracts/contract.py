@@ -23,6 +23,7 @@ KNOWN_PROPERTIES = {
     "delivery": "how a feed arrives: append, change or snapshot",
     "maxRejectShare": "share of broken rows above which a feed is refused",
     "clusteredBy": "columns that keep related rows in the same files",
+    "changeFeed": "whether Delta keeps the rows that each commit changed, for jobs that read changes only",
     "columnsFrom": "folder in conf/ whose declarations add columns",
     "config": "files or folders in conf/ that the job reads",
     "publishedColumns": "meaning of columns that only the published view has, by name",
@@ -206,6 +207,8 @@ class Contract:
         before readers see it. Deletion vectors stay off: BI readers must open every table.
         """
         properties = {"delta.enableDeletionVectors": "false", "delta.checkpointInterval": "50"}
+        if self.custom("changeFeed"):
+            properties["delta.enableChangeDataFeed"] = "true"
         if self.layer in ("silver", "ops"):
             for rule in self.rules:
                 if rule.severity == "error" and not rule.id.endswith(".required"):

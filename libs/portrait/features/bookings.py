@@ -4,6 +4,8 @@
    Per customer and bucket each base aggregate (conditions, aggregate, amount) is computed once, not once a window.
 2. Per customer the buckets of each window are added up, or their largest, smallest, union taken.
 
+What is scanned is silver.customer_daily: a row stands for `bookings` equal bookings.
+
 Conditions are bits: for each dimension a table tells, by value, which conditions a booking of that value still meets;
 their AND over the dimensions is the set of conditions that the booking meets. Testing one is a single AND, and no text
 is read. Tried against one conditional aggregate a feature and against Arrow kernels: docs/decisions/0002.
@@ -19,6 +21,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
+from portrait.entities.daily import net
 from portrait.entities.kinds import CAPACITY, place_of
 from portrait.entities.kinds import places as places_of
 from portrait.features.declaration import Conditions, Feature
@@ -33,7 +36,8 @@ Base = tuple[Conditions, str, str | None]
 class BookingPlan:
     """The two aggregates as SQL: `grouped` by customer_id and bucket, `rolled` by customer_id.
 
-    `base_of`: which expression of `grouped` each expression of `rolled` reads, by place.
+    `encoded` are the columns that `grouped` reads. `base_of`: which expression of `grouped` each expression of `rolled`
+    reads, by place.
     """
 
     encoded: tuple[str, ...]
@@ -42,52 +46,73 @@ class BookingPlan:
     base_of: tuple[int, ...]
 
 
-def aggregate_bookings(
-    transactions: DataFrame, *, contract: Contract, features: Sequence[Feature], as_of: date
-) -> DataFrame:
+def aggregate_bookings(daily: DataFrame, *, contract: Contract, features: Sequence[Feature], as_of: date) -> DataFrame:
     """One row a customer with bookings up to `as_of`, with the declared features; money in minor units.
 
-    `transactions`: silver.transactions, of which customer_id, booked_on, kind_code and amount_minor are read. A booking
+    `daily`: silver.customer_daily; `contract`: that of silver.transactions, which says what kind_code means. A booking
     counts for the owner of its day; one without a known owner counts for nobody.
     """
     plan = booking_plan(features, contract=contract, as_of=as_of)
-    past = (F.col("booked_on") <= F.lit(as_of)) & F.col("customer_id").isNotNull()
-    buckets = (
-        transactions.where(past)
-        .selectExpr(*plan.encoded)
-        .groupBy("customer_id", "bucket")
-        .agg(*map(F.expr, plan.grouped))
-    )
-    return buckets.groupBy("customer_id").agg(*map(F.expr, plan.rolled))
+    past = daily.where(F.col("booked_on") <= F.lit(as_of))
+    return two_aggregates(past if all(feature.is_additive for feature in features) else net(past), plan)
+
+
+def two_aggregates(daily: DataFrame, plan: BookingPlan) -> DataFrame:
+    """One row a customer of `daily`: what the plan says."""
+    buckets = daily.selectExpr(*plan.encoded).groupBy("customer_id", "bucket").agg(*map(F.expr, plan.grouped))
+    # Few wide rows are sent once; left to itself, Spark would first make wider ones out of what each task has.
+    return buckets.repartition("customer_id").groupBy("customer_id").agg(*map(F.expr, plan.rolled))
 
 
 def booking_plan(features: Sequence[Feature], *, contract: Contract, as_of: date) -> BookingPlan:
     """The SQL for some features at a business date."""
-    bases: dict[Base, str] = {}
-    for feature in features:
-        bases.setdefault((feature.where, feature.aggregate, feature.of), f"base_{len(bases)}")
-    conditions = list(dict.fromkeys(where for where, _, _ in bases))
     ends = sorted({days for feature in features if (days := feature.days(as_of)) is not None})
-    encoded = (
-        "customer_id",
-        f"{_bucket(ends, as_of)} as bucket",
-        *_condition_words(conditions, contract),
+    bases = base_aggregates(features)
+    rolled = [f"{_roll(feature, bases[base_of(feature)], ends, as_of)} as {feature.name}" for feature in features]
+    ages = (
         f"datediff(date'{as_of}', booked_on) as age",
         f"{as_of.year * 12 + as_of.month} - year(booked_on) * 12 - month(booked_on) as months_ago",
-        "amount_minor",
-        f"if({place_of('direction')} = 0, amount_minor, -amount_minor) as signed_amount_minor",
     )
+    return plan_of(features, contract=contract, bucket=_bucket(ends, as_of), rolled=rolled, further=ages)
+
+
+def base_of(feature: Feature) -> Base:
+    """What is aggregated for a feature before its window is considered."""
+    return feature.where, feature.aggregate, feature.of
+
+
+def base_aggregates(features: Sequence[Feature]) -> dict[Base, str]:
+    """The name of each base aggregate that the features need, in their order."""
+    return {base: f"base_{place}" for place, base in enumerate(dict.fromkeys(map(base_of, features)))}
+
+
+def plan_of(
+    features: Sequence[Feature],
+    *,
+    contract: Contract,
+    bucket: str,
+    rolled: Sequence[str],
+    further: Sequence[str] = (),
+) -> BookingPlan:
+    """A plan whose buckets are told by the SQL `bucket`, and added up by the SQL `rolled` of each feature."""
+    bases = base_aggregates(features)
+    conditions = list(dict.fromkeys(where for where, _, _ in bases))
     tests = {where: _test(place) for place, where in enumerate(conditions)}
+    encoded = (
+        "customer_id",
+        f"{bucket} as bucket",
+        *_condition_words(conditions, contract),
+        *further,
+        "bookings",
+        "amount_minor",
+        "amount_minor * bookings as amount_total",
+        f"if({place_of('direction')} = 0, amount_minor, -amount_minor) * bookings as signed_amount_total",
+    )
     grouped = tuple(
         f"{_base_aggregate(aggregate, of, tests[where])} as {name}" for (where, aggregate, of), name in bases.items()
     )
-    rolled = tuple(
-        f"{_roll(feature, bases[feature.where, feature.aggregate, feature.of], ends, as_of)} as {feature.name}"
-        for feature in features
-    )
-    places = {base: place for place, base in enumerate(bases)}
-    base_of = tuple(places[feature.where, feature.aggregate, feature.of] for feature in features)
-    return BookingPlan(encoded, grouped, rolled, base_of)
+    places = list(bases)
+    return BookingPlan(encoded, grouped, tuple(rolled), tuple(places.index(base_of(feature)) for feature in features))
 
 
 def _bucket(ends: Sequence[int], as_of: date) -> str:
@@ -128,9 +153,9 @@ def _test(place: int) -> str:
 def _base_aggregate(aggregate: str, of: str | None, test: str) -> str:
     match aggregate:
         case "count":
-            return f"sum(if({test}, 1L, 0L))"
+            return f"sum(if({test}, bookings, 0))"
         case "sum":
-            return f"sum(if({test}, {of}_minor, 0L))"
+            return f"sum(if({test}, {of}_total, 0L))"
         case "max":
             return f"max(if({test}, {of}_minor, 0L))"
         case "days_since_last":

@@ -23,6 +23,7 @@ from portrait.features.facts import (
     loan_events,
     owners_of,
 )
+from portrait.features.sliding import Earlier, slide_bookings
 
 
 def customer_features(
@@ -30,7 +31,7 @@ def customer_features(
     features: FeatureSet,
     as_of: date,
     bookings: Contract,
-    transactions: DataFrame,
+    daily: DataFrame,
     balances: DataFrame,
     accounts: DataFrame,
     account_parties: DataFrame,
@@ -39,10 +40,12 @@ def customer_features(
     products: DataFrame | None = None,
     cards: DataFrame | None = None,
     loans: DataFrame | None = None,
+    earlier: Earlier | None = None,
 ) -> DataFrame:
     """One row a customer who owns an account that was opened by `as_of` and not closed before it.
 
-    `bookings`: the contract of silver.transactions, which says what its kind_code means. Entities are whole SCD2
+    `daily`: silver.customer_daily; `bookings`: the contract of silver.transactions, which says what kind_code means.
+    With `earlier`, features of bookings slide from that slice: the same values for less work. Entities are whole SCD2
     tables; nothing later than `as_of` shows. Money is in account currency and belongs to the owner: flows to the owner
     on the booking day, balances to the owner at `as_of`. An attribute the bank does not know is NULL, and so is every
     feature of a source that is None; where a source is present and nothing happened, counts and amounts are 0 and days
@@ -59,9 +62,17 @@ def customer_features(
     }
     delivered = {source: events for source, events in entities.items() if events is not None}
     standing = aggregate_events(delivered, features=(*_POPULATION, *features.features), as_of=as_of)
-    parts = [standing.where("open_accounts > 0"), _attributes(customers, as_of=as_of)]
+    population = standing.where("open_accounts > 0")
+    parts = [population, _attributes(customers, as_of=as_of)]
     if declared := features.of_source("transactions"):
-        parts.append(aggregate_bookings(transactions, contract=bookings, features=declared, as_of=as_of))
+        if earlier is None:
+            booked = aggregate_bookings(daily, contract=bookings, features=declared, as_of=as_of)
+        else:
+            ids = population.select("customer_id")
+            booked = slide_bookings(
+                daily, earlier=earlier, customers=ids, contract=bookings, features=declared, as_of=as_of
+            )
+        parts.append(booked)
     if declared := features.of_source("balances"):
         parts.append(aggregate_balances(balances, owners=owners_of(roles), features=declared, as_of=as_of))
     wide = reduce(lambda left, right: left.join(right, on="customer_id", how="left"), parts)

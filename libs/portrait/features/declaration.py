@@ -114,6 +114,11 @@ class Feature:
         return self.aggregate in _MONEY
 
     @property
+    def is_additive(self) -> bool:
+        """Whether the values of two sets of bookings add up to that of both together."""
+        return self.aggregate in {"count", "sum"}
+
+    @property
     def empty_is_zero(self) -> bool:
         """Whether 'nothing happened' is the number 0; days since what never happened are NULL."""
         return self.aggregate not in _DAYS

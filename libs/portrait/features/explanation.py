@@ -10,16 +10,6 @@ from portrait.contracts import Contract
 from portrait.features.bookings import booking_plan
 from portrait.features.declaration import Feature, FeatureSet
 
-READS = {
-    "transactions": ("silver.transactions", ("customer_id", "booked_on", "kind_code", "amount_minor")),
-    "balances": ("silver.balances", ("account_id", "from_day", "to_day", "balance_minor")),
-    "accounts": ("silver.accounts", ("account_id", "kind", "opened_on", "closed_on")),
-    "cards": ("silver.cards", ("account_id", "customer_id", "type", "issued_on", "closed_on", "credit_limit")),
-    "loans": ("silver.loans", ("account_id", "granted_on", "months", "amount", "instalment", "status", "status_on")),
-    "holdings": ("silver.holdings", ("customer_id", "product_id", "opened_on", "closed_on", "amount")),
-}
-"""Table and columns behind each source; all but transactions also read silver.account_parties, for the owner."""
-
 
 @dataclass(frozen=True)
 class Explanation:
@@ -39,25 +29,34 @@ def explain(feature: Feature, features: FeatureSet, *, bookings: Contract, as_of
     `sql` can be run as it stands and gives the feature of every customer with bookings; `computed` are the expressions
     that the job runs for it.
     """
-    table, columns = READS[feature.source]
     of_source = features.of_source(feature.source)
-    lineage = f"{table} ({', '.join(columns)}) -> gold.customer_features.{feature.name}"
+    table = f"silver.{feature.source}"
+    lineage = f"{table} -> gold.customer_features.{feature.name}"
     if feature.source != "transactions":
         cost = f"one of {len(of_source)} features of one scan of {table}"
         return Explanation(feature.declared, feature.description, None, (), lineage, cost)
+    table = "silver.customer_daily"
+    lineage = f"silver.transactions -> {table} -> gold.customer_features.{feature.name}"
     plan = booking_plan(of_source, contract=bookings, as_of=as_of)
     place = of_source.index(feature)
     grouped, rolled = plan.grouped[plan.base_of[place]], plan.rolled[place]
     others = plan.base_of.count(plan.base_of[place]) - 1
     cost = (
         f"one scan of {table} for all {len(of_source)} features; of its {len(plan.grouped)} aggregates by customer and "
-        f"bucket of age this feature reads one, as {others} other feature(s) do"
+        f"bucket of age this feature reads one, as {others} other feature(s) do; where the slice before is at most a "
+        f"month old, {_next_day(feature)}"
     )
     computed = (
         f"by customer and bucket: {grouped}",
         f"by customer: {rolled}",
     )
     return Explanation(feature.declared, feature.description, plain_sql(feature, as_of), computed, lineage, cost)
+
+
+def _next_day(feature: Feature) -> str:
+    if feature.is_additive:
+        return "it is that value, plus what came and entered the window, less what left it"
+    return "only the days of its window are read, or what came since"
 
 
 def plain_sql(feature: Feature, as_of: date) -> str:

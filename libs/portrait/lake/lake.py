@@ -25,7 +25,7 @@ from portrait.contracts import Catalogue, Contract
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.faults import fault_point
 from portrait.lake.lease import Lease
-from portrait.lake.records import Records, Write
+from portrait.lake.records import Completion, Records, Write
 from portrait.lake.schema import check_frame, evolve
 
 _TRANSACTION = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
@@ -100,13 +100,22 @@ class Lake:
 
     def rows_written(self, write: Write) -> int | None:
         """Rows that a commit wrote, as Delta's own metrics say; None where the operation does not report them."""
-        commit = self.path(write.table) / "_delta_log" / f"{write.version:020d}.json"
-        for line in commit.read_text(encoding="utf-8").splitlines():
-            if (info := json.loads(line).get("commitInfo")) is not None:
-                metrics = info.get("operationMetrics", {})
-                found = metrics.get("numOutputRows", metrics.get("numTargetRowsInserted"))
-                return int(found) if found is not None else None
-        return None
+        metrics = self._commit_info(write.table, write.version).get("operationMetrics", {})
+        found = metrics.get("numOutputRows", metrics.get("numTargetRowsInserted"))
+        return int(found) if found is not None else None
+
+    def note(self, table: str) -> dict[str, int]:
+        """What the newest commit of a table says of itself, in one with its rows; empty when it says nothing.
+
+        An OPTIMIZE by hand says nothing: whoever needs the note then builds the table anew.
+        """
+        text = self._commit_info(table, self.version(table)).get("userMetadata", "{}")
+        return dict(json.loads(text).get("note", {}))
+
+    def _commit_info(self, table: str, version: int) -> dict[str, Any]:
+        commit = self.path(table) / "_delta_log" / f"{version:020d}.json"
+        lines = map(json.loads, commit.read_text(encoding="utf-8").splitlines())
+        return next((line["commitInfo"] for line in lines if "commitInfo" in line), {})
 
     def slices(self, table: str) -> list[date]:
         """The slices that were written, oldest first."""
@@ -156,12 +165,33 @@ class Lake:
 
         All rows when that job's code, contract or configuration changed, or when it never ran.
         """
-        job = self.catalogue.table(consumer).job or ""
-        done = self.records.completions.get((job, None))
+        done = self.completed(consumer)
         rows = self.read(bronze)
-        if done is None or done.fingerprint != self.fingerprints.get(job, ""):
-            return rows
-        return rows.where(F.col("_run") > F.lit(done.run))
+        return rows if done is None else rows.where(F.col("_run") > F.lit(done.run))
+
+    def completed(self, table: str, as_of: date | None = None) -> Completion | None:
+        """How the job of a table last ended well; None when its code, contract or configuration were others then."""
+        job = self.catalogue.table(table).job or ""
+        done = self.records.completions.get((job, as_of))
+        return None if done is None or done.fingerprint != self.fingerprints.get(job, "") else done
+
+    def changes(self, table: str, *, after: int, until: int) -> DataFrame:
+        """Rows that commits changed after one version up to another: the table's columns and _change_type.
+
+        The contract must say `changeFeed`. An update is two rows, update_preimage and update_postimage.
+        """
+        self.register(table)
+        if after >= until:
+            none = self.spark.table(table).where(F.lit(False))
+            return none.withColumn("_change_type", F.lit(""))
+        feed = self.spark.read.option("readChangeFeed", "true")
+        return feed.option("startingVersion", after + 1).option("endingVersion", until).table(table)
+
+    def completed_slice(self, table: str, as_of: date) -> DataFrame:
+        """A slice as the job that wrote it left it when it ended well, whatever was committed since."""
+        version = self.records.versions[table, as_of]
+        frame = self.spark.read.format("delta").option("versionAsOf", version).load(str(self.path(table)))
+        return frame.where(F.col("as_of") == F.lit(as_of))
 
     # -- write --------------------------------------------------------------------------------------------------
 
@@ -170,13 +200,24 @@ class Lake:
         condition = f"as_of = DATE '{as_of.isoformat()}'"
         self._write(table, df, as_of=as_of, mode="overwrite", options={"replaceWhere": condition})
 
-    def append(self, table: str, df: DataFrame, *, transaction: tuple[str, int] | None = None) -> None:
-        """Add rows. `transaction` (application, version) overrides the run's own id, for streams."""
-        self._write(table, df, mode="append", transaction=transaction)
+    def append(
+        self,
+        table: str,
+        df: DataFrame,
+        *,
+        transaction: tuple[str, int] | None = None,
+        note: dict[str, int] | None = None,
+    ) -> None:
+        """Add rows. `transaction` (application, version) overrides the run's own id, for streams; `note`: see there."""
+        self._write(table, df, mode="append", transaction=transaction, note=note)
 
-    def overwrite(self, table: str, df: DataFrame) -> None:
-        """Make `df` the whole table, atomically."""
-        self._write(table, df, mode="overwrite")
+    def overwrite(
+        self, table: str, df: DataFrame, *, where: str | None = None, note: dict[str, int] | None = None
+    ) -> None:
+        """Make `df` the whole table, or its rows that meet `where`, atomically; other rows in `df` are then refused."""
+        options = {"replaceWhere": where} if where else {}
+        own = (f"{self.catalogue.table(table).job}:{table}:{where}", self.run_number) if where else None
+        self._write(table, df, mode="overwrite", options=options, transaction=own, note=note)
 
     def merge(self, table: str, rows: DataFrame, *, replacing: DataFrame | None = None) -> None:
         """Upsert by the contract's key; rows that are equal already are left alone.
@@ -213,12 +254,13 @@ class Lake:
         as_of: date | None = None,
         options: dict[str, str] | None = None,
         transaction: tuple[str, int] | None = None,
+        note: dict[str, int] | None = None,
     ) -> None:
         contract = self._prepare(table, df)
         application, version = transaction or self._transaction(table, as_of)
         writer = df.select(*contract.column_names).write.format("delta").mode(mode)
         writer = writer.option("txnAppId", application).option("txnVersion", str(version))
-        writer = writer.option("userMetadata", self._user_metadata()).options(**(options or {}))
+        writer = writer.option("userMetadata", self._user_metadata(note)).options(**(options or {}))
         with self._committing(table, as_of):
             writer.save(str(self.path(table)))
 
@@ -252,8 +294,9 @@ class Lake:
         job = self.catalogue.table(table).job
         return f"{job}:{table}" + (f":{as_of}" if as_of else ""), self.run_number
 
-    def _user_metadata(self) -> str:
-        return json.dumps({"run": self.run_number, "token": self.lease.token if self.lease else None})
+    def _user_metadata(self, note: dict[str, int] | None = None) -> str:
+        known = {"run": self.run_number, "token": self.lease.token if self.lease else None}
+        return json.dumps(known | ({"note": note} if note else {}))
 
     @contextmanager
     def _session_ids(self, transaction: tuple[str, int]) -> Iterator[None]:

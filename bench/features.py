@@ -1,0 +1,308 @@
+"""Features of bookings: from the beginning and day by day, beside naive Spark and DuckDB on the same rows.
+
+    python bench/features.py [--rows 20000000] [--customers 200000] [--months 12] [--new 300000] [--repeat 3]
+                             [--memory 4g] [--keep DIR]
+
+full      aggregate_bookings over silver.customer_daily as the product keeps it, all declared features of bookings.
+daily     `--new` bookings come (one in thirty late by up to 60 days): append to silver.customer_daily, slide from the
+          slice before, write the slice.
+naive     Spark, one conditional aggregate a feature over the text columns of silver.transactions.
+DuckDB    plain: the same query as naive on the same files. Best: on the files of silver.customer_daily, with the same
+          buckets and condition bits as ours; for the day it computes all of it again, and writes it.
+
+Everything is written as Parquet for `daily`, and thrown away otherwise. All results are compared, customer by customer.
+Medians of rounds in which all take turns, after a first round that is quoted by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from portrait.entities.daily import bring_up_to_date, changed_bookings
+from portrait.entities.kinds import kind_code
+from portrait.features import Feature, load_features
+from portrait.features.bookings import aggregate_bookings, base_aggregates, base_of
+from portrait.features.compiler import as_declared
+from portrait.features.sliding import Earlier, slide_bookings
+from portrait.job import load_suite
+from portrait.lake import Lake, Lease
+from portrait.session import start_embedded
+
+CONF, SCHEMAS = Path("conf"), Path("schemas")
+AS_OF = date(2025, 12, 30)
+DAILY, TRANSACTIONS = "silver.customer_daily", "silver.transactions"
+KINDS = [
+    *[("debit", "card_payment", channel, category) for channel in ("pos", "online", "mobile")
+      for category in ("grocery", "restaurant", "transport", "fuel", "health", "clothing", "electronics", "travel")],
+    ("debit", "cash_withdrawal", "branch", None), ("debit", "card_withdrawal", "atm", None),
+    ("debit", "transfer_out", "online", "household"), ("debit", "transfer_out", "mobile", None),
+    ("debit", "direct_debit", None, "insurance"), ("debit", "fee", None, None), ("debit", "loan_payment", None, None),
+    ("credit", "salary", None, None), ("credit", "transfer_in", "online", None), ("credit", "interest", None, None),
+    ("credit", "cash_deposit", "branch", None), ("debit", "investment_buy", "phone", None),
+]  # fmt: skip
+
+
+def bookings(
+    spark: SparkSession, lake: Lake, *, first: int, rows: int, customers: int, start: date, days: int, late: bool
+) -> DataFrame:
+    """silver.transactions of `rows` bookings, in order of day; activity of customers and amounts have a heavy tail."""
+    kinds = ", ".join(f"struct({', '.join('null' if v is None else repr(v) for v in kind)})" for kind in KINDS)
+    number = f"(id + {first})"
+    draw = f"pmod(xxhash64({number}, {{}}), 1000000) / 1e6"
+    day = f"date_add(date'{start}', cast(id * {days} / {rows} as int))"
+    if late:
+        day = f"if(pmod(id, 30) = 0, date_sub({day}, cast(1 + 60 * {draw.format(4)} as int)), {day})"
+    ids = spark.range(0, rows, 1, max(4, rows // 1_000_000)).selectExpr(
+        f"concat('T', lpad({number}, 12, '0')) as transaction_id",
+        f"lpad(cast(cast({customers} * pow({draw.format(1)}, 1.5) as int) as string), 9, '0') as customer",
+        f"{day} as booked_on",
+        f"element_at(array({kinds}), cast(1 + {len(KINDS)} * pow({draw.format(2)}, 1.5) as int)) as kind",
+        f"cast(100 + 5000 / (0.02 + {draw.format(3)}) as bigint) as amount_minor",
+    )
+    names = dict(zip(("direction", "type", "channel", "category"), ("col1", "col2", "col3", "col4"), strict=True))
+    flat = ids.select(
+        "transaction_id", "booked_on", "amount_minor",
+        F.concat(F.lit("A"), "customer").alias("account_id"), F.concat(F.lit("C"), "customer").alias("customer_id"),
+        *[F.col(f"kind.{column}").alias(name) for name, column in names.items()],
+    )  # fmt: skip
+    sign = F.when(F.col("direction") == "credit", 1).otherwise(-1)
+    amount = (F.col("amount_minor").cast("decimal(16,0)") * F.lit(0.01).cast("decimal(2,2)")).cast("decimal(18,2)")
+    contract = lake.catalogue.table(TRANSACTIONS)
+    full = flat.withColumns(
+        {
+            "booked_at": F.col("booked_on").cast("timestamp"),
+            "amount": amount,
+            "signed_amount": (amount * sign).cast("decimal(18,2)"),
+            "signed_minor": F.col("amount_minor") * sign,
+            "kind_code": F.expr(kind_code(contract)),
+        }
+    )
+    empty = [column for column in contract.columns if column.name not in full.columns]
+    return full.withColumns({column.name: F.lit(None).cast(column.physical_type) for column in empty})
+
+
+def plain_sql(features: Sequence[Feature], as_of: date, source: str) -> str:
+    """As anybody would write it: one conditional aggregate a feature over text columns."""
+    columns = []
+    for item in features:
+        parts = [f"{name} in ({', '.join(repr(value) for value in values)})" for name, values in item.where]
+        start = None if (days := item.days(as_of)) is None else as_of - timedelta(days=days - 1)
+        parts += [f"booked_on >= date '{start}'"] if start else []
+        value = {"signed_amount": "signed_minor", "amount": "amount_minor"}.get(item.of or "", "1")
+        value = {"distinct_days": "booked_on", "distinct_months": "trunc_month", "days_since_last": "booked_on"}.get(
+            item.aggregate, value
+        )
+        call = {"max": "max({})", "distinct_days": "count(distinct {})", "distinct_months": "count(distinct {})",
+                "days_since_last": f"datediff(date '{as_of}', max({{}}))"}.get(item.aggregate, "sum({})")  # fmt: skip
+        case = f"case when {' and '.join(parts) or 'true'} then {value} end"
+        columns.append(f"{call.format(case)} as {item.name}")
+    month = "year(booked_on) * 12 + month(booked_on)"
+    query = f"select customer_id, {', '.join(columns)} from {source} where booked_on <= date '{as_of}' group by 1"
+    return query.replace("trunc_month", month)
+
+
+def best_sql(features: Sequence[Feature], as_of: date, files: list[str], con: duckdb.DuckDBPyConnection) -> str:
+    """Our own plan in DuckDB's words: buckets of age, condition bits by kind_code (a table joined), then windows."""
+    bases = base_aggregates(features)
+    wheres = list(dict.fromkeys(where for where, _, _ in bases))
+    contract = load_suite(CONF, SCHEMAS).table(TRANSACTIONS)
+    enums = {name: [None, *contract.column(name).enum] for name in ("type", "channel", "category")}
+    rows = []
+    for (code,) in con.sql(f"select distinct kind_code from read_parquet({files})").fetchall():
+        kind = {"direction": ("credit", "debit")[code >> 14], "type": enums["type"][code >> 9 & 31],
+                "channel": enums["channel"][code >> 5 & 15], "category": enums["category"][code & 31]}  # fmt: skip
+        bits = sum(1 << i for i, w in enumerate(wheres) if all(kind[name] in values for name, values in w))
+        rows.append(f"({code}, {bits}, {1 if code >> 14 == 0 else -1})")
+    con.sql(f"create or replace table kinds as select * from (values {', '.join(rows)}) k(kind_code, bits, sign)")
+    ends = sorted({days for item in features if (days := item.days(as_of)) is not None})
+    bucket = " ".join(f"when age < {days} then {place}" for place, days in enumerate(ends))
+    grouped, rolled = [], []
+    for (where, aggregate, of), name in bases.items():
+        test = f"(bits & {1 << wheres.index(where)}) != 0"
+        value = {"signed_amount": "amount_minor * sign * bookings"}.get(of or "", "amount_minor * bookings")
+        months = f"{as_of.year * 12 + as_of.month} - year(booked_on) * 12 - month(booked_on)"
+        grouped.append({
+            "count": f"sum(if({test}, bookings, 0))::bigint", "sum": f"sum(if({test}, {value}, 0))::bigint",
+            "max": f"max(if({test}, amount_minor, 0))", "days_since_last": f"min(if({test}, age, null))",
+            "distinct_days": f"bit_or(if({test} and age < 63, 1::bigint << age::bigint, 0))",
+            "distinct_months": f"bit_or(if({test} and {months} < 63, 1::bigint << ({months})::bigint, 0))",
+        }[aggregate] + f" as {name}")  # fmt: skip
+    for item in features:
+        days, base = item.days(as_of), bases[base_of(item)]
+        case = base if days is None else f"if(bucket <= {ends.index(days)}, {base}, null)"
+        rolled.append({
+            "max": f"max({case})", "days_since_last": f"min({case})", "distinct_days": f"bit_count(bit_or({case}))",
+            "distinct_months": f"bit_count(bit_or({case}))",
+        }.get(item.aggregate, f"sum({case})::bigint") + f" as {item.name}")  # fmt: skip
+    return (
+        "with e as (select customer_id, kind_code, booked_on, bookings, amount_minor,"
+        f" date '{as_of}' - booked_on as age from read_parquet({files}) where booked_on <= date '{as_of}'),"
+        f" g as (select customer_id, case {bucket} else {len(ends)} end as bucket, {', '.join(grouped)}"
+        f" from e join kinds using (kind_code) group by 1, 2)"
+        f" select customer_id, {', '.join(rolled)} from g group by 1"
+    )
+
+
+def files_of(lake: Lake, table: str) -> list[str]:
+    return [path.removeprefix("file:") for path in lake.read(table).inputFiles()]
+
+
+def checksum(values: DataFrame, features: Sequence[Feature]) -> int:
+    """One number that any difference between two results would change."""
+    parts = ", ".join(f"coalesce(cast({item.name} as bigint), 0)" for item in features)
+    return int(values.selectExpr(f"sum(cast(xxhash64(customer_id, {parts}) as decimal(38,0))) as s").collect()[0]["s"])
+
+
+def in_turns(works: dict[str, Callable[[], object]], repeat: int) -> dict[str, tuple[float, float]]:
+    """First and median seconds of each."""
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeat + 1):
+        for name, work in works.items():
+            started = time.perf_counter()
+            work()
+            seconds[name].append(time.perf_counter() - started)
+    return {name: (times[0], statistics.median(times[1:] or times)) for name, times in seconds.items()}
+
+
+def peak_memory() -> dict[str, float]:
+    """Largest resident memory, GiB, of this process and of its Java."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            text, command = (folder / "status").read_text(), (folder / "comm").read_text().strip()
+        except OSError:
+            continue
+        if command in ("java",) and (match := re.search(r"VmHWM:\s+(\d+) kB", text)):
+            found[f"{command} {folder.name}"] = int(match.group(1)) / 2**20
+    return found
+
+
+def main() -> None:
+    """Make silver tables, measure, print one Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000_000)
+    parser.add_argument("--customers", type=int, default=200_000)
+    parser.add_argument("--months", type=int, default=12)
+    parser.add_argument("--new", type=int, default=300_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--memory", default="4g")
+    parser.add_argument("--keep", type=Path, default=None, help="folder in which silver is kept for the next time")
+    parser.add_argument("--no-plain", action="store_true", help="leave out what takes longest")
+    args = parser.parse_args()
+    root = args.keep or Path(tempfile.mkdtemp(prefix="portrait-bench-"))
+    spark = start_embedded(CONF, overrides={"spark.driver.memory": args.memory})
+    con = duckdb.connect()
+    con.sql("set threads = 2")
+    features = load_features(CONF).of_source("transactions")
+    with Lease(root / "lake") as lease:
+        lake = Lake(spark, root / "lake", load_suite(CONF, SCHEMAS), lease=lease)
+        lake.fingerprints = {"customer_daily": "bench"}
+        measure(spark, con, lake, features, args, root)
+    spark.stop()
+    if args.keep is None:
+        shutil.rmtree(root)
+
+
+def measure(
+    spark: SparkSession, con: duckdb.DuckDBPyConnection, lake: Lake, features: Sequence[Feature],
+    args: argparse.Namespace, root: Path,
+) -> None:  # fmt: skip
+    """The three parts: what is there, features from the beginning, features of the next day."""
+    days = round(args.months * 30.4)
+    make = {"rows": args.rows, "customers": args.customers, "start": AS_OF - timedelta(days=days - 1), "days": days}
+    if not lake.has(DAILY):
+        booked = bookings(spark, lake, first=0, late=False, **make)
+        steps = {"transactions": lambda: lake.overwrite(TRANSACTIONS, booked), "daily": lambda: bring_up_to_date(lake)}
+        seconds = in_turns(steps, 0)
+        lake.complete("customer_daily", as_of=None, inputs={}, seconds=0.0)
+        print(f"silver made: {seconds}", flush=True)
+    contract = lake.catalogue.table(TRANSACTIONS)
+    tables = {name: files_of(lake, name) for name in (TRANSACTIONS, DAILY)}
+    megabytes = {name: sum(Path(path).stat().st_size for path in paths) / 1e6 for name, paths in tables.items()}
+    print(f"MB: {megabytes}; files: { {name: len(paths) for name, paths in tables.items()} }", flush=True)
+
+    full = aggregate_bookings(lake.read(DAILY), contract=contract, features=features, as_of=AS_OF)
+    naive = spark.sql(plain_sql(features, AS_OF, TRANSACTIONS, "datediff({}, {})"))
+    plain = plain_sql(features, AS_OF, f"read_parquet({tables[TRANSACTIONS]})", "({} - {})")
+    best = best_sql(features, AS_OF, tables[DAILY], con)
+    works: dict[str, Callable[[], object]] = {
+        "ours": lambda: full.write.format("noop").mode("overwrite").save(),
+        "DuckDB best": lambda: con.sql(best).to_arrow_table(),
+    }
+    if not args.no_plain:
+        works |= {
+            "naive Spark": lambda: naive.write.format("noop").mode("overwrite").save(),
+            "DuckDB plain": lambda: con.sql(plain).to_arrow_table(),
+        }
+    times = in_turns(works, args.repeat)
+    sums = {"ours": checksum(full, features), "DuckDB best": checksum(_frame(spark, con, best), features)}
+    if not args.no_plain:
+        sums |= {"naive": checksum(naive, features), "plain": checksum(_frame(spark, con, plain), features)}
+    assert len(set(sums.values())) == 1, sums
+    report(
+        f"full, {args.rows:,} rows, {args.customers:,} customers, {args.months} months, {len(features)} features", times
+    )
+
+    # The day after.
+    shown = ["customer_id", *[as_declared(feature, available=True) for feature in features]]
+    before, today = root / "before", AS_OF + timedelta(days=1)
+    customers = spark.range(args.customers).selectExpr("concat('C', lpad(id, 9, '0')) as customer_id")
+    everybody = customers.join(full, on="customer_id", how="left")
+    everybody.selectExpr(*shown).write.mode("overwrite").parquet(str(before))
+    then = lake.version(TRANSACTIONS)
+    lake.resume(None)  # the day's run has a number of its own
+    new = bookings(spark, lake, first=10**11, rows=args.new, customers=args.customers, start=today, days=1, late=True)
+    lake.append(TRANSACTIONS, new, transaction=("bench", time.time_ns()))
+    now = lake.version(TRANSACTIONS)
+
+    def slide() -> DataFrame:
+        spark.catalog.clearCache()
+        changes = changed_bookings(lake.changes(TRANSACTIONS, after=then, until=now)).persist()
+        earlier = Earlier(AS_OF, spark.read.parquet(str(before)), changes, lake.read(TRANSACTIONS))
+        return slide_bookings(
+            lake.read(DAILY), earlier=earlier, customers=customers, contract=contract, features=features, as_of=today
+        )
+
+    upkeep = in_turns({"append to customer_daily": lambda: bring_up_to_date(lake)}, 0)
+    best = best_sql(features, today, files_of(lake, DAILY), con)
+    again = aggregate_bookings(lake.read(DAILY), contract=contract, features=features, as_of=today)
+    works = {
+        "ours, sliding": lambda: slide().selectExpr(*shown).write.mode("overwrite").parquet(str(root / "today")),
+        "ours, from the beginning": lambda: (
+            again.selectExpr(*shown).write.mode("overwrite").parquet(str(root / "full"))
+        ),
+        "DuckDB best": lambda: con.sql(f"copy ({best}) to '{root}/duck.parquet' (format parquet)"),
+    }
+    times = in_turns(works, args.repeat)
+    slid, rebuilt = slide(), customers.join(again, on="customer_id", how="left")
+    assert checksum(slid.selectExpr(*shown), features) == checksum(rebuilt.selectExpr(*shown), features)
+    report(f"daily, {args.new:,} new rows", times | upkeep)
+    print(f"peak memory, GiB: {peak_memory()}")
+
+
+def _frame(spark: SparkSession, con: duckdb.DuckDBPyConnection, query: str) -> DataFrame:
+    return spark.createDataFrame(con.sql(query).to_arrow_table())
+
+
+def report(title: str, times: dict[str, tuple[float, float]]) -> None:
+    """A Markdown table; the ratio is of medians, ours (the first) to each."""
+    ours = next(iter(times.values()))[1]
+    print(f"\n{title}\n\n| what | first, s | median, s | ours / this |\n| --- | --- | --- | --- |")
+    for name, (first, median) in times.items():
+        print(f"| {name} | {first:.2f} | {median:.2f} | {ours / median:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

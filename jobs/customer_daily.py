@@ -1,0 +1,21 @@
+"""silver.customer_daily: bookings of customers by day, kind and amount, from which features of bookings are computed.
+
+Reads silver.transactions: all of it the first time, or when the code changed; then only what its commits changed since,
+which is appended. A rerun with nothing new commits nothing. After some appends the newest years are put in order again.
+"""
+
+from __future__ import annotations
+
+from portrait.entities.daily import bring_up_to_date
+from portrait.job import job_arguments, open_lake, submit
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Bring the daily bookings up to the transactions."""
+    args = job_arguments(__doc__).parse_args(argv)
+    with open_lake(args) as lake:
+        bring_up_to_date(lake)
+
+
+if __name__ == "__main__":
+    submit(main)

@@ -1,0 +1,243 @@
+"""Features of bookings out of an earlier slice: what a day changes is added, the history is not read again.
+
+- Counts and sums slide: the earlier value, plus what became known since of days that it covers, plus the days that
+  enter the window, less those that leave it. Only these days are read, of silver.transactions.
+- Largest amounts, distinct days and months, and days since come from the daily bookings of their own window.
+- Where a window has no beginning, what cannot be added is the better of the earlier value and what is new.
+- Customers without an earlier value, and those from whom bookings were taken back that such a value may stand on, are
+  computed from all their daily bookings.
+
+The result equals that of `aggregate_bookings` to the cent, whatever came late, was corrected or changed its owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from portrait.contracts import Contract
+from portrait.entities.daily import BOOKING, changed_bookings
+from portrait.errors import PortraitError
+from portrait.features.bookings import (
+    BookingPlan,
+    aggregate_bookings,
+    base_aggregates,
+    base_of,
+    plan_of,
+    two_aggregates,
+)
+from portrait.features.declaration import Feature
+from portrait.lake import Lake
+
+_LONGEST = 31  # days between two slices; beyond that sliding reads as much as starting anew
+_YEARS = 2  # of a shorter history the windows of a year are the most part, and sliding saves nothing: decision 0003
+_FEATURES, _TRANSACTIONS, _DAILY = "gold.customer_features", "silver.transactions", "silver.customer_daily"
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An earlier slice of gold.customer_features, and what happened since the bank knew what it was computed from."""
+
+    as_of: date
+    features: DataFrame
+    """The slice."""
+    changes: DataFrame
+    """Rows that were added to silver.customer_daily since: bookings of any day, +1 and -1."""
+    transactions: DataFrame
+    """silver.transactions as it is now."""
+
+
+def earlier_slice(lake: Lake, as_of: date) -> Earlier | None:
+    """The slice to slide from, and what became known since; None: compute from the beginning.
+
+    It is the slice as its job left it when it ended well, by the same code and declarations. The slice saves work and
+    never changes a result, therefore it is no input in the contract. Raises PortraitError where silver.customer_daily
+    lags behind silver.transactions.
+    """
+    now = lake.version(_TRANSACTIONS)
+    if lake.note(_DAILY).get("transactions") != now:
+        raise PortraitError(
+            f"{_DAILY} is not of the same state as {_TRANSACTIONS}",
+            where=str(lake.path(_DAILY)),
+            remedy="run the job 'customer_daily' first",
+        )
+    before = lake.previous_as_of(_FEATURES, as_of)
+    if before is None or (as_of - before).days > _LONGEST or (done := lake.completed(_FEATURES, before)) is None:
+        return None
+    oldest = lake.read(_DAILY).agg(F.min("booked_year").alias("year")).collect()[0]["year"]
+    if oldest is None or as_of.year - oldest < _YEARS:
+        return None
+    then = int(done.inputs[_TRANSACTIONS].removeprefix("version "))
+    changes = changed_bookings(lake.changes(_TRANSACTIONS, after=then, until=now))
+    # Read in several places; as small as what a day brings.
+    return Earlier(before, lake.completed_slice(_FEATURES, before), changes.persist(), lake.read(_TRANSACTIONS))
+
+
+@dataclass(frozen=True)
+class Span:
+    """Days from `first` (None: from the beginning) to before `end` (None: without end) that all windows treat alike."""
+
+    first: date | None
+    end: date | None
+
+    def within(self, start: date | None, last: date) -> bool:
+        """Whether the span lies in a window, at the borders of which spans end."""
+        begins = start is None or (self.first is not None and self.first >= start)
+        return begins and self.end is not None and self.end <= last + timedelta(days=1)
+
+    @property
+    def test(self) -> str:
+        """SQL: whether booked_on is in the span."""
+        parts = [f"booked_on >= date'{self.first}'"] if self.first else []
+        parts += [f"booked_on < date'{self.end}'"] if self.end else []
+        return " and ".join(parts) or "true"
+
+
+def slide_bookings(
+    daily: DataFrame,
+    *,
+    earlier: Earlier,
+    customers: DataFrame,
+    contract: Contract,
+    features: Sequence[Feature],
+    as_of: date,
+) -> DataFrame:
+    """The features at `as_of` in minor units, one row a customer: those of `customers`, some others beside them.
+
+    `daily`: silver.customer_daily; `contract`: that of silver.transactions; `customers`: customer_id, distinct. A
+    customer without bookings may have no row. Runs a small query of its own, to see whom to compute anew.
+    """
+    before = earlier.features.select("customer_id", *[_before(feature) for feature in features])
+    again = _to_compute_again(before, earlier.changes, customers=customers, features=features).persist()
+    ids = again.agg(F.min("customer_id").alias("least"), F.max("customer_id").alias("greatest")).collect()[0]
+    kept = before if ids["least"] is None else before.join(again, on="customer_id", how="left_anti")
+    additive = [feature for feature in features if feature.is_additive]
+    others = [feature for feature in features if not feature.is_additive]
+    wide = kept
+    if additive:
+        wide = wide.join(_moved(earlier, contract, additive, as_of), on="customer_id", how="left")
+    if others:
+        wide = wide.join(_recent(daily, earlier, contract, others, as_of), on="customer_id", how="left")
+    days = (as_of - earlier.as_of).days
+    slid = wide.selectExpr("customer_id", *[f"{_slid(feature, days)} as {feature.name}" for feature in features])
+    if ids["least"] is None:
+        return slid
+    # Files hold customers from one to another: new customers, who have the newest ids, are in few of them.
+    theirs = daily.where(F.col("customer_id").between(ids["least"], ids["greatest"]))
+    theirs = theirs.join(again, on="customer_id", how="left_semi")
+    return slid.unionByName(aggregate_bookings(theirs, contract=contract, features=features, as_of=as_of))
+
+
+def _before(feature: Feature) -> Column:
+    """The earlier value, in minor units, as before_<name>."""
+    value = F.col(feature.name)
+    return (value * 100 if feature.is_money else value).cast("bigint").alias(f"before_{feature.name}")
+
+
+def _to_compute_again(
+    before: DataFrame, changes: DataFrame, *, customers: DataFrame, features: Sequence[Feature]
+) -> DataFrame:
+    """Customers without an earlier value, and those whose earlier value may rest on a booking that is no more."""
+    new = customers.join(before, on="customer_id", how="left_anti")
+    endless = {feature.aggregate for feature in features if not feature.is_additive and _is_endless(feature)}
+    if not endless:
+        return new
+    # Days since the last one ask for the day only: another amount of a booking changes nothing.
+    told_by = BOOKING if "max" in endless else BOOKING[:-1]
+    counted = changes.groupBy(*told_by).agg(F.sum("bookings").alias("bookings"))
+    return new.unionByName(counted.where("bookings < 0").select("customer_id")).distinct()
+
+
+def _moved(earlier: Earlier, contract: Contract, features: Sequence[Feature], as_of: date) -> DataFrame:
+    """By how much each count and sum differs from the earlier one: one row a customer for whom one may."""
+    plan, read = sliding_plan(features, contract=contract, before=earlier.as_of, as_of=as_of)
+    moving = earlier.transactions.where(read).where(F.col("customer_id").isNotNull())
+    now = moving.select(*BOOKING, F.lit(1).alias("bookings"), F.lit(False).alias("changed"))
+    since = earlier.changes.select(*BOOKING, "bookings", F.lit(True).alias("changed"))
+    return two_aggregates(now.unionByName(since), plan)
+
+
+def sliding_plan(
+    features: Sequence[Feature], *, contract: Contract, before: date, as_of: date
+) -> tuple[BookingPlan, str]:
+    """The plan by which counts and sums slide from one date to another, and which days of the bookings it needs (SQL).
+
+    Changes count where the earlier window had their day; then the earlier value is what would be computed today, and
+    the bookings known today are added on days that enter the window and taken off on days that leave it.
+    """
+    windows = {feature.window: (_start(feature, before), _start(feature, as_of)) for feature in features}
+    spans = _spans([border for pair in windows.values() for border in pair], before, as_of)
+    weights = {
+        window: [
+            (int(span.within(new, as_of)) - int(span.within(old, before)), int(span.within(old, before)))
+            for span in spans
+        ]
+        for window, (old, new) in windows.items()
+    }
+    bases = base_aggregates(features)
+    rolled = [f"{_weighted(bases[base_of(f)], weights[f.window])} as {f.name}" for f in features]
+    bucket = " ".join(f"when {span.test} then {2 * place}" for place, span in enumerate(spans))
+    plan = plan_of(features, contract=contract, bucket=f"case {bucket} end + if(changed, 1, 0)", rolled=rolled)
+    needed = [span.test for place, span in enumerate(spans) if any(moves[place][0] for moves in weights.values())]
+    return plan, " or ".join(f"({test})" for test in needed) or "false"
+
+
+def _start(feature: Feature, as_of: date) -> date | None:
+    days = feature.days(as_of)
+    return None if days is None else as_of - timedelta(days=days - 1)
+
+
+def _spans(starts: Sequence[date | None], before: date, as_of: date) -> list[Span]:
+    ends = [before + timedelta(days=1), as_of + timedelta(days=1)]
+    borders = sorted({*ends, *(start for start in starts if start is not None)})
+    return [Span(first, end) for first, end in zip([None, *borders], [*borders, None], strict=True)]
+
+
+def _weighted(base: str, weights: Sequence[tuple[int, int]]) -> str:
+    """The base aggregate, added up over buckets by their weights: even buckets are bookings, odd ones changes."""
+    flat = [weight for pair in weights for weight in pair]
+    branches = [
+        f"when bucket in ({', '.join(places)}) then {sign}{base}"
+        for wanted, sign in ((1, ""), (-1, "-"))
+        if (places := [str(place) for place, weight in enumerate(flat) if weight == wanted])
+    ]
+    return f"sum(case {' '.join(branches)} else 0L end)" if branches else "0L"
+
+
+def _recent(
+    daily: DataFrame, earlier: Earlier, contract: Contract, features: Sequence[Feature], as_of: date
+) -> DataFrame:
+    """What does not add up, out of the bookings of the widest window, and of all that came since for endless ones."""
+    widest = max([(as_of - earlier.as_of).days, *(feature.days(as_of) or 0 for feature in features)])
+    start = as_of - timedelta(days=widest - 1)
+    window = daily.where((F.col("booked_on") >= F.lit(start)) & (F.col("booked_year") >= start.year))
+    rows = window.select(*BOOKING, "bookings", "taken_back")
+    if any(_is_endless(feature) for feature in features):
+        # Who lost a day here is computed again; a row below zero of the others is a correction of its neighbour.
+        older = earlier.changes.where((F.col("booked_on") < F.lit(start)) & ~F.col("taken_back"))
+        rows = rows.unionByName(older.select(*rows.columns))
+    return aggregate_bookings(rows, contract=contract, features=features, as_of=as_of)
+
+
+def _is_endless(feature: Feature) -> bool:
+    return feature.window in (None, "life")
+
+
+def _slid(feature: Feature, days: int) -> str:
+    """SQL of a feature out of its earlier value, `days` days ago, and what was computed now."""
+    before, now = f"before_{feature.name}", feature.name
+    if feature.is_additive:
+        return f"coalesce({before}, 0L) + coalesce({now}, 0L)"
+    if not _is_endless(feature):
+        return now
+    match feature.aggregate:  # least and greatest pass over NULL
+        case "days_since_last":
+            return f"least({before} + {days}, {now})"
+        case "days_since_first":
+            return f"greatest({before} + {days}, {now})"
+        case _:
+            return f"greatest({before}, {now})"

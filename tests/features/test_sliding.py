@@ -1,0 +1,180 @@
+"""A slice that slides from the one before equals the slice computed from the beginning, whatever happened in between.
+
+Every customer is a history of its own: bookings that come late or early, that are corrected (amount, kind, day, owner)
+or deleted, customers who leave the slice and come back. The expected values are those of a rebuild from the bookings of
+the day, by the compiler that test_berka_features.py compares with DuckDB.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from portrait.entities.daily import changed_bookings, daily_bookings, net
+from portrait.features import Feature, FeatureSet
+from portrait.features.bookings import aggregate_bookings
+from portrait.features.compiler import as_declared
+from portrait.features.sliding import Earlier, slide_bookings, sliding_plan
+
+from .conftest import CONTRACT
+
+START = date(2024, 12, 30)
+STEPS = (1, 7, 31, 1)  # days from slice to slice: over a year's end, a week, a month
+CUSTOMERS = 250
+SALARY, GROCERY, CASH = (
+    0 * 16384 + 8 * 512,
+    1 * 16384 + 4 * 512 + 5 * 32 + 1,
+    1 * 16384 + 2 * 512,
+)  # credit salary; debit card_payment at a till for groceries; debit cash_withdrawal
+
+# What the project does not declare, but anybody may.
+EXTRA = (
+    Feature("largest_ever", "transactions", "max", "amount", (("direction", ("debit",)),), "life"),
+    Feature("days_since_first", "transactions", "days_since_first", None, ()),
+    Feature("days_since_salary", "transactions", "days_since_last", None, (("type", ("salary",)),)),
+    Feature("active_days_mtd", "transactions", "distinct_days", None, (), "mtd"),
+    Feature("grocery_months", "transactions", "distinct_months", None, (("category", ("grocery",)),), "90d"),
+)
+
+# Each aggregate and each window of the project's own.
+SHIPPED = (
+    "debit_amount_",
+    "net_amount_mtd",
+    "txn_count_7d",
+    "txn_count_life",
+    "credit_max",
+    "active_",
+    "days_since_txn",
+)
+
+# Each aggregate and each window of the project's own.
+SHIPPED = (
+    "debit_amount_",
+    "net_amount_mtd",
+    "txn_count_7d",
+    "txn_count_life",
+    "credit_max",
+    "active_",
+    "days_since_txn",
+)
+
+Booking = tuple[str | None, date, int, int]
+
+
+@dataclass
+class Bank:
+    """The bookings that the bank knows, and how they got there."""
+
+    known: dict[int, Booking] = field(default_factory=dict)
+    changes: list[tuple[Booking, str]] = field(default_factory=list)
+
+    def put(self, number: int, booking: Booking | None) -> None:
+        before = self.known.pop(number, None)
+        if before is not None:
+            self.changes.append((before, "delete" if booking is None else "update_preimage"))
+        if booking is not None:
+            self.changes.append((booking, "insert" if before is None else "update_postimage"))
+            self.known[number] = booking
+
+
+def some_booking(dice: random.Random, day: date) -> Booking:
+    # Few days and few amounts, so that equal bookings and equal largest amounts are common.
+    return (
+        f"c{dice.randrange(CUSTOMERS):03}",
+        day,
+        dice.choice((SALARY, GROCERY, CASH)),
+        dice.choice((100, 500, 2500, 990000)),
+    )
+
+
+def live(bank: Bank, dice: random.Random, before: date, today: date) -> None:
+    """What reaches the bank between two slices."""
+    bank.changes = []
+    for number in dice.sample(sorted(bank.known), k=40):  # corrections, deletions, other owners, other days
+        owner, day, kind, amount = bank.known[number]
+        fate = dice.randrange(6)
+        if fate == 0:
+            bank.put(number, None)
+        elif fate == 1:
+            bank.put(number, (None, day, kind, amount))
+        else:
+            other = some_booking(dice, day + timedelta(days=dice.choice((-40, -1, 1, 3))))
+            old = (owner, day, kind, amount)
+            bank.put(number, tuple(other[i] if i == fate - 2 else old[i] for i in range(4)))  # type: ignore[arg-type]
+    first = max(bank.known) + 1
+    for number in range(first, first + 150):  # the day's, a few late or dated ahead
+        late = dice.choice((0, 0, 0, 1, 5, 30, 200, 700, -2))
+        bank.put(number, some_booking(dice, before + timedelta(days=dice.randint(1, (today - before).days) - late)))
+
+
+def frame(spark: SparkSession, bookings: Iterable[Booking], kinds: Iterable[str] | None = None) -> DataFrame:
+    owner, day, kind, amount = zip(*bookings, strict=True)
+    columns = {
+        "customer_id": pa.array(owner, pa.string()),
+        "booked_on": pa.array(day, pa.date32()),
+        "kind_code": pa.array(kind, pa.int32()),
+        "amount_minor": pa.array(amount, pa.int64()),
+    }
+    return spark.createDataFrame(pa.table(columns | ({"_change_type": pa.array(kinds)} if kinds else {})))
+
+
+def rows(values: DataFrame) -> dict[str, dict[str, object]]:
+    return {row.customer_id: row.asDict() for row in values.collect()}
+
+
+def test_sliding_equals_computing_from_the_beginning(spark: SparkSession, some: Callable[..., FeatureSet]) -> None:
+    dice = random.Random(1)
+    declared = [*some(*SHIPPED).features, *EXTRA]
+    shown = [as_declared(feature, available=True) for feature in declared]
+    bank, today = Bank(), START
+    for number in range(6000):
+        bank.put(number, some_booking(dice, START - timedelta(days=int(dice.expovariate(1 / 200)))))
+    daily = daily_bookings(frame(spark, bank.known.values())).localCheckpoint()
+    everyone = [(f"c{place:03}",) for place in range(CUSTOMERS)]
+    people = spark.createDataFrame(dice.sample(everyone, k=200), "customer_id string")
+    first = aggregate_bookings(daily, contract=CONTRACT, features=declared, as_of=today)
+    slice_of = people.join(first, on="customer_id", how="left").selectExpr("customer_id", *shown).localCheckpoint()
+    for step in STEPS:
+        before, today = today, today + timedelta(days=step)
+        live(bank, dice, before, today)
+        changed, kinds = zip(*bank.changes, strict=True)
+        changes = changed_bookings(frame(spark, changed, kinds)).localCheckpoint()
+        daily = daily.unionByName(changes)
+        transactions = frame(spark, bank.known.values())
+        people = spark.createDataFrame(dice.sample(everyone, k=200), "customer_id string")
+        slid = slide_bookings(
+            daily,
+            earlier=Earlier(before, slice_of, changes, transactions),
+            customers=people,
+            contract=CONTRACT,
+            features=declared,
+            as_of=today,
+        )
+        rebuilt = aggregate_bookings(daily_bookings(transactions), contract=CONTRACT, features=declared, as_of=today)
+        slice_of = people.join(slid, on="customer_id", how="left").selectExpr("customer_id", *shown).localCheckpoint()
+        expected = people.join(rebuilt, on="customer_id", how="left").selectExpr("customer_id", *shown)
+        assert rows(slice_of) == rows(expected), today
+
+
+def test_net_has_the_bookings_that_are_left(spark: SparkSession) -> None:
+    day = date(2025, 1, 1)
+    kept, gone, ben = ("anna", day, CASH, 100), ("anna", day, CASH, 500), ("ben", day, CASH, 100)
+    daily = daily_bookings(frame(spark, [kept, kept, gone, ben]))
+    changed = frame(spark, [kept, gone, kept], ["delete", "update_preimage", "update_postimage"])
+    left = net(daily.unionByName(changed_bookings(changed)))
+    assert sorted((*row,) for row in left.collect()) == [(*kept, 2), (*ben, 1)]
+
+
+def test_only_days_that_enter_or_leave_a_window_are_read(some: Callable[..., FeatureSet]) -> None:
+    chosen = some("credit_amount_30d", "credit_amount_life", "credit_amount_mtd").features
+    _, read = sliding_plan(chosen, contract=CONTRACT, before=date(2025, 3, 30), as_of=date(2025, 3, 31))
+    # 30 days up to the 30th begin on 1 March, up to the 31st on the 2nd; the month began on the 1st for both.
+    assert read == (
+        "(booked_on >= date'2025-03-01' and booked_on < date'2025-03-02')"
+        " or (booked_on >= date'2025-03-31' and booked_on < date'2025-04-01')"
+    )

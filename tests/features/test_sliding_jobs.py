@@ -1,0 +1,144 @@
+"""A lake that is run day by day has the slices of one that is run once, whatever came late or was corrected."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import Row, SparkSession
+from tests.deliveries import Delivery, arrive, run_job
+
+from portrait.contracts import load_catalogue
+from portrait.errors import PortraitError
+from portrait.features import load_features
+from portrait.features.sliding import earlier_slice
+from portrait.job import shared_lake
+from portrait.lake import Lake, Lease
+
+pytestmark = pytest.mark.delta
+
+FEATURES = """\
+source: transactions
+measures:
+  - {measure: txn_count, aggregate: count, windows: [7d, 365d, mtd, life], description: Bookings of any kind}
+  - {measure: credit_amount, aggregate: sum, of: amount, windows: [30d, life], description: Money of bookings}
+  - {measure: credit_max, aggregate: max, of: amount, windows: [90d], description: Largest booking}
+  - {measure: active_months, aggregate: distinct_months, windows: [365d], description: Months with a booking}
+  - {measure: days_since_txn, aggregate: days_since_last, description: Days since the last booking}
+"""
+FIRST, SECOND = date(1998, 3, 30), date(1998, 4, 1)
+
+
+def booking(number: str, account: str, day: date, amount: str) -> dict[str, Any]:
+    return {
+        "transaction_id": number, "account_id": account, "booked_at": datetime(day.year, day.month, day.day),
+        "amount": Decimal(amount), "direction": "credit", "type": "transfer_in",
+    }  # fmt: skip
+
+
+def owner(account: str, customer: str, op: str, at: datetime) -> dict[str, Any]:
+    role = {"role": "owner", "party_kind": "person"}
+    return {"account_id": account, "party_id": customer, "op": op, "changed_at": at, **role}
+
+
+def opened(account: str) -> dict[str, Any]:
+    day = date(1995, 1, 1)
+    return {
+        "account_id": account, "op": "I", "changed_at": datetime(1995, 1, 1), "kind": "current", "opened_on": day,
+        "currency": "CZK",
+    }  # fmt: skip
+
+
+START = datetime(1995, 1, 1)
+BEFORE: Delivery = {
+    "customers": [{"customer_id": c, "op": "I", "changed_at": START} for c in ("anna", "ben", "cyd")],
+    "accounts": [opened(account) for account in ("a", "b", "c")],
+    "account_parties": [owner("a", "anna", "I", START), owner("b", "ben", "I", START), owner("c", "cyd", "I", START)],
+    "transactions": [
+        *[booking(f"old{n}", "abc"[n % 3], date(1995 + n % 4, 1 + n % 3, 1 + n), f"{n + 1}.50") for n in range(24)],
+        booking("large", "a", date(1998, 1, 2), "9000"),
+        booking("last", "b", date(1998, 3, 29), "10"),
+        booking("leaves", "b", date(1998, 3, 24), "20"),
+    ],
+}
+# The day's, a late one, one that says less than what came first (which counts), one that came first with a later
+# instant (so that its day moves), and the account c has belonged to ben since February.
+AFTER: Delivery = {
+    "account_parties": [owner("c", "cyd", "D", datetime(1998, 2, 1)), owner("c", "ben", "I", datetime(1998, 2, 1))],
+    "transactions": [
+        booking("new", "a", date(1998, 4, 1), "3"),
+        booking("late", "a", date(1997, 12, 30), "12000"),
+        booking("last", "b", date(1998, 3, 1), "11"),
+        booking("old2", "c", date(1994, 12, 31), "7"),
+    ],
+}
+
+
+class Bank:
+    """A lake and the folder that declares its features."""
+
+    def __init__(self, spark: SparkSession, root: Path, schemas: Path) -> None:
+        (root / "conf" / "features").mkdir(parents=True)
+        (root / "conf" / "features" / "transactions.yml").write_text(FEATURES)
+        self.conf = root / "conf"
+        columns = load_features(self.conf).columns()
+        self.catalogue = load_catalogue(schemas).with_columns("gold.customer_features", columns)
+        self.spark, self.root = spark, root / "lake"
+
+    def run(self, delivery: Delivery, as_of: date) -> bool:
+        """One run: this delivery, then the slice. Whether there was an earlier slice to slide from."""
+        with Lease(self.root) as lease, shared_lake(Lake(self.spark, self.root, self.catalogue, lease=lease)) as lake:
+            arrive(lake, delivery)
+            for name in ("entities", "transactions", "balances", "customer_daily"):
+                self._job(lake, name, None)
+            slides = earlier_slice(lake, as_of) is not None
+            self._job(lake, "customer_features", as_of)
+            return slides
+
+    def _job(self, lake: Lake, name: str, as_of: date | None) -> None:
+        conf = Path(__file__).resolve().parents[2] / "conf" if as_of is None else self.conf
+        read = {} if as_of is None else {"silver.transactions": f"version {lake.version('silver.transactions')}"}
+        run_job(name, "--as-of", str(as_of or SECOND), "--conf", str(conf))
+        lake.complete(name, as_of=as_of, inputs=read, seconds=0.0)
+
+    def slice(self, as_of: date) -> list[Row]:
+        lake = Lake(self.spark, self.root, self.catalogue)
+        names = [feature.name for feature in load_features(self.conf).features]
+        return lake.slice("gold.customer_features", as_of).select("customer_id", *names).sort("customer_id").collect()
+
+
+@pytest.fixture(scope="module")
+def day_by_day(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, schemas_dir: Path) -> Bank:
+    bank = Bank(spark, tmp_path_factory.mktemp("days"), schemas_dir)
+    assert not bank.run(BEFORE, FIRST)
+    assert bank.run(AFTER, SECOND)
+    return bank
+
+
+def test_a_slice_that_slides_is_that_of_a_single_run(
+    spark: SparkSession, day_by_day: Bank, tmp_path: Path, schemas_dir: Path
+) -> None:
+    once = Bank(spark, tmp_path, schemas_dir)
+    assert not once.run({feed: [*BEFORE[feed], *AFTER.get(feed, [])] for feed in BEFORE}, SECOND)
+    assert day_by_day.slice(SECOND) == once.slice(SECOND)
+
+
+def test_what_came_is_in_the_slice(day_by_day: Bank) -> None:
+    anna, ben = day_by_day.slice(SECOND)  # cyd has no account any more
+    assert (anna.txn_count_7d, anna.credit_max_90d, anna.days_since_txn) == (1, Decimal("9000.00"), 0)
+    # His last booking is of 1 March now; that of the 24th left the week; those of account c since February are his.
+    assert (ben.txn_count_7d, ben.days_since_txn) == (0, 8)
+
+
+def test_features_wait_for_the_daily_bookings(day_by_day: Bank) -> None:
+    with Lease(day_by_day.root) as lease:
+        lake = Lake(day_by_day.spark, day_by_day.root, day_by_day.catalogue, lease=lease)
+        note = {"transactions": lake.version("silver.transactions") - 1, "appends": 1}
+        none = lake.read("silver.customer_daily").limit(0)
+        lake.append("silver.customer_daily", none, note=note)
+        with pytest.raises(PortraitError, match="not of the same state as") as raised:
+            earlier_slice(lake, SECOND)
+    assert "customer_daily" in (raised.value.remedy or "")
