@@ -18,7 +18,7 @@ from portrait.jars import CHECKOUT, jar_paths
 from portrait.session import class_archive, java_home
 
 
-def write(archive: Path) -> int:
+def write(archive: Path) -> None:
     """Run this file under spark-submit; the archive appears whole or not at all."""
     draft = archive.with_suffix(".draft")
     draft.unlink(missing_ok=True)
@@ -39,10 +39,9 @@ def write(archive: Path) -> int:
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if ended.returncode or not draft.exists():
         print("setup: Java wrote no class archive; commands will start a little slower", file=sys.stderr)
-        return 0
+        return
     draft.replace(archive)
     print(f"setup: class archive written ({archive.stat().st_size / 1e6:.0f} MB); commands start faster with it")
-    return 0
 
 
 def load(scratch: Path) -> None:
@@ -79,4 +78,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["load"]:
         load(Path(sys.argv[2]))
     else:
-        sys.exit(write(class_archive()))
+        write(class_archive())

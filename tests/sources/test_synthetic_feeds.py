@@ -1,4 +1,4 @@
-"""The feeds beside the core: they lead somewhere, agree with the bookings, and have the planted shape."""
+"""References of all feeds lead somewhere; feeds beside the core agree with the bookings and have the planted shape."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from tests.sources.landed import Landed
 @pytest.mark.parametrize(
     ("feed", "key", "other"),
     [
+        ("transactions", "account_id", "accounts"),
+        ("cards", "account_id", "accounts"),
+        ("cards", "customer_id", "customers"),
+        ("loans", "account_id", "accounts"),
+        ("standing_orders", "account_id", "accounts"),
+        ("holdings", "customer_id", "customers"),
+        ("holdings", "product_id", "products"),
+        ("customers", "region_id", "regions"),
         ("channel_events", "customer_id", "customers"),
         ("feedback", "customer_id", "customers"),
         ("contacts", "customer_id", "customers"),
