@@ -93,8 +93,8 @@ def bookings(
     return full.withColumns({column.name: F.lit(None).cast(column.physical_type) for column in empty})
 
 
-def plain_sql(features: Sequence[Feature], as_of: date, source: str) -> str:
-    """As anybody would write it: one conditional aggregate a feature over text columns."""
+def plain_sql(features: Sequence[Feature], as_of: date, source: str, since: str) -> str:
+    """As anybody would write it: one conditional aggregate a feature over text columns. `since`: days up to as_of."""
     columns = []
     for item in features:
         parts = [f"{name} in ({', '.join(repr(value) for value in values)})" for name, values in item.where]
@@ -105,7 +105,8 @@ def plain_sql(features: Sequence[Feature], as_of: date, source: str) -> str:
             item.aggregate, value
         )
         call = {"max": "max({})", "distinct_days": "count(distinct {})", "distinct_months": "count(distinct {})",
-                "days_since_last": f"datediff(date '{as_of}', max({{}}))"}.get(item.aggregate, "sum({})")  # fmt: skip
+                "days_since_last": since.format(f"date '{as_of}'", "max({})"),
+               }.get(item.aggregate, "sum({})")  # fmt: skip
         case = f"case when {' and '.join(parts) or 'true'} then {value} end"
         columns.append(f"{call.format(case)} as {item.name}")
     month = "year(booked_on) * 12 + month(booked_on)"

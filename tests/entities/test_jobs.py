@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -107,7 +108,7 @@ def deliver(spark: SparkSession, root: Path, schemas: Path, conf: Path, deliveri
     lake = Lake(spark, root, catalogue)
     absent = [table for table in ("silver.cards", "silver.loans") if not lake.has(table)]
     frames = {table: lake.read(table) for table in TABLES}
-    frames |= {DAILY: net(frames[DAILY])}
+    frames |= {DAILY: functools.reduce(DataFrame.unionByName, net(frames[DAILY]))}
     return Outcome({table: rows_of(frame, table) for table, frame in frames.items()}, commits, absent)
 
 

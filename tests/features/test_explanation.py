@@ -60,7 +60,8 @@ def test_words_of_an_explanation(features: FeatureSet) -> None:
     assert found.declared.rsplit(":", 1)[0].endswith("conf/features/transactions.yml")
     assert found.lineage == ("silver.transactions -> silver.customer_daily -> gold.customer_features.salary_amount_90d")
     # salary_amount_365d is the other feature of the same conditions and amount.
-    assert found.cost.endswith("this feature reads one, as 1 other feature(s) do")
+    assert "this feature reads one, as 1 other feature(s) do; " in found.cost
+    assert found.cost.endswith("plus what came and entered the window, less what left it")
     assert all("salary_amount_90d" in text for text in found.computed[1:])
 
 

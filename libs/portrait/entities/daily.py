@@ -67,17 +67,18 @@ def changed_bookings(changes: DataFrame) -> DataFrame:
     return _partitioned(counted.where("bookings <> 0"))
 
 
-def net(daily: DataFrame) -> DataFrame:
-    """The same bookings, with no row below 1: columns of `BOOKING` and bookings.
+def net(daily: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """The same bookings with no row below 1, in two parts: columns of `BOOKING` and bookings.
 
-    Only the rows of customers who had bookings taken back are added up; the others, nearly all, pass as they are.
+    Only the rows of customers who had bookings taken back are added up, in the second part; the others, nearly all,
+    pass as they are. Two parts, because a union would cut a scan from the aggregate that reads it (twice the time).
     """
     # These rows are partitions of their own, so that Spark knows how few they are when it plans the joins.
     corrected = daily.where("taken_back").select("customer_id").distinct()
     rows = daily.select(*BOOKING, "bookings")
     touched = rows.join(corrected, on="customer_id", how="left_semi")
     added_up = touched.groupBy(*BOOKING).agg(F.sum("bookings").cast("int").alias("bookings")).where("bookings > 0")
-    return rows.join(corrected, on="customer_id", how="left_anti").unionByName(added_up)
+    return rows.join(corrected, on="customer_id", how="left_anti"), added_up
 
 
 def _partitioned(counted: DataFrame) -> DataFrame:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from portrait.entities.kinds import kind_code
 from portrait.entities.money import MONEY, to_minor
+from portrait.lake import Lake
+
+_TABLE, _BOOKINGS = "silver.transactions", "bronze.transactions"
 
 BOOKING_COLUMNS = (
     "transaction_id",
@@ -24,17 +28,52 @@ BOOKING_COLUMNS = (
 )
 
 
-def affected_bookings(received: DataFrame, *, new: DataFrame, moved: DataFrame | None) -> DataFrame:
-    """Every record, ever received, of the bookings that must be resolved again.
+def bring_up_to_date(lake: Lake) -> None:
+    """Write silver.transactions: all of it, or what came since it was written last.
+
+    Bookings with a new id, nearly all, are appended. Ids that had come before, and bookings of accounts whose parties
+    changed, are resolved again from all their records and merged; only days that hold them are looked at.
+    """
+    parties = lake.read("silver.account_parties") if lake.has("silver.account_parties") else None
+    new = lake.new_rows(_BOOKINGS, consumer=_TABLE)
+    moved = None if parties is None else lake.new_rows("bronze.account_parties", consumer=_TABLE)
+    if new.isEmpty() and (moved is None or moved.isEmpty()):
+        return
+    kind = F.expr(kind_code(lake.catalogue.table(_TABLE)))
+
+    def resolved(bookings: DataFrame) -> DataFrame:
+        return resolve_transactions(bookings, parties=parties).withColumn("kind_code", kind)
+
+    received = lake.read(_BOOKINGS)
+    if not lake.has(_TABLE):
+        # Days together in files: what enters and leaves a window is read by day.
+        lake.overwrite(_TABLE, resolved(received).repartitionByRange("booked_on").sortWithinPartitions("booked_on"))
+        return
+    again = known_bookings(lake.read(_TABLE), new=new, moved=moved).persist()
+    fresh = resolved(new.join(again, on="transaction_id", how="left_anti"))
+    lake.append(_TABLE, fresh, transaction=(f"transactions:{_TABLE}:new", lake.run_number))
+    span = again.agg(*[f(name) for name in ("transaction_id", "booked_on") for f in (F.min, F.max)]).collect()[0]
+    if span[0] is not None:
+        records = received.where(F.col("transaction_id").between(span[0], span[1]))
+        records = records.join(again.select("transaction_id"), on="transaction_id", how="left_semi")
+        days = f"t.booked_on between date'{span[2]}' and date'{span[3]}'"
+        lake.merge(_TABLE, resolved(records), among=days)
+    again.unpersist()
+
+
+def known_bookings(transactions: DataFrame, *, new: DataFrame, moved: DataFrame | None) -> DataFrame:
+    """Bookings of silver.transactions that must be resolved again: transaction_id, booked_on; one row each.
 
     `new`: records that came since the last time; their ids may have come before with other content. `moved`: change
     records of account parties that came since: every booking of these accounts may have another owner.
     """
-    ids = new.select("transaction_id")
-    if moved is not None:
-        accounts = moved.select("account_id").distinct()
-        ids = ids.unionByName(received.join(accounts, on="account_id", how="left_semi").select("transaction_id"))
-    return received.select(*BOOKING_COLUMNS).join(ids.distinct(), on="transaction_id", how="left_semi")
+    ids = new.select("transaction_id").distinct()
+    found = transactions.join(ids, on="transaction_id", how="left_semi").select("transaction_id", "booked_on")
+    if moved is None:
+        return found
+    accounts = moved.select("account_id").distinct()
+    theirs = transactions.join(accounts, on="account_id", how="left_semi").select("transaction_id", "booked_on")
+    return found.unionByName(theirs).distinct()
 
 
 def resolve_transactions(bookings: DataFrame, *, parties: DataFrame | None) -> DataFrame:

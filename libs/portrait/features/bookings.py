@@ -14,8 +14,9 @@ is read. Tried against one conditional aggregate a feature and against Arrow ker
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -37,13 +38,15 @@ class BookingPlan:
     """The two aggregates as SQL: `grouped` by customer_id and bucket, `rolled` by customer_id.
 
     `encoded` are the columns that `grouped` reads. `base_of`: which expression of `grouped` each expression of `rolled`
-    reads, by place.
+    reads, by place. Of bookings that do not meet `recent` (SQL) only `lasting` is computed instead of `grouped`.
     """
 
     encoded: tuple[str, ...]
     grouped: tuple[str, ...]
     rolled: tuple[str, ...]
     base_of: tuple[int, ...]
+    recent: str = "true"
+    lasting: tuple[str, ...] = ()
 
 
 def aggregate_bookings(daily: DataFrame, *, contract: Contract, features: Sequence[Feature], as_of: date) -> DataFrame:
@@ -54,14 +57,22 @@ def aggregate_bookings(daily: DataFrame, *, contract: Contract, features: Sequen
     """
     plan = booking_plan(features, contract=contract, as_of=as_of)
     past = daily.where(F.col("booked_on") <= F.lit(as_of))
-    return two_aggregates(past if all(feature.is_additive for feature in features) else net(past), plan)
+    return two_aggregates([past] if all(feature.is_additive for feature in features) else net(past), plan)
 
 
-def two_aggregates(daily: DataFrame, plan: BookingPlan) -> DataFrame:
-    """One row a customer of `daily`: what the plan says."""
-    buckets = daily.selectExpr(*plan.encoded).groupBy("customer_id", "bucket").agg(*map(F.expr, plan.grouped))
+def two_aggregates(parts: Sequence[DataFrame], plan: BookingPlan) -> DataFrame:
+    """One row a customer: what the plan says of the bookings of all parts."""
+    grouped = [_first_aggregate(part.where(plan.recent), plan.encoded, plan.grouped) for part in parts]
+    if plan.lasting:
+        older = [part.where(f"not ({plan.recent})") for part in parts]
+        grouped += [_first_aggregate(part, plan.encoded, plan.lasting) for part in older]
+    buckets = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), grouped)
     # Few wide rows are sent once; left to itself, Spark would first make wider ones out of what each task has.
     return buckets.repartition("customer_id").groupBy("customer_id").agg(*map(F.expr, plan.rolled))
+
+
+def _first_aggregate(daily: DataFrame, encoded: Sequence[str], grouped: Sequence[str]) -> DataFrame:
+    return daily.selectExpr(*encoded).groupBy("customer_id", "bucket").agg(*map(F.expr, grouped))
 
 
 def booking_plan(features: Sequence[Feature], *, contract: Contract, as_of: date) -> BookingPlan:
@@ -73,7 +84,13 @@ def booking_plan(features: Sequence[Feature], *, contract: Contract, as_of: date
         f"datediff(date'{as_of}', booked_on) as age",
         f"{as_of.year * 12 + as_of.month} - year(booked_on) * 12 - month(booked_on) as months_ago",
     )
-    return plan_of(features, contract=contract, bucket=_bucket(ends, as_of), rolled=rolled, further=ages)
+    plan = plan_of(features, contract=contract, bucket=_bucket(ends, as_of), rolled=rolled, further=ages)
+    endless = {bases[base_of(feature)] for feature in features if feature.days(as_of) is None}
+    if not ends or not endless:
+        return plan
+    # Beyond all windows lies most of a long history, and only what has no window is asked of it.
+    lasting = tuple(text for name, text in zip(bases.values(), plan.grouped, strict=True) if name in endless)
+    return replace(plan, recent=f"booked_on > date'{as_of - timedelta(days=ends[-1])}'", lasting=lasting)
 
 
 def base_of(feature: Feature) -> Base:

@@ -20,13 +20,14 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
-from portrait.entities.daily import BOOKING, changed_bookings
+from portrait.entities.daily import BOOKING, changed_bookings, net
 from portrait.errors import PortraitError
 from portrait.features.bookings import (
     BookingPlan,
     aggregate_bookings,
     base_aggregates,
     base_of,
+    booking_plan,
     plan_of,
     two_aggregates,
 )
@@ -157,8 +158,9 @@ def _moved(earlier: Earlier, contract: Contract, features: Sequence[Feature], as
     plan, read = sliding_plan(features, contract=contract, before=earlier.as_of, as_of=as_of)
     moving = earlier.transactions.where(read).where(F.col("customer_id").isNotNull())
     now = moving.select(*BOOKING, F.lit(1).alias("bookings"), F.lit(False).alias("changed"))
-    since = earlier.changes.select(*BOOKING, "bookings", F.lit(True).alias("changed"))
-    return two_aggregates(now.unionByName(since), plan)
+    late = earlier.changes.where(F.col("booked_on") <= F.lit(earlier.as_of))  # no earlier window has a later day
+    since = late.select(*BOOKING, "bookings", F.lit(True).alias("changed"))
+    return two_aggregates([now, since], plan)
 
 
 def sliding_plan(
@@ -214,13 +216,12 @@ def _recent(
     """What does not add up, out of the bookings of the widest window, and of all that came since for endless ones."""
     widest = max([(as_of - earlier.as_of).days, *(feature.days(as_of) or 0 for feature in features)])
     start = as_of - timedelta(days=widest - 1)
-    window = daily.where((F.col("booked_on") >= F.lit(start)) & (F.col("booked_year") >= start.year))
-    rows = window.select(*BOOKING, "bookings", "taken_back")
+    window = (F.col("booked_on") >= F.lit(start)) & (F.col("booked_year") >= start.year)
+    parts = [*net(daily.where(window & (F.col("booked_on") <= F.lit(as_of))))]
     if any(_is_endless(feature) for feature in features):
         # Who lost a day here is computed again; a row below zero of the others is a correction of its neighbour.
-        older = earlier.changes.where((F.col("booked_on") < F.lit(start)) & ~F.col("taken_back"))
-        rows = rows.unionByName(older.select(*rows.columns))
-    return aggregate_bookings(rows, contract=contract, features=features, as_of=as_of)
+        parts.append(earlier.changes.where((F.col("booked_on") < F.lit(start)) & ~F.col("taken_back")))
+    return two_aggregates(parts, booking_plan(features, contract=contract, as_of=as_of))
 
 
 def _is_endless(feature: Feature) -> bool:

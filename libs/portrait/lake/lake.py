@@ -219,9 +219,12 @@ class Lake:
         own = (f"{self.catalogue.table(table).job}:{table}:{where}", self.run_number) if where else None
         self._write(table, df, mode="overwrite", options=options, transaction=own, note=note)
 
-    def merge(self, table: str, rows: DataFrame, *, replacing: DataFrame | None = None) -> None:
+    def merge(
+        self, table: str, rows: DataFrame, *, replacing: DataFrame | None = None, among: str | None = None
+    ) -> None:
         """Upsert by the contract's key; rows that are equal already are left alone.
 
+        `among` is SQL that every row `t` of the table with a key of `rows` is known to meet: other files are not read.
         `replacing` holds distinct values of some key columns: rows of the table with these values that are not in
         `rows` are deleted in the same commit. `rows` must be unique by key.
         """
@@ -233,7 +236,7 @@ class Lake:
             gone = scoped.join(rows.select(*key), on=key, how="left_anti")
             source = source.unionByName(gone.select(*contract.column_names, F.lit(True).alias("_gone")))
         target = DeltaTable.forPath(self.spark, str(self.path(table)))
-        matched = " and ".join(f"t.`{name}` <=> s.`{name}`" for name in key)
+        matched = " and ".join([*([among] if among else []), *[f"t.`{name}` <=> s.`{name}`" for name in key]])
         rest = [name for name in contract.column_names if name not in key]
         changed = " or ".join(
             f"not ({_comparable(contract, 't', n)} <=> {_comparable(contract, 's', n)})" for n in rest

@@ -1,0 +1,170 @@
+"""What a run costs by job, read from Spark's event log, and what that says of a larger bank.
+
+    python bench/capacity.py [--customers 2500 5000 10000 20000] [--months 12] [--write docs/capacity.md]
+
+Each bank is landed and run from nothing as a user would, in a process of its own. A job's tasks are those that ended
+between its start and its end. Cost is taken as a + b x bookings, fitted (least squares) to all banks but the largest;
+what that predicts for the largest is printed beside what was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+AS_OF = "2025-12-31"
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Cost:
+    """Of one job in one run: wall and CPU seconds, MB written to shuffles and spilt to disk."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+    shuffle: float = 0.0
+    spill: float = 0.0
+
+
+@dataclass
+class Run:
+    """One bank: its bookings and what each job cost; peak memory of the driver's Java, GiB."""
+
+    customers: int
+    bookings: int = 0
+    jobs: dict[str, Cost] = field(default_factory=dict)
+
+
+def measure(customers: int, months: int) -> Run:
+    """Land a bank, run it, read the two logs."""
+    with tempfile.TemporaryDirectory(prefix="portrait-bench-") as folder:
+        root = Path(folder)
+        conf, log, events = root / "conf", root / "log", root / "events.jsonl"
+        shutil.copytree("conf", conf)
+        log.mkdir()
+        with (conf / "spark" / "local.conf").open("a") as settings:
+            settings.write(
+                f"\nspark.eventLog.enabled true\nspark.eventLog.dir file:{log}\nspark.eventLog.compress false\n"
+            )
+        paths = ["--landing", str(root / "landing"), "--lake", str(root / "lake"), "--conf", str(conf)]
+        size = ["--customers", str(customers), "--months", str(months)]
+        _portrait("land", "synthetic", "--feeds", "core", *size, "--to", str(root / "landing"))
+        for path in log.iterdir():
+            path.unlink() if path.is_file() else shutil.rmtree(path)
+        _portrait("run", "--as-of", AS_OF, *paths, log=events)
+        return _run_of(customers, [json.loads(line) for line in events.read_text().splitlines()], _tasks(log))
+
+
+def _portrait(*arguments: str, log: Path | None = None) -> None:
+    environment = os.environ | ({"PORTRAIT_LOG": str(log)} if log else {})
+    subprocess.run([str(BIN / "portrait"), *arguments], check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
+def _tasks(log: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted(log.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            with path.open() as lines:
+                yield from (json.loads(line) for line in lines if '"SparkListenerTaskEnd"' in line[:60])
+
+
+def _run_of(customers: int, events: list[dict[str, Any]], tasks: Iterator[dict[str, Any]]) -> Run:
+    run, spans = Run(customers), []
+    for event in events:
+        if event["event"] == "job_ended":
+            end = datetime.fromisoformat(event["at"]).timestamp()
+            spans.append((end - event["seconds"], end, event["job"]))
+            run.jobs[event["job"]] = Cost(wall=event["seconds"])
+        if event["event"] == "table_written" and event["table"] == "silver.transactions":
+            run.bookings = event["rows"]
+    for task in tasks:
+        finished, metrics = task["Task Info"]["Finish Time"] / 1000, task.get("Task Metrics") or {}
+        job = next((name for start, end, name in spans if start <= finished <= end), None)
+        if job is None or not metrics:
+            continue
+        cost = run.jobs[job]
+        cost.cpu += metrics["Executor CPU Time"] / 1e9
+        cost.shuffle += metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"] / 1e6
+        cost.spill += metrics["Disk Bytes Spilled"] / 1e6
+    return run
+
+
+def table(runs: list[Run], nodes: int, cores: int) -> str:
+    """Markdown: cost by job of the largest bank, the model, its error, and a bank of 100 million customers."""
+    runs = sorted(runs, key=lambda run: run.bookings)
+    largest, million = runs[-1], runs[-1].bookings / 1e6
+    lines = [
+        f"Largest bank: {largest.customers:,} customers, {largest.bookings:,} bookings.\n",
+        "| job | wall s | CPU s | CPU s per million bookings beyond the fixed cost | shuffle MB per million"
+        " | spill MB per million | CPU s predicted from the smaller banks | error |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    totals: dict[str, float] = defaultdict(float)
+    for job, cost in largest.jobs.items():
+        known = [(run.bookings / 1e6, run.jobs[job].cpu) for run in runs[:-1]]
+        slope, fixed = np.polyfit([x for x, _ in known], [y for _, y in known], 1)
+        predicted = fixed + slope * million
+        totals["predicted"] += predicted
+        totals["cpu"] += cost.cpu
+        every = np.polyfit([run.bookings / 1e6 for run in runs], [run.jobs[job].cpu for run in runs], 1)
+        totals["slope"] += max(every[0], 0.0)
+        lines.append(
+            f"| {job} | {cost.wall:.1f} | {cost.cpu:.1f} | {every[0]:.2f} | {cost.shuffle / million:.1f}"
+            f" | {cost.spill / million:.1f} | {predicted:.1f} | {_percent(predicted, cost.cpu)} |"
+        )
+    lines.append(
+        f"| all | {sum(cost.wall for cost in largest.jobs.values()):.1f} | {totals['cpu']:.1f} | {totals['slope']:.2f}"
+        f" | | | {totals['predicted']:.1f} | {_percent(totals['predicted'], totals['cpu'])} |"
+    )
+    bookings = largest.bookings / largest.customers * 100e6
+    hours = totals["slope"] * bookings / 1e6 / 3600
+    lines.append(
+        f"\nA bank of 100 million customers has {bookings / 1e9:.1f} billion bookings a year at this rate: "
+        f"{hours:,.0f} core hours from nothing, {hours / nodes / cores:.1f} hours on {nodes} nodes of {cores} cores if"
+        " all are busy (twice that is prudent: skew, stragglers, a store over the network)."
+    )
+    return "\n".join(lines)
+
+
+def _percent(predicted: float, measured: float) -> str:
+    return f"{(predicted / measured - 1) * 100:+.0f} %" if measured else "-"
+
+
+def main() -> None:
+    """Measure every size, print the table, and put it into a page between its markers."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--customers", type=int, nargs="+", default=[2500, 5000, 10000, 20000])
+    parser.add_argument("--months", type=int, default=12)
+    parser.add_argument("--nodes", type=int, default=20)
+    parser.add_argument("--cores", type=int, default=32)
+    parser.add_argument("--write", type=Path, default=None)
+    args = parser.parse_args()
+    runs = []
+    for customers in args.customers:
+        runs.append(measure(customers, args.months))
+        done = runs[-1]
+        cpu = sum(cost.cpu for cost in done.jobs.values())
+        print(f"{customers:,} customers, {done.bookings:,} bookings: {cpu:.0f} CPU s", file=sys.stderr, flush=True)
+    text = table(runs, args.nodes, args.cores)
+    print(text)
+    if args.write:
+        start, end = "<!-- measured -->", "<!-- /measured -->"
+        page = args.write.read_text()
+        before, after = page.index(start) + len(start), page.index(end)
+        args.write.write_text(f"{page[:before]}\n{text}\n{page[after:]}")
+
+
+if __name__ == "__main__":
+    main()

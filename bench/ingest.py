@@ -1,0 +1,90 @@
+"""Ingest of bookings: typed, checked by every rule of the contract, hashed, quarantined, beside a plain Spark write.
+
+    python bench/ingest.py [--rows 20000000] [--files 20] [--repeat 3]
+
+ours      portrait.ingest of CSV files into a new lake: bronze, quarantine and ledger; one row in a thousand is broken.
+baseline  spark.read.csv(schema).write.format("delta") of the same files: what breaks becomes NULL, nobody knows where.
+
+They take turns in one session; medians after a round that is quoted by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from portrait.ingest import ingest
+from portrait.job import load_suite
+from portrait.lake import Lake, Lease
+from portrait.session import start_embedded
+
+CONF, SCHEMAS = Path("conf"), Path("schemas")
+
+
+def bookings(spark: SparkSession, rows: int, files: int) -> DataFrame:
+    """Rows of the feed as text; of every thousandth the amount is a word."""
+    columns = {
+        "transaction_id": "concat('T', lpad(id, 12, '0'))",
+        "account_id": "concat('A', lpad(cast(id % 200000 as string), 9, '0'))",
+        "booked_at": f"concat(date_add(date'2025-01-01', cast(id * 365 / {rows} as int)), ' 12:30:00')",
+        "amount": "if(id % 1000 = 7, 'much', concat(cast(id % 9000 + 1 as string), '.25'))",
+        "direction": "if(id % 5 = 0, 'credit', 'debit')",
+        "balance_after": "concat(cast(id % 90000 as string), '.75')",
+        "type": "if(id % 5 = 0, 'transfer_in', 'card_payment')",
+        "channel": "if(id % 5 = 0, 'online', 'pos')",
+        "category": "if(id % 5 = 0, '', 'grocery')",
+        "merchant_id": "if(id % 5 = 0, '', concat('S', cast(id % 1000 as string)))",
+        "counterparty_bank": "''", "counterparty_account": "''", "note": "''",
+    }  # fmt: skip
+    return spark.range(0, rows, 1, files).selectExpr(*(f"{value} as {name}" for name, value in columns.items()))
+
+
+def main() -> None:
+    """Land once, take in by turns, print one Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000_000)
+    parser.add_argument("--files", type=int, default=20)
+    parser.add_argument("--repeat", type=int, default=3)
+    args = parser.parse_args()
+    spark, catalogue = start_embedded(CONF), load_suite(CONF, SCHEMAS)
+    feed = catalogue.table("raw.transactions")
+    seconds: dict[str, list[float]] = {"ours": [], "plain": []}
+    with tempfile.TemporaryDirectory(prefix="portrait-bench-") as folder:
+        landing, lakes, plain = Path(folder) / "landing", Path(folder) / "lake", Path(folder) / "plain"
+        files = bookings(spark, args.rows, args.files)
+        files.write.option("header", True).option("emptyValue", "").csv(str(landing / "transactions"))
+        for extra in (landing / "transactions").glob("[._]*"):
+            extra.unlink()
+        for _ in range(args.repeat + 1):
+            shutil.rmtree(lakes, ignore_errors=True)
+            started = time.perf_counter()
+            with Lease(lakes) as lease:
+                lake = Lake(spark, lakes, catalogue, lease=lease)
+                ingest(lake, landing=landing, catalogue=catalogue)
+            seconds["ours"].append(time.perf_counter() - started)
+            broken = lake.read("ops.quarantine").count()
+            assert (broken, lake.read("bronze.transactions").count()) == (
+                args.rows // 1000,
+                args.rows - args.rows // 1000,
+            )
+            started = time.perf_counter()
+            read = spark.read.schema(feed.struct_type).option("header", True).csv(str(landing / "transactions"))
+            read.write.format("delta").mode("overwrite").save(str(plain))
+            seconds["plain"].append(time.perf_counter() - started)
+    spark.stop()
+    print(f"{args.rows:,} rows in {args.files} files\n\n| what | first, s | median, s | rows a second |")
+    print("| --- | --- | --- | --- |")
+    medians = {name: statistics.median(times[1:] or times) for name, times in seconds.items()}
+    for name, times in seconds.items():
+        print(f"| {name} | {times[0]:.1f} | {medians[name]:.1f} | {args.rows / medians[name]:,.0f} |")
+    print(f"\nours / plain: {medians['ours'] / medians['plain']:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Behaviour groups: our standardisation and fit beside plain MLlib and scikit-learn on the same customers.
+
+    python bench/kmeans.py [--customers 1000000] [--features 20] [--k 8] [--repeat 3]
+
+ours           measure, scaled_vectors (log, centre, spread, cut, rounding that makes sums exact), MLlib's fit of one k
+ours, search   the same, then fit_groups: the sketch, every k from 3 to 12, the figures that choose one
+plain MLlib    VectorAssembler and KMeans of the same k, nothing standardised
+standardised   VectorAssembler, StandardScaler, KMeans
+scikit-learn   StandardScaler and KMeans(n_init=1, lloyd) on the columns in memory, read beforehand
+
+Vectors are cached before a fit, as MLlib asks for. They take turns; medians after a round quoted by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from pyspark.ml.clustering import KMeans
+from pyspark.ml.feature import StandardScaler, VectorAssembler
+from pyspark.sql import DataFrame, SparkSession
+from sklearn.cluster import KMeans as Reference
+from sklearn.preprocessing import StandardScaler as ReferenceScaler
+
+from portrait.groups.kmeans import fit_groups
+from portrait.groups.policy import GroupPolicy, VectorFeature, load_group_policy
+from portrait.groups.vectors import measure, scaled_vectors
+from portrait.session import start_embedded
+
+CONF = Path("conf")
+
+
+def blobs(spark: SparkSession, customers: int, names: list[str], k: int) -> DataFrame:
+    """Customers around `k` centres, every feature positive."""
+    centre = f"pmod(xxhash64(pmod(id, {k}), {{0}}), 100) / 10.0"
+    values = [f"exp({centre.format(i)} / 3 + randn({i})) as {name}" for i, name in enumerate(names)]
+    return spark.range(0, customers, 1, 8).selectExpr("concat('C', lpad(id, 9, '0')) as customer_id", *values)
+
+
+def main() -> None:
+    """Make customers, fit by turns, print one Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--customers", type=int, default=1_000_000)
+    parser.add_argument("--features", type=int, default=20)
+    parser.add_argument("--k", type=int, default=8)
+    parser.add_argument("--repeat", type=int, default=3)
+    args = parser.parse_args()
+    spark = start_embedded(CONF)
+    names = [f"f{number}" for number in range(args.features)]
+    features = [VectorFeature(id=n, kind="level", of=[n], family="habits", title="Title", high="High") for n in names]
+    policy = load_group_policy(CONF).model_copy(update={"features": features})
+    with tempfile.TemporaryDirectory(prefix="portrait-bench-") as folder:
+        blobs(spark, args.customers, names, args.k).write.parquet(f"{folder}/customers")
+        customers = spark.read.parquet(f"{folder}/customers")
+        points = customers.select(*names).toPandas().to_numpy()  # for scikit-learn only
+
+        def reference() -> None:
+            Reference(args.k, n_init=1, max_iter=policy.search.iterations, tol=1e-4, random_state=11).fit(
+                ReferenceScaler().fit_transform(points)
+            )
+
+        works = {
+            "ours": lambda: ours(customers, policy, args.k, search=False),
+            "plain MLlib": lambda: plain(customers, policy, names, args.k, scaled=False),
+            "MLlib, standardised": lambda: plain(customers, policy, names, args.k, scaled=True),
+            "scikit-learn": reference,
+            "ours, search": lambda: ours(customers, policy, args.k, search=True),
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in works}
+        for _ in range(args.repeat + 1):
+            for name, work in works.items():
+                started = time.perf_counter()
+                work()
+                seconds[name].append(time.perf_counter() - started)
+                spark.catalog.clearCache()
+    spark.stop()
+    medians = {name: statistics.median(times[1:] or times) for name, times in seconds.items()}
+    print(f"{args.customers:,} customers x {args.features}, k = {args.k}\n")
+    print("| what | first, s | median, s | ours / this |\n| --- | --- | --- | --- |")
+    for name, times in seconds.items():
+        print(f"| {name} | {times[0]:.1f} | {medians[name]:.1f} | {medians['ours'] / medians[name]:.2f} |")
+
+
+def ours(customers: DataFrame, policy: GroupPolicy, k: int, *, search: bool) -> None:
+    """As jobs/customer_group.py does it."""
+    measured = measure(customers, policy=policy)
+    vectors = scaled_vectors(customers, measured=measured, policy=policy).persist()
+    if search:
+        fit_groups(vectors, customers=measured.customers, search=policy.search)
+    else:
+        _fit(vectors, policy, k)
+
+
+def plain(customers: DataFrame, policy: GroupPolicy, names: list[str], k: int, *, scaled: bool) -> None:
+    """As MLlib's guide does it."""
+    vectors = VectorAssembler(inputCols=names, outputCol="raw" if scaled else "vector").transform(customers)
+    if scaled:
+        scaler = StandardScaler(inputCol="raw", outputCol="vector", withMean=True)
+        vectors = scaler.fit(vectors).transform(vectors)
+    _fit(vectors.select("customer_id", "vector").persist(), policy, k)
+
+
+def _fit(vectors: DataFrame, policy: GroupPolicy, k: int) -> None:
+    vectors.count()
+    KMeans(featuresCol="vector", k=k, seed=11, maxIter=policy.search.iterations, tol=1e-3).fit(vectors)
+
+
+if __name__ == "__main__":
+    main()
