@@ -54,8 +54,12 @@ test-processes: setup
 test-docker: setup
 	$(BIN)/python -m pytest -m docker -s --durations=0
 
+# Half an hour at these sizes; each script has options for smaller ones.
 bench: setup
-	$(BIN)/python bench/run.py
+	$(BIN)/python bench/features.py
+	$(BIN)/python bench/ingest.py
+	$(BIN)/python bench/kmeans.py
+	$(BIN)/python bench/synthetic.py
 
 # What a cluster needs beside conf/, schemas/ and jobs/: the package as wheel and as zip, the jars and their hashes.
 dist: setup
