@@ -21,6 +21,7 @@ from portrait.features import check_values, load_features
 from portrait.fingerprint import code_hash, hash_files, hash_text
 from portrait.labels import load_labels
 from portrait.lake import Lake, Lease
+from portrait.lake.records import Write
 from portrait.lineage import record_job
 from portrait.session import session
 from portrait.settings import load_settings
@@ -149,7 +150,7 @@ def open_lake(args: argparse.Namespace) -> Iterator[Lake]:
 
 def finish(lake: Lake, job: Job, *, as_of: date, inputs: dict[str, str], seconds: float) -> dict[str, int | None]:
     """Record that a job ended well: its lineage, then its completion, then the event. Rows written, by table."""
-    rows = {write: lake.rows_written(write) for write in lake.latest_writes()}
+    rows = {write: _rows(lake, write) for write in lake.latest_writes()}
     # Before the completion: a job that dies in between runs again and writes this file again.
     record_job(lake, job.name, inputs=inputs, rows=rows)
     sliced = is_sliced(job, lake.catalogue)
@@ -159,6 +160,13 @@ def finish(lake: Lake, job: Job, *, as_of: date, inputs: dict[str, str], seconds
         event("table_written", run=lake.run_number, job=job.name, as_of=as_of, **facts)
     event("job_ended", run=lake.run_number, job=job.name, as_of=as_of, seconds=round(seconds, 3))
     return {write.table: count for write, count in rows.items()}
+
+
+def _rows(lake: Lake, latest: Write) -> int | None:
+    """Rows written to a table or slice since the last completion, by all its commits; None where none says it."""
+    commits = [write for write in lake.writes if (write.table, write.as_of) == (latest.table, latest.as_of)]
+    counts = [count for write in commits if (count := lake.rows_written(write)) is not None]
+    return sum(counts) if counts else None
 
 
 def submit(main: Callable[[list[str] | None], None]) -> None:
