@@ -31,7 +31,10 @@ def check_frame(df: DataFrame, contract: Contract) -> None:
 
 
 def evolve(spark: SparkSession, contract: Contract) -> None:
-    """Add the contract's new nullable columns to a registered table; every other difference is an error."""
+    """Add the contract's new nullable columns and its change feed to a registered table.
+
+    Every other difference is an error. A change feed tells of commits after this one: who reads it starts anew then.
+    """
     found = {field.name: field.dataType.simpleString() for field in spark.table(contract.id).schema.fields}
     kinds = {field.name: field.dataType.simpleString() for field in contract.struct_type.fields}
     new = [column for column in contract.columns if column.name not in found]
@@ -52,3 +55,8 @@ def evolve(spark: SparkSession, contract: Contract) -> None:
     if new:
         columns = ", ".join(f"{quoted(c.name)} {c.physical_type} COMMENT {literal(c.description)}" for c in new)
         spark.sql(f"ALTER TABLE {contract.id} ADD COLUMNS ({columns})")
+    feed = "delta.enableChangeDataFeed"
+    if feed in contract.table_properties:
+        known = {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {contract.id}").collect()}
+        if known.get(feed) != "true":
+            spark.sql(f"ALTER TABLE {contract.id} SET TBLPROPERTIES ('{feed}' = 'true')")
