@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -149,6 +150,18 @@ def test_a_new_nullable_column_of_the_contract_is_added(lake: Lake) -> None:
     )
     other.replace("gold.tier", frame, D2)
     assert {(row.as_of, row.note) for row in other.read("gold.tier").collect()} == {(D1, None), (D2, "n")}
+
+
+def test_a_change_feed_that_the_contract_asks_for_begins_when_the_table_is_opened(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1"})
+    watched = replace(TIER, properties={**TIER.properties, "changeFeed": True})
+    other = Lake(lake.spark, lake.root, Catalogue({**lake.catalogue.contracts, TIER.id: watched}), lease=lake.lease)
+    other.read("gold.tier")
+    opened = other.version("gold.tier")
+    tiers(other, D2, {"b": "2"})
+    changes = other.changes("gold.tier", after=opened, until=other.version("gold.tier")).collect()
+    assert [(row.customer_id, row._change_type) for row in changes] == [("b", "insert")]
+    assert other.changes("gold.tier", after=opened, until=opened).isEmpty()
 
 
 def test_a_name_outside_the_contracts_never_becomes_a_path(lake: Lake) -> None:
