@@ -52,17 +52,6 @@ SHIPPED = (
     "days_since_txn",
 )
 
-# Each aggregate and each window of the project's own.
-SHIPPED = (
-    "debit_amount_",
-    "net_amount_mtd",
-    "txn_count_7d",
-    "txn_count_life",
-    "credit_max",
-    "active_",
-    "days_since_txn",
-)
-
 Booking = tuple[str | None, date, int, int]
 
 

@@ -73,8 +73,9 @@ def net(daily: DataFrame) -> tuple[DataFrame, DataFrame]:
     Only the rows of customers who had bookings taken back are added up, in the second part; the others, nearly all,
     pass as they are. Two parts, because a union would cut a scan from the aggregate that reads it (twice the time).
     """
-    # These rows are partitions of their own, so that Spark knows how few they are when it plans the joins.
-    corrected = daily.where("taken_back").select("customer_id").distinct()
+    # These rows are partitions of their own, so that Spark knows how few they are when it plans a join. Not distinct:
+    # after that shuffle, with nearly all its partitions empty, Spark would take the broadcast back and sort all rows.
+    corrected = daily.where("taken_back").select("customer_id")
     rows = daily.select(*BOOKING, "bookings")
     touched = rows.join(corrected, on="customer_id", how="left_semi")
     added_up = touched.groupBy(*BOOKING).agg(F.sum("bookings").cast("int").alias("bookings")).where("bookings > 0")

@@ -62,18 +62,16 @@ def bring_up_to_date(lake: Lake) -> None:
 
 
 def known_bookings(transactions: DataFrame, *, new: DataFrame, moved: DataFrame | None) -> DataFrame:
-    """Bookings of silver.transactions that must be resolved again: transaction_id, booked_on; one row each.
+    """Bookings of silver.transactions that must be resolved again: transaction_id, booked_on; some twice.
 
     `new`: records that came since the last time; their ids may have come before with other content. `moved`: change
     records of account parties that came since: every booking of these accounts may have another owner.
     """
-    ids = new.select("transaction_id").distinct()
-    found = transactions.join(ids, on="transaction_id", how="left_semi").select("transaction_id", "booked_on")
+    found = transactions.join(new, on="transaction_id", how="left_semi").select("transaction_id", "booked_on")
     if moved is None:
         return found
-    accounts = moved.select("account_id").distinct()
-    theirs = transactions.join(accounts, on="account_id", how="left_semi").select("transaction_id", "booked_on")
-    return found.unionByName(theirs).distinct()
+    theirs = transactions.join(moved, on="account_id", how="left_semi").select("transaction_id", "booked_on")
+    return found.unionByName(theirs)
 
 
 def resolve_transactions(bookings: DataFrame, *, parties: DataFrame | None) -> DataFrame:

@@ -142,7 +142,7 @@ def _before(feature: Feature) -> Column:
 def _to_compute_again(
     before: DataFrame, changes: DataFrame, *, customers: DataFrame, features: Sequence[Feature]
 ) -> DataFrame:
-    """Customers without an earlier value, and those whose earlier value may rest on a booking that is no more."""
+    """Customers without an earlier value, and those whose earlier value may rest on a lost booking; some twice."""
     new = customers.join(before, on="customer_id", how="left_anti")
     endless = {feature.aggregate for feature in features if not feature.is_additive and _is_endless(feature)}
     if not endless:
@@ -150,7 +150,7 @@ def _to_compute_again(
     # Days since the last one ask for the day only: another amount of a booking changes nothing.
     told_by = BOOKING if "max" in endless else BOOKING[:-1]
     counted = changes.groupBy(*told_by).agg(F.sum("bookings").alias("bookings"))
-    return new.unionByName(counted.where("bookings < 0").select("customer_id")).distinct()
+    return new.unionByName(counted.where("bookings < 0").select("customer_id"))
 
 
 def _moved(earlier: Earlier, contract: Contract, features: Sequence[Feature], as_of: date) -> DataFrame:
