@@ -44,8 +44,19 @@ class Cluster:
     processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
     def __enter__(self) -> Cluster:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "events").mkdir()
+        (self.folder / "events").mkdir(parents=True)
+        try:
+            self._start_all()
+        except BaseException:  # also an interrupt: nothing that was started stays behind
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in reversed(self.processes.values()):
+            kill(process)
+
+    def _start_all(self) -> None:
         port = free_port()
         self.master = f"spark://127.0.0.1:{port}"
         words = ["--host", "127.0.0.1", "--port", str(port), "--webui-port", str(free_port())]
@@ -53,11 +64,6 @@ class Cluster:
         wait_for(self.log("master"), "I have been elected leader", process=self.processes["master"])
         for number in (1, 2):
             self.start_worker(number)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for process in reversed(self.processes.values()):
-            kill(process)
 
     def start_worker(self, number: int, *, hiding: Path | None = None) -> None:
         """One worker of one core, ready for executors; it sees an empty folder in place of `hiding`."""

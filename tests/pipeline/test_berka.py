@@ -18,7 +18,7 @@ from tests.tiny_bank import FULL
 from portrait.job import load_suite
 from portrait.lake import Lake, digest
 
-pytestmark = pytest.mark.delta
+pytestmark = [pytest.mark.delta, pytest.mark.process]
 
 LAST_DAY = date(1994, 3, 31)
 EARLIER = date(1993, 12, 31)
