@@ -54,7 +54,7 @@ test-processes: setup
 test-docker: setup
 	$(BIN)/python -m pytest -m docker -s --durations=0
 
-# Half an hour at these sizes; each script has options for smaller ones.
+# The sizes are those of the figures in the README; each script has options for smaller ones.
 bench: setup
 	$(BIN)/python bench/features.py
 	$(BIN)/python bench/ingest.py

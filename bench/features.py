@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from pathlib import Path
 import duckdb
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from turns import in_turns, report
 
 from portrait.entities.daily import bring_up_to_date, changed_bookings
 from portrait.entities.kinds import kind_code
@@ -166,17 +166,6 @@ def checksum(values: DataFrame, features: Sequence[Feature]) -> int:
     return int(values.selectExpr(f"sum(cast(xxhash64(customer_id, {parts}) as decimal(38,0))) as s").collect()[0]["s"])
 
 
-def in_turns(works: dict[str, Callable[[], object]], repeat: int) -> dict[str, tuple[float, float]]:
-    """First and median seconds of each."""
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(repeat + 1):
-        for name, work in works.items():
-            started = time.perf_counter()
-            work()
-            seconds[name].append(time.perf_counter() - started)
-    return {name: (times[0], statistics.median(times[1:] or times)) for name, times in seconds.items()}
-
-
 def peak_memory() -> dict[str, float]:
     """Largest resident memory, GiB, of this process and of its Java."""
     found = {}
@@ -228,7 +217,7 @@ def measure(
         steps = {"transactions": lambda: lake.overwrite(TRANSACTIONS, booked), "daily": lambda: bring_up_to_date(lake)}
         seconds = in_turns(steps, 0)
         lake.complete("customer_daily", as_of=None, inputs={}, seconds=0.0)
-        print(f"silver made: {seconds}", flush=True)
+        print(f"silver made, s: { {name: round(taken.first, 1) for name, taken in seconds.items()} }", flush=True)
     contract = lake.catalogue.table(TRANSACTIONS)
     tables = {name: files_of(lake, name) for name in (TRANSACTIONS, DAILY)}
     megabytes = {name: sum(Path(path).stat().st_size for path in paths) / 1e6 for name, paths in tables.items()}
@@ -295,14 +284,6 @@ def measure(
 
 def _frame(spark: SparkSession, con: duckdb.DuckDBPyConnection, query: str) -> DataFrame:
     return spark.createDataFrame(con.sql(query).to_arrow_table())
-
-
-def report(title: str, times: dict[str, tuple[float, float]]) -> None:
-    """A Markdown table; the ratio is of medians, ours (the first) to each."""
-    ours = next(iter(times.values()))[1]
-    print(f"\n{title}\n\n| what | first, s | median, s | ours / this |\n| --- | --- | --- | --- |")
-    for name, (first, median) in times.items():
-        print(f"| {name} | {first:.2f} | {median:.2f} | {ours / median:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import statistics
 import tempfile
-import time
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
+from turns import in_turns, report
 
 from portrait.ingest import ingest
 from portrait.job import load_suite
@@ -54,36 +53,28 @@ def main() -> None:
     args = parser.parse_args()
     spark, catalogue = start_embedded(CONF), load_suite(CONF, SCHEMAS)
     feed = catalogue.table("raw.transactions")
-    seconds: dict[str, list[float]] = {"ours": [], "plain": []}
     with tempfile.TemporaryDirectory(prefix="portrait-bench-") as folder:
         landing, lakes, plain = Path(folder) / "landing", Path(folder) / "lake", Path(folder) / "plain"
         files = bookings(spark, args.rows, args.files)
         files.write.option("header", True).option("emptyValue", "").csv(str(landing / "transactions"))
         for extra in (landing / "transactions").glob("[._]*"):
             extra.unlink()
-        for _ in range(args.repeat + 1):
+
+        def ours() -> None:
             shutil.rmtree(lakes, ignore_errors=True)
-            started = time.perf_counter()
             with Lease(lakes) as lease:
-                lake = Lake(spark, lakes, catalogue, lease=lease)
-                ingest(lake, landing=landing, catalogue=catalogue)
-            seconds["ours"].append(time.perf_counter() - started)
-            broken = lake.read("ops.quarantine").count()
-            assert (broken, lake.read("bronze.transactions").count()) == (
-                args.rows // 1000,
-                args.rows - args.rows // 1000,
-            )
-            started = time.perf_counter()
+                ingest(Lake(spark, lakes, catalogue, lease=lease), landing=landing, catalogue=catalogue)
+
+        def baseline() -> None:
             read = spark.read.schema(feed.struct_type).option("header", True).csv(str(landing / "transactions"))
             read.write.format("delta").mode("overwrite").save(str(plain))
-            seconds["plain"].append(time.perf_counter() - started)
+
+        seconds = in_turns({"ours": ours, "plain": baseline}, args.repeat)
+        lake, broken = Lake(spark, lakes, catalogue), args.rows // 1000
+        found = (lake.read("ops.quarantine").count(), lake.read("bronze.transactions").count())
+        assert found == (broken, args.rows - broken), found
     spark.stop()
-    print(f"{args.rows:,} rows in {args.files} files\n\n| what | first, s | median, s | rows a second |")
-    print("| --- | --- | --- | --- |")
-    medians = {name: statistics.median(times[1:] or times) for name, times in seconds.items()}
-    for name, times in seconds.items():
-        print(f"| {name} | {times[0]:.1f} | {medians[name]:.1f} | {args.rows / medians[name]:,.0f} |")
-    print(f"\nours / plain: {medians['ours'] / medians['plain']:.2f}")
+    report(f"{args.rows:,} rows in {args.files} files", seconds, rows=args.rows)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Behaviour groups: our standardisation and fit beside plain MLlib and scikit-learn on the same customers.
 
-    python bench/kmeans.py [--customers 1000000] [--features 20] [--k 8] [--repeat 3]
+    python bench/kmeans.py [--customers 1000000] [--features 20] [--k 8] [--repeat 3] [--search]
 
 ours           measure, scaled_vectors (log, centre, spread, cut, rounding that makes sums exact), MLlib's fit of one k
-ours, search   the same, then fit_groups: the sketch, every k from 3 to 12, the figures that choose one
+ours, search   (--search) the same, then fit_groups: the sketch, every k from 3 to 12, the figures that choose one
 plain MLlib    VectorAssembler and KMeans of the same k, nothing standardised
 standardised   VectorAssembler, StandardScaler, KMeans
 scikit-learn   StandardScaler and KMeans(n_init=1, lloyd) on the columns in memory, read beforehand
@@ -14,9 +14,8 @@ Vectors are cached before a fit, as MLlib asks for. They take turns; medians aft
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pyspark.ml.clustering import KMeans
@@ -24,6 +23,7 @@ from pyspark.ml.feature import StandardScaler, VectorAssembler
 from pyspark.sql import DataFrame, SparkSession
 from sklearn.cluster import KMeans as Reference
 from sklearn.preprocessing import StandardScaler as ReferenceScaler
+from turns import in_turns, report
 
 from portrait.groups.kmeans import fit_groups
 from portrait.groups.policy import GroupPolicy, VectorFeature, load_group_policy
@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=20)
     parser.add_argument("--k", type=int, default=8)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--search", action="store_true", help="also the search for k, which takes longest")
     args = parser.parse_args()
     spark = start_embedded(CONF)
     names = [f"f{number}" for number in range(args.features)]
@@ -62,26 +63,24 @@ def main() -> None:
                 ReferenceScaler().fit_transform(points)
             )
 
-        works = {
-            "ours": lambda: ours(customers, policy, args.k, search=False),
-            "plain MLlib": lambda: plain(customers, policy, names, args.k, scaled=False),
-            "MLlib, standardised": lambda: plain(customers, policy, names, args.k, scaled=True),
-            "scikit-learn": reference,
-            "ours, search": lambda: ours(customers, policy, args.k, search=True),
-        }
-        seconds: dict[str, list[float]] = {name: [] for name in works}
-        for _ in range(args.repeat + 1):
-            for name, work in works.items():
-                started = time.perf_counter()
+        def fresh(work: Callable[[], None]) -> Callable[[], None]:
+            def one() -> None:
                 work()
-                seconds[name].append(time.perf_counter() - started)
                 spark.catalog.clearCache()
+
+            return one
+
+        works = {
+            "ours": fresh(lambda: ours(customers, policy, args.k, search=False)),
+            "plain MLlib": fresh(lambda: plain(customers, policy, names, args.k, scaled=False)),
+            "MLlib, standardised": fresh(lambda: plain(customers, policy, names, args.k, scaled=True)),
+            "scikit-learn": reference,
+        }
+        if args.search:
+            works["ours, search"] = fresh(lambda: ours(customers, policy, args.k, search=True))
+        seconds = in_turns(works, args.repeat)
     spark.stop()
-    medians = {name: statistics.median(times[1:] or times) for name, times in seconds.items()}
-    print(f"{args.customers:,} customers x {args.features}, k = {args.k}\n")
-    print("| what | first, s | median, s | ours / this |\n| --- | --- | --- | --- |")
-    for name, times in seconds.items():
-        print(f"| {name} | {times[0]:.1f} | {medians[name]:.1f} | {medians['ours'] / medians[name]:.2f} |")
+    report(f"{args.customers:,} customers x {args.features}, k = {args.k}", seconds)
 
 
 def ours(customers: DataFrame, policy: GroupPolicy, k: int, *, search: bool) -> None:

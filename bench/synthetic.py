@@ -6,19 +6,19 @@ ours      land_synthetic of the feed of bookings: people, their events, balances
           sorted by time, planted bad rows and the truth. The bytes depend on the seed only.
 baseline  spark.range of as many rows with thirteen columns of the same shape, written as CSV by the same cores: what
           writing costs when nothing is drawn, balanced or sorted.
-They take turns in one session; medians after one round that is not counted.
+They take turns in one session; medians after a round that is quoted by itself.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import shutil
 import tempfile
-import time
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from turns import in_turns, report
 
 from portrait.session import start_embedded
 from portrait.sources.feeds import FEED_COLUMNS
@@ -50,22 +50,6 @@ def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*.csv"))
 
 
-def one_round(spark: SparkSession, customers: int, months: int) -> tuple[int, tuple[float, int], tuple[float, int]]:
-    """Rows; seconds and bytes of ours; seconds and bytes of the plain rows."""
-    with tempfile.TemporaryDirectory(prefix="portrait-bench-") as folder:
-        landing, plain = Path(folder) / "landing", Path(folder) / "plain"
-        started = time.perf_counter()
-        landed = land_synthetic(
-            spark, customers=customers, months=months, seed=7, landing=landing, feeds=("transactions",)
-        )
-        ours = time.perf_counter() - started
-        frame = plain_rows(spark, landed["transactions"])
-        started = time.perf_counter()
-        frame.write.option("header", True).csv(str(plain))
-        base = time.perf_counter() - started
-        return landed["transactions"], (ours, size_of(landing)), (base, size_of(plain))
-
-
 def main() -> None:
     """Make the bank and the plain rows in turns, print one Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -74,13 +58,24 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     args = parser.parse_args()
     spark = start_embedded(CONF)
-    rounds = [one_round(spark, args.customers, args.months) for _ in range(args.repeat + 1)][1:]
+    landed: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(prefix="portrait-bench-") as folder:
+        bank, plain = Path(folder) / "bank", Path(folder) / "plain"  # the truth is written beside the landing folder
+
+        def ours() -> None:
+            shutil.rmtree(bank, ignore_errors=True)
+            size = {"customers": args.customers, "months": args.months}
+            landed.update(land_synthetic(spark, **size, seed=7, landing=bank / "landing", feeds=("transactions",)))
+
+        def baseline() -> None:
+            frame = plain_rows(spark, landed["transactions"])
+            frame.write.option("header", True).mode("overwrite").csv(str(plain))
+
+        seconds = in_turns({"bookings": ours, "plain range": baseline}, args.repeat)
+        sizes = {"bookings": size_of(bank / "landing"), "plain range": size_of(plain)}
     spark.stop()
-    rows, (_, size), (_, plain_size) = rounds[0]
-    seconds, base = (statistics.median(taken[side][0] for taken in rounds) for side in (1, 2))
-    print("| what | rows | bytes | seconds | rows/s | of the range |\n| --- | --- | --- | --- | --- | --- |")
-    print(f"| bookings | {rows:,} | {size:,} | {seconds:.1f} | {rows / seconds:,.0f} | {base / seconds:.2f} |")
-    print(f"| plain range | {rows:,} | {plain_size:,} | {base:.1f} | {rows / base:,.0f} | 1.00 |")
+    rows = landed["transactions"]
+    report(f"{rows:,} bookings of {args.customers:,} customers; bytes: {sizes}", seconds, rows=rows)
 
 
 if __name__ == "__main__":
