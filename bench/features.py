@@ -34,8 +34,8 @@ from portrait.entities.daily import bring_up_to_date, changed_bookings
 from portrait.entities.kinds import kind_code
 from portrait.features import Feature, load_features
 from portrait.features.bookings import aggregate_bookings, base_aggregates, base_of
-from portrait.features.compiler import as_declared
 from portrait.features.sliding import Earlier, slide_bookings
+from portrait.features.values import as_declared
 from portrait.job import load_suite
 from portrait.lake import Lake, Lease
 from portrait.session import start_embedded
@@ -104,7 +104,8 @@ def plain_sql(features: Sequence[Feature], as_of: date, source: str, since: str)
         value = {"distinct_days": "booked_on", "distinct_months": "trunc_month", "days_since_last": "booked_on"}.get(
             item.aggregate, value
         )
-        call = {"max": "max({})", "distinct_days": "count(distinct {})", "distinct_months": "count(distinct {})",
+        call = {"min": "min({})", "max": "max({})",
+                "distinct_days": "count(distinct {})", "distinct_months": "count(distinct {})",
                 "days_since_last": since.format(f"date '{as_of}'", "max({})"),
                }.get(item.aggregate, "sum({})")  # fmt: skip
         case = f"case when {' and '.join(parts) or 'true'} then {value} end"
@@ -136,7 +137,8 @@ def best_sql(features: Sequence[Feature], as_of: date, files: list[str], con: du
         months = f"{as_of.year * 12 + as_of.month} - year(booked_on) * 12 - month(booked_on)"
         grouped.append({
             "count": f"sum(if({test}, bookings, 0))::bigint", "sum": f"sum(if({test}, {value}, 0))::bigint",
-            "max": f"max(if({test}, amount_minor, 0))", "days_since_last": f"min(if({test}, age, null))",
+            "max": f"max(if({test}, amount_minor, 0))", "min": f"min(if({test}, amount_minor, null))",
+            "days_since_last": f"min(if({test}, age, null))",
             "distinct_days": f"bit_or(if({test} and age < 63, 1::bigint << age::bigint, 0))",
             "distinct_months": f"bit_or(if({test} and {months} < 63, 1::bigint << ({months})::bigint, 0))",
         }[aggregate] + f" as {name}")  # fmt: skip
@@ -144,7 +146,8 @@ def best_sql(features: Sequence[Feature], as_of: date, files: list[str], con: du
         days, base = item.days(as_of), bases[base_of(item)]
         case = base if days is None else f"if(bucket <= {ends.index(days)}, {base}, null)"
         rolled.append({
-            "max": f"max({case})", "days_since_last": f"min({case})", "distinct_days": f"bit_count(bit_or({case}))",
+            "max": f"max({case})", "min": f"min({case})", "days_since_last": f"min({case})",
+            "distinct_days": f"bit_count(bit_or({case}))",
             "distinct_months": f"bit_count(bit_or({case}))",
         }.get(item.aggregate, f"sum({case})::bigint") + f" as {item.name}")  # fmt: skip
     return (
@@ -195,7 +198,7 @@ def main() -> None:
     spark = start_embedded(CONF, overrides={"spark.driver.memory": args.memory})
     con = duckdb.connect()
     con.sql("set threads = 2")
-    features = load_features(CONF).of_source("transactions")
+    features = load_features(CONF).aggregates("transactions")
     with Lease(root / "lake") as lease:
         lake = Lake(spark, root / "lake", load_suite(CONF, SCHEMAS), lease=lease)
         lake.fingerprints = {"customer_daily": "bench"}

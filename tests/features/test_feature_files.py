@@ -53,8 +53,13 @@ def test_types_follow_from_the_aggregate(tmp_path: Path) -> None:
         measure("b", "count"),
         measure("c", "days_since_last"),
         measure("d", "distinct_days", windows="[30d]"),
+        measure("e", "average", of="amount", windows="[30d]"),
+        measure("f", "ratio", of="a", over="b"),
+        measure("g", "share", of="b", over="b"),
     )
-    assert [column.physical_type for column in found.columns()] == ["DECIMAL(18,2)", "BIGINT", "INT", "BIGINT"]
+    assert [column.physical_type for column in found.columns()] == [
+        "DECIMAL(18,2)", "BIGINT", "INT", "BIGINT", "DECIMAL(18,2)", "DECIMAL(18,6)", "DECIMAL(7,6)",
+    ]  # fmt: skip
 
 
 def test_the_description_names_window_value_and_the_meaning_of_null(tmp_path: Path) -> None:
@@ -79,6 +84,26 @@ def test_the_description_names_window_value_and_the_meaning_of_null(tmp_path: Pa
         (measure(aggregate="balance_average", windows="[30d]"), "balance_average"),
         (measure(where='{type: "x\') or (1=1"}'), "where"),
         (measure() + measure(), "thing"),
+        (measure(windows="[-30d]"), "windows"),
+        (measure(aggregate="average"), "of"),
+        (measure(aggregate="min", of="balance"), "balance"),
+        (measure(over="thing"), "over"),
+        (measure(aggregate="ratio", of="other"), "needs what is divided"),
+        (measure() + measure("part", "ratio", of="thing", over="thong"), "did you mean thing?"),
+        (measure() + measure("part", "ratio", of="thing", over="part"), "is itself a ratio"),
+        (measure() + measure("part", "ratio", of="thing", over="thing", where="{type: fee}"), "conditions"),
+        (measure() + measure("part", "ratio", of="thing", over="thing", by="{type: [fee]}"), "conditions"),
+        (measure(windows="[30d]") + measure("part", "ratio", of="thing", over="thing", windows="[90d]"), "thing_90d"),
+        (measure() + measure("thing", "ratio", of="thing", over="thing"), "declared twice"),
+        (measure("a", "sum", of="amount") + measure("b") + measure("c", "share", of="b", over="a"), "not a part"),
+        (measure("a", where="{type: fee}") + measure("b") + measure("c", "share", of="b", over="a"), "not a part"),
+        (
+            measure("a", where="{type: fee}", windows="[30d]")
+            + measure("b", windows="[90d]")
+            + measure("c", "share", of="a_30d", over="b_90d"),
+            "not a part",
+        ),
+        (measure("a", "average", of="amount", windows="[life]"), "declare the sum"),
     ],
 )
 def test_a_broken_declaration_is_refused_with_its_place(tmp_path: Path, broken: str, names: str) -> None:
@@ -87,6 +112,16 @@ def test_a_broken_declaration_is_refused_with_its_place(tmp_path: Path, broken: 
     assert names in str(refused.value)
     assert "some.yml:" in refused.value.where
     assert refused.value.remedy
+
+
+def test_a_ratio_may_stand_before_what_it_divides_and_in_another_file(tmp_path: Path) -> None:
+    (tmp_path / "features").mkdir()
+    first = measure("part", "ratio", of="cards", over="thing_30d")
+    (tmp_path / "features" / "a.yml").write_text(f"source: transactions\nmeasures:{first}")
+    (tmp_path / "features" / "b.yml").write_text(f"source: cards\nmeasures:{measure('cards')}")
+    found = declared(tmp_path, measure(windows="[30d]"))
+    assert [feature.name for feature in found.features] == ["part", "cards", "thing_30d"]
+    assert [part.source for part in found.features[0].parts] == ["cards", "transactions"]
 
 
 def test_an_average_over_the_whole_life_is_refused(tmp_path: Path) -> None:

@@ -11,15 +11,16 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from portrait.entities.daily import changed_bookings, daily_bookings, net
-from portrait.features import Feature, FeatureSet
+from portrait.features import FeatureSet, load_features
 from portrait.features.bookings import aggregate_bookings
-from portrait.features.compiler import as_declared
 from portrait.features.sliding import Earlier, slide_bookings, sliding_plan
+from portrait.features.values import as_declared
 
 from .conftest import CONTRACT
 
@@ -32,14 +33,25 @@ SALARY, GROCERY, CASH = (
     1 * 16384 + 2 * 512,
 )  # credit salary; debit card_payment at a till for groceries; debit cash_withdrawal
 
-# What the project does not declare, but anybody may.
-EXTRA = (
-    Feature("largest_ever", "transactions", "max", "amount", (("direction", ("debit",)),), "life"),
-    Feature("days_since_first", "transactions", "days_since_first", None, ()),
-    Feature("days_since_salary", "transactions", "days_since_last", None, (("type", ("salary",)),)),
-    Feature("active_days_mtd", "transactions", "distinct_days", None, (), "mtd"),
-    Feature("grocery_months", "transactions", "distinct_months", None, (("category", ("grocery",)),), "90d"),
-)
+# What the project does not declare, but anybody may. Of the averages one has both parts published, one none.
+EXTRA = """\
+source: transactions
+measures:
+  - {measure: largest, aggregate: max, of: amount, where: {direction: debit}, windows: [life], description: Largest ever}
+  - {measure: least, aggregate: min, of: amount, where: {direction: debit}, windows: [30d, life], description: Least of all}
+  - {measure: days_since_first, aggregate: days_since_first, description: Since the first}
+  - {measure: days_since_salary, aggregate: days_since_last, where: {type: salary}, description: Days since a salary}
+  - {measure: active_days, aggregate: distinct_days, windows: [mtd], description: Days of the month}
+  - {measure: grocery_months, aggregate: distinct_months, where: {category: grocery}, windows: [90d], description: Months of it}
+  - {measure: mean, aggregate: average, of: signed_amount, windows: [life, 90d], description: Mean of either sign}
+  - {measure: grocery_mean, aggregate: average, of: amount, where: {category: grocery}, windows: [30d, 365d], description: Mean of it}
+  - {measure: all_count, aggregate: count, windows: [life], description: Number of bookings}
+  - {measure: all_net, aggregate: sum, of: signed_amount, windows: [life, 7d], description: Money in less out}
+  - {measure: mean_to_net, aggregate: ratio, of: mean_90d, over: all_net_7d, description: One by the other}
+  - {measure: spent, aggregate: sum, of: amount, where: {direction: debit}, by: {category: [grocery]}, windows: [mtd], description: Spent on it}
+  - {measure: spent, aggregate: sum, of: amount, where: {direction: debit}, windows: [mtd], description: Money spent}
+  - {measure: spent_share, aggregate: share, of: spent, by: {category: [grocery]}, windows: [mtd], description: Part of it}
+"""  # noqa: E501
 
 # Each aggregate and each window of the project's own.
 SHIPPED = (
@@ -116,10 +128,15 @@ def rows(values: DataFrame) -> dict[str, dict[str, object]]:
     return {row.customer_id: row.asDict() for row in values.collect()}
 
 
-def test_sliding_equals_computing_from_the_beginning(spark: SparkSession, some: Callable[..., FeatureSet]) -> None:
+def test_sliding_equals_computing_from_the_beginning(
+    spark: SparkSession, some: Callable[..., FeatureSet], tmp_path: Path
+) -> None:
     dice = random.Random(1)
-    declared = [*some(*SHIPPED).features, *EXTRA]
-    shown = [as_declared(feature, available=True) for feature in declared]
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "extra.yml").write_text(EXTRA)
+    features = FeatureSet((*some(*SHIPPED).features, *load_features(tmp_path).features))
+    declared = features.aggregates("transactions")
+    shown = [as_declared(feature, available=True) for feature in features.features]
     bank, today = Bank(), START
     for number in range(6000):
         bank.put(number, some_booking(dice, START - timedelta(days=int(dice.expovariate(1 / 200)))))

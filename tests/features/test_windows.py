@@ -47,7 +47,8 @@ def test_every_window_is_what_the_reference_counts(
 ) -> None:
     chosen = some(
         *(f"{name}_{window}" for name in ("txn_count", "debit_amount") for window in WINDOWS),
-        "net_amount", "credit_max", "active_", "days_since_txn", "days_since_customer", "customer_txn_count", "salary_",
+        "net_amount", "credit_max", "active_", "days_since_txn", "days_since_customer", "customer_txn_count",
+        "salary_count", "salary_amount",
         "debit_amount_category_grocery", "debit_amount_category_household", "txn_count_channel_atm",
         "txn_count_type_transfer",
     )  # fmt: skip

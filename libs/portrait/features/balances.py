@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from portrait.features.declaration import Feature
+from portrait.features.feature import Feature
 
 
 def aggregate_balances(

@@ -25,7 +25,7 @@ from portrait.contracts import Contract
 from portrait.entities.daily import net
 from portrait.entities.kinds import CAPACITY, place_of
 from portrait.entities.kinds import places as places_of
-from portrait.features.declaration import Conditions, Feature
+from portrait.features.feature import Conditions, Feature
 
 _WORD = 63  # conditions in one BIGINT: its sign bit stays clear
 
@@ -173,6 +173,8 @@ def _base_aggregate(aggregate: str, of: str | None, test: str) -> str:
             return f"sum(if({test}, bookings, 0))"
         case "sum":
             return f"sum(if({test}, {of}_total, 0L))"
+        case "min":
+            return f"min(if({test}, {of}_minor, null))"
         case "max":
             return f"max(if({test}, {of}_minor, 0L))"
         case "days_since_last":
@@ -194,7 +196,7 @@ def _roll(feature: Feature, base: str, ends: Sequence[int], as_of: date) -> str:
             return f"sum(if({inside}, {base}, 0L))"
         case "max":
             return f"max(if({inside}, {base}, 0L))"
-        case "days_since_last":
+        case "min" | "days_since_last":
             return f"min(if({inside}, {base}, null))"
         case "days_since_first":
             return f"max(if({inside}, {base}, null))"

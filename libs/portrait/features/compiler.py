@@ -13,7 +13,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from portrait.features.declaration import Conditions, Feature
+from portrait.features.feature import Conditions, Feature
 
 
 def aggregate_events(sources: Mapping[str, DataFrame], *, features: Sequence[Feature], as_of: date) -> DataFrame:
@@ -49,17 +49,6 @@ def aggregate_events(sources: Mapping[str, DataFrame], *, features: Sequence[Fea
     )
 
 
-def as_declared(feature: Feature, *, available: bool) -> str:
-    """SQL of a feature's column in the wide row: money in currency, nothing happened as 0, an absent source as NULL."""
-    if not available:
-        return f"cast(null as {feature.physical_type}) as {feature.name}"
-    value = f"coalesce({feature.name}, 0L)" if feature.empty_is_zero else feature.name
-    if feature.is_money:
-        # Hundredths, exactly: a decimal of scale 0 times 0.01, never a floating number.
-        value = f"cast({value} as decimal(20,0)) * 0.01BD"
-    return f"cast({value} as {feature.physical_type}) as {feature.name}"
-
-
 def _columns_of(feature: Feature) -> set[str]:
     amount = {f"{feature.of}_minor"} if feature.of else set()
     return {"customer_id"} | {dimension for dimension, _ in feature.where} | amount
@@ -86,6 +75,8 @@ def _aggregate(feature: Feature, test: str) -> str:
         return f"sum(if({test}, 1L, 0L))"
     if feature.aggregate == "sum":
         return f"sum(if({test}, {feature.of}_minor, 0L))"
+    if feature.aggregate == "min":
+        return f"min(if({test}, {feature.of}_minor, null))"
     if feature.aggregate == "max":
         return f"max(if({test}, {feature.of}_minor, 0L))"
     if feature.aggregate == "days_since_last":

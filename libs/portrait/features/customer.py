@@ -12,8 +12,7 @@ from portrait.contracts import Contract
 from portrait.entities import as_of as versions_at
 from portrait.features.balances import aggregate_balances
 from portrait.features.bookings import aggregate_bookings
-from portrait.features.compiler import aggregate_events, as_declared
-from portrait.features.declaration import Feature, FeatureSet
+from portrait.features.compiler import aggregate_events
 from portrait.features.facts import (
     account_events,
     account_people,
@@ -23,7 +22,9 @@ from portrait.features.facts import (
     loan_events,
     owners_of,
 )
+from portrait.features.feature import Feature, FeatureSet
 from portrait.features.sliding import Earlier, slide_bookings
+from portrait.features.values import as_declared
 
 
 def customer_features(
@@ -61,10 +62,11 @@ def customer_features(
         "holdings": None if holdings is None else holding_events(holdings, products=products, as_of=as_of),
     }
     delivered = {source: events for source, events in entities.items() if events is not None}
-    standing = aggregate_events(delivered, features=(*_POPULATION, *features.features), as_of=as_of)
+    measured = [feature for source in delivered for feature in features.aggregates(source)]
+    standing = aggregate_events(delivered, features=(*_POPULATION, *measured), as_of=as_of)
     population = standing.where("open_accounts > 0")
     parts = [population, _attributes(customers, as_of=as_of)]
-    if declared := features.of_source("transactions"):
+    if declared := features.aggregates("transactions"):
         if earlier is None:
             booked = aggregate_bookings(daily, contract=bookings, features=declared, as_of=as_of)
         else:
@@ -73,7 +75,7 @@ def customer_features(
                 daily, earlier=earlier, customers=ids, contract=bookings, features=declared, as_of=as_of
             )
         parts.append(booked)
-    if declared := features.of_source("balances"):
+    if declared := features.aggregates("balances"):
         parts.append(aggregate_balances(balances, owners=owners_of(roles), features=declared, as_of=as_of))
     wide = reduce(lambda left, right: left.join(right, on="customer_id", how="left"), parts)
     return wide.selectExpr(
@@ -81,7 +83,10 @@ def customer_features(
         "customer_id",
         "tenure_days",
         *ATTRIBUTES,
-        *[as_declared(feature, available=feature.name in wide.columns) for feature in features.features],
+        *[
+            as_declared(feature, available=all(leaf.name in wide.columns for leaf in feature.leaves()))
+            for feature in features.features
+        ],
     )
 
 

@@ -6,161 +6,73 @@ A file belongs to one source. A measure has one feature a window and, with `by`,
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
-
-from portrait.contracts import Catalogue, Column
+from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
-from portrait.settings import Strict, line_of, load_yaml
+from portrait.features.feature import Feature, FeatureSet
+from portrait.features.measures import QUOTIENTS, FeatureFile, Measure, check_known, check_measure
+from portrait.settings import line_of, load_yaml
 
-Aggregate = Literal[
-    "count", "sum", "max", "days_since_last", "days_since_first", "distinct_days", "distinct_months",
-    "balance_last", "balance_average", "balance_lowest", "balance_highest", "overdrawn_days",
-]  # fmt: skip
-WindowName = Literal["7d", "30d", "90d", "180d", "365d", "mtd", "life"]
-
-Conditions = tuple[tuple[str, tuple[str, ...]], ...]
-"""Dimensions with the values that count."""
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
-# Values become parts of column names and of SQL text, so they may hold nothing that SQL would read otherwise.
-Value = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
-Values = Annotated[list[Value], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
-
-EVENT_AGGREGATES = frozenset({"count", "sum", "max", "days_since_last", "days_since_first"})
-DAY_AGGREGATES = frozenset({"distinct_days", "distinct_months"})
-BALANCE_AGGREGATES = frozenset(
-    {"balance_last", "balance_average", "balance_lowest", "balance_highest", "overdrawn_days"}
-)
-_DAYS = frozenset({"days_since_last", "days_since_first"})
-_MONEY = frozenset({"sum", "max", "balance_last", "balance_average", "balance_lowest", "balance_highest"})
-# A set of days or months is one BIGINT used as 63 bits: the widest window each of them can hold.
-_BITS = {"distinct_days": ("7d", "30d", "mtd"), "distinct_months": ("30d", "90d", "180d", "365d", "mtd")}
+Split = tuple[tuple[str, str], ...]
+"""The dimension and value that one feature of a measure is about, or nothing."""
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What a source offers to declarations: columns to filter and split by, amounts to add up, ways to add up."""
+class _Declared:
+    """A measure with its place."""
 
-    dimensions: frozenset[str]
-    amounts: frozenset[str]
-    aggregates: frozenset[str]
+    file: FeatureFile
+    measure: Measure
+    where: str
 
+    def resolved(self, values: Sequence[str]) -> tuple[str, ...]:
+        """Values with named sets replaced by what they stand for."""
+        sets = self.file.value_sets
+        return tuple(dict.fromkeys(item for value in values for item in sets.get(value, [value])))
 
-SHAPES = {
-    "transactions": Shape(
-        frozenset({"direction", "type", "channel", "category"}),
-        frozenset({"amount", "signed_amount"}),
-        EVENT_AGGREGATES | DAY_AGGREGATES,
-    ),
-    "balances": Shape(frozenset({"kind"}), frozenset({"balance"}), BALANCE_AGGREGATES),
-    "accounts": Shape(frozenset({"kind", "role", "state"}), frozenset(), EVENT_AGGREGATES),
-    "cards": Shape(frozenset({"type", "state"}), frozenset({"credit_limit"}), EVENT_AGGREGATES),
-    "loans": Shape(frozenset({"status", "state"}), frozenset({"amount", "instalment"}), EVENT_AGGREGATES),
-    "holdings": Shape(frozenset({"kind", "state"}), frozenset({"amount"}), EVENT_AGGREGATES),
-}
-
-
-class Measure(Strict):
-    """An aggregate of a source, filtered by `where`, split by `by`; without `windows` as it stands at as_of."""
-
-    measure: Name
-    aggregate: Aggregate
-    description: str = Field(min_length=10)
-    of: str | None = None
-    where: dict[str, Values] = {}
-    by: dict[str, Values] = Field(default={}, max_length=1)
-    windows: list[WindowName] = []
-    classification: Literal["public", "internal", "personal", "sensitive"] = "internal"
-
-
-class FeatureFile(Strict):
-    """One file of `conf/features`: a source, named sets of values, measures."""
-
-    source: Literal["transactions", "balances", "accounts", "cards", "loans", "holdings"]
-    value_sets: dict[Name, Values] = {}
-    measures: list[Measure] = Field(min_length=1)
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One column of gold.customer_features: a measure at one value of its dimension and over one window."""
-
-    name: str
-    source: str
-    aggregate: str
-    of: str | None
-    where: Conditions
-    window: str | None = None
-    description: str = ""
-    classification: str = "internal"
-    declared: str = ""
-    """File and line of the declaration."""
-
-    @property
-    def physical_type(self) -> str:
-        """DECIMAL(18,2) for money, INT for days since an event, BIGINT for counts."""
-        if self.aggregate in _MONEY:
-            return "DECIMAL(18,2)"
-        return "INT" if self.aggregate in _DAYS else "BIGINT"
-
-    @property
-    def is_money(self) -> bool:
-        """Whether the aggregation runs in minor units."""
-        return self.aggregate in _MONEY
-
-    @property
-    def is_additive(self) -> bool:
-        """Whether the values of two sets of bookings add up to that of both together."""
-        return self.aggregate in {"count", "sum"}
-
-    @property
-    def empty_is_zero(self) -> bool:
-        """Whether 'nothing happened' is the number 0; days since what never happened are NULL."""
-        return self.aggregate not in _DAYS
-
-    def days(self, as_of: date) -> int | None:
-        """Length of the window in days, `as_of` being its last; None reaches back without end."""
-        if self.window is None or self.window == "life":
-            return None
-        return as_of.day if self.window == "mtd" else int(self.window.removesuffix("d"))
-
-    @property
-    def column(self) -> Column:
-        """The column of the contract."""
-        return Column(
-            name=self.name,
-            physical_type=self.physical_type,
-            description=self.description,
-            classification=self.classification,
-        )
-
-
-@dataclass(frozen=True)
-class FeatureSet:
-    """Every declared feature, in the order of files and lines."""
-
-    features: tuple[Feature, ...]
-
-    def of_source(self, source: str) -> list[Feature]:
-        """The features that one source answers."""
-        return [feature for feature in self.features if feature.source == source]
-
-    def columns(self) -> list[Column]:
-        """Columns for `Catalogue.with_columns("gold.customer_features", ...)`."""
-        return [feature.column for feature in self.features]
+    def each(self) -> Iterator[tuple[Split, str | None]]:
+        """Every value and window that the measure has a feature for."""
+        splits: list[Split] = [
+            ((dimension, value),) for dimension, values in self.measure.by.items() for value in self.resolved(values)
+        ]
+        windows: list[str | None] = [*self.measure.windows]
+        for split in splits or [()]:
+            for window in windows or [None]:
+                yield split, window
 
 
 def load_features(conf: Path) -> FeatureSet:
     """The declarations below `conf/features`.
 
     Raises ConfigurationError naming file, line and key for an unknown key, column, window or aggregate, for a name
-    that stands twice, and when there is nothing to compute.
+    that stands twice, for a quotient of what is not declared, and when there is nothing to compute.
     """
+    declarations = list(_declarations(conf))
+    aggregated = _in_order(
+        (item, feature)
+        for item in declarations
+        if item.measure.aggregate not in QUOTIENTS
+        for feature in _features(item)
+    )
+    by_identity: dict[Hashable, Feature] = {feature.identity: feature for feature in aggregated.values()}
+    shared = {name: _with_shared_parts(feature, by_identity) for name, feature in aggregated.items()}
+    found = _in_order(
+        (item, feature)
+        for item in declarations
+        for feature in (
+            _quotients(item, shared)
+            if item.measure.aggregate in QUOTIENTS
+            else (shared[_name(item.measure, split, window)] for split, window in item.each())
+        )
+    )
+    return FeatureSet(tuple(found.values()))
+
+
+def _declarations(conf: Path) -> Iterator[_Declared]:
     paths = sorted((conf / "features").glob("*.yml"))
     if not paths:
         raise ConfigurationError(
@@ -168,121 +80,158 @@ def load_features(conf: Path) -> FeatureSet:
             where=str(conf / "features"),
             remedy="add a .yml file, or check --conf",
         )
-    features: dict[str, tuple[Feature, str]] = {}
     for path in paths:
-        declared = load_yaml(path, FeatureFile)
-        for position, measure in enumerate(declared.measures):
+        file = load_yaml(path, FeatureFile)
+        for position, measure in enumerate(file.measures):
             where = f"{path}:{line_of(path, ('measures', position))} {measure.measure}"
-            _check(declared, measure, where)
-            for feature in _expand(declared, measure):
-                if feature.name in features:
-                    raise ConfigurationError(
-                        f"the feature '{feature.name}' is declared twice",
-                        where=f"{features[feature.name][1]} and {where}",
-                        remedy="rename one measure, or remove one",
-                    )
-                features[feature.name] = (replace(feature, declared=where), where)
-    return FeatureSet(tuple(feature for feature, _ in features.values()))
+            check_measure(file.source, measure, where)
+            yield _Declared(file, measure, where)
+
+
+def _in_order(declared: Iterator[tuple[_Declared, Feature]]) -> dict[str, Feature]:
+    features: dict[str, Feature] = {}
+    for item, feature in declared:
+        if feature.name in features:
+            raise ConfigurationError(
+                f"the feature '{feature.name}' is declared twice",
+                where=f"{features[feature.name].declared} and {item.where}",
+                remedy="rename one measure, or remove one",
+            )
+        features[feature.name] = feature
+    return features
 
 
 def check_values(features: FeatureSet, catalogue: Catalogue) -> None:
-    """Raise ConfigurationError, with file and line, for a value that the source's column can never hold."""
+    """Raise ConfigurationError, with file and line, for what the contracts do not allow.
+
+    That is a value that the source's column can never hold, and the name of a column that is there already.
+    """
+    taken = set(catalogue.table("gold.customer_features").column_names)
     for feature in features.features:
+        if feature.name in taken:
+            raise ConfigurationError(
+                f"gold.customer_features has a column '{feature.name}' already",
+                where=feature.declared,
+                remedy="rename the measure",
+            )
         columns = {column.name: column for column in catalogue.table(f"silver.{feature.source}").columns}
         for dimension, values in feature.where:
             known = columns[dimension].enum if dimension in columns else ()
             for value in values:
-                if known and value not in known:
-                    _known(value, frozenset(known), f"value of '{dimension}' called", feature.source, feature.declared)
+                if known:
+                    what = f"value of '{dimension}' called"
+                    check_known(value, frozenset(known), what, feature.source, feature.declared)
 
 
-def _check(declared: FeatureFile, measure: Measure, where: str) -> None:
-    shape = SHAPES[declared.source]
-    _known(measure.aggregate, shape.aggregates, "aggregate", declared.source, where)
-    for dimension in [*measure.where, *measure.by]:
-        _known(dimension, shape.dimensions, "dimension", declared.source, where)
-    if measure.of is not None:
-        _known(measure.of, shape.amounts, "amount", declared.source, where)
-    if (measure.aggregate in {"sum", "max"}) != (measure.of is not None):
-        raise ConfigurationError(
-            f"'of' does not fit the aggregate '{measure.aggregate}'",
-            where=where,
-            remedy="sum and max need 'of: <amount>', the other aggregates none",
+def _features(item: _Declared) -> Iterator[Feature]:
+    """The features of a measure that is aggregated from its source."""
+    measure = item.measure
+    conditions = {key: item.resolved(values) for key, values in measure.where.items()}
+    for split, window in item.each():
+        feature = Feature(
+            name=_name(measure, split, window),
+            source=item.file.source,
+            aggregate=measure.aggregate,
+            of=measure.of,
+            where=tuple((conditions | {key: (value,) for key, value in split}).items()),
+            window=window,
+            classification=measure.classification,
+            declared=item.where,
         )
-    widest = _BITS.get(measure.aggregate)
-    if widest is not None and not (measure.windows and set(measure.windows) <= set(widest)):
-        raise ConfigurationError(
-            f"'{measure.aggregate}' has no such window", where=where, remedy=f"windows: {', '.join(widest)}"
-        )
-    windowed = measure.aggregate not in {"balance_last", "days_since_last", "days_since_first"}
-    needs = measure.aggregate in BALANCE_AGGREGATES and windowed
-    if (measure.windows and not windowed) or (needs and (not measure.windows or "life" in measure.windows)):
-        raise ConfigurationError(
-            f"the windows do not fit the aggregate '{measure.aggregate}'",
-            where=where,
-            remedy="what stands at as_of has no window; an average, lowest or highest balance has 7d to 365d or mtd",
-        )
+        yield _described(replace(feature, parts=_parts(feature)), measure, split)
 
 
-def _known(name: str, known: frozenset[str], what: str, source: str, where: str) -> None:
-    if name not in known:
-        raise ConfigurationError(
-            f"the source '{source}' has no {what} '{name}'",
-            where=where,
-            remedy=f"known: {', '.join(sorted(known)) or 'none'}",
-        )
-
-
-def _expand(declared: FeatureFile, measure: Measure) -> list[Feature]:
-    conditions = {key: _resolved(values, declared.value_sets) for key, values in measure.where.items()}
-    splits: list[tuple[tuple[str, str], ...]] = [
-        ((dimension, value),)
-        for dimension, values in measure.by.items()
-        for value in _resolved(values, declared.value_sets)
-    ]
-    windows: list[str | None] = [*measure.windows]
-    return [
-        _feature(declared.source, measure, conditions, split, window)
-        for split in splits or [()]
-        for window in windows or [None]
-    ]
-
-
-def _resolved(values: list[str], sets: dict[str, list[str]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(item for value in values for item in sets.get(value, [value])))
-
-
-def _feature(
-    source: str,
-    measure: Measure,
-    conditions: dict[str, tuple[str, ...]],
-    split: tuple[tuple[str, str], ...],
-    window: str | None,
-) -> Feature:
-    name = [
-        measure.measure,
-        *(f"{key}_{value.lower()}" for key, value in split),
-        *([window] if window else []),
-    ]
-    feature = Feature(
-        name="_".join(name),
-        source=source,
-        aggregate=measure.aggregate,
-        of=measure.of,
-        where=tuple((conditions | {key: (value,) for key, value in split}).items()),
-        window=window,
-        classification=measure.classification,
+def _parts(feature: Feature) -> tuple[Feature, ...]:
+    """What a derived feature is made of, each as a feature that nobody declared."""
+    if feature.aggregate != "average":
+        return ()
+    return (
+        replace(feature, name=f"_sum_of_{feature.name}", aggregate="sum"),
+        replace(feature, name=f"_count_of_{feature.name}", aggregate="count", of=None),
     )
+
+
+def _with_shared_parts(feature: Feature, by_identity: dict[Hashable, Feature]) -> Feature:
+    """The feature with parts that are declared, or part of another, taken from there: computed once, sliding.
+
+    Raises ConfigurationError where a part without a beginning is not declared: a daily run could not know its value of
+    the day before.
+    """
+    parts = tuple(by_identity.setdefault(part.identity, part) for part in feature.parts)
+    for part in parts:
+        if part.name.startswith("_") and part.is_endless and part.source == "transactions":
+            raise ConfigurationError(
+                f"'{feature.name}' has no beginning, and its {part.aggregate} is not declared",
+                where=feature.declared,
+                remedy=f"declare the {part.aggregate} with the same conditions and windows, or give windows in days",
+            )
+    return replace(feature, parts=parts)
+
+
+def _quotients(item: _Declared, features: Mapping[str, Feature]) -> Iterator[Feature]:
+    """The features of a ratio or share."""
+    measure = item.measure
+    for split, window in item.each():
+        whole = measure.over or measure.of
+        part = _found([measure.of, *_words(split), window], features, item)
+        parts = (part, _found([whole, window], features, item))
+        if measure.aggregate == "share":
+            _check_share(*parts, where=item.where)
+        feature = Feature(
+            name=_name(measure, split, window),
+            source=item.file.source,
+            aggregate=measure.aggregate,
+            of=None,
+            where=(),
+            window=window,
+            classification=measure.classification,
+            declared=item.where,
+            parts=parts,
+        )
+        yield _described(feature, measure, split)
+
+
+def _found(words: Sequence[str | None], features: Mapping[str, Feature], item: _Declared) -> Feature:
+    name = "_".join(word for word in words if word)
+    if name not in features:
+        near = difflib.get_close_matches(name, features, n=3)
+        raise ConfigurationError(
+            f"'{item.measure.measure}' divides '{name}', which is no declared feature, or is itself a ratio or share",
+            where=item.where,
+            remedy=f"did you mean {', '.join(near)}?" if near else "declare it, or see `portrait features list`",
+        )
+    return features[name]
+
+
+def _check_share(part: Feature, whole: Feature, *, where: str) -> None:
+    """Raise ConfigurationError unless one is a part of the other, so that the quotient lies between 0 and 1."""
+    narrower = dict(part.where)
+    within = all(set(narrower.get(dimension, ["?"])) <= set(values) for dimension, values in whole.where)
+    alike = (part.source, part.aggregate, part.of, part.window) == (
+        whole.source, whole.aggregate, whole.of, whole.window,
+    )  # fmt: skip
+    if not (within and alike and part.is_additive and part.of != "signed_amount"):
+        raise ConfigurationError(
+            f"'{part.name}' is not a part of '{whole.name}'",
+            where=where,
+            remedy="a share is of counts or sums without sign, over the same with fewer conditions; else write a ratio",
+        )
+
+
+def _words(split: Split) -> list[str]:
+    return [f"{key}_{value.lower()}" for key, value in split]
+
+
+def _name(measure: Measure, split: Split, window: str | None) -> str:
+    return "_".join([measure.measure, *_words(split), *([window] if window else [])])
+
+
+def _described(feature: Feature, measure: Measure, split: Split) -> Feature:
     text = [measure.description.rstrip("."), *(f"{key} {value}" for key, value in split)]
-    text += [_WINDOW_TEXT[window]] if window else []
-    return replace(feature, description=f"{', '.join(text)}. {_MEANING[feature.physical_type]}")
+    text += [_WINDOW_TEXT[feature.window]] if feature.window else []
+    return replace(feature, description=f"{', '.join(text)}. {feature.meaning}")
 
 
-_MEANING = {
-    "DECIMAL(18,2)": "Account currency; 0 when nothing happened, NULL when the feed is absent.",
-    "BIGINT": "Number; 0 when nothing happened, NULL when the feed is absent.",
-    "INT": "Days; NULL when it never happened or the feed is absent.",
-}
 _WINDOW_TEXT = {
     **{f"{days}d": f"over the {days} days that end with as_of" for days in (7, 30, 90, 180, 365)},
     "mtd": "from the first of the month to as_of",

@@ -8,7 +8,8 @@ from datetime import date
 
 from portrait.contracts import Contract
 from portrait.features.bookings import booking_plan
-from portrait.features.declaration import Feature, FeatureSet
+from portrait.features.feature import Feature, FeatureSet
+from portrait.features.values import as_declared
 
 
 @dataclass(frozen=True)
@@ -26,41 +27,68 @@ class Explanation:
 def explain(feature: Feature, features: FeatureSet, *, bookings: Contract, as_of: date) -> Explanation:
     """What `feature` is at `as_of`; `bookings` is the contract of silver.transactions.
 
-    `sql` can be run as it stands and gives the feature of every customer with bookings; `computed` are the expressions
-    that the job runs for it.
+    `sql` can be run as it stands and gives the feature of every customer with bookings, or, of a quotient, in the
+    slice; `computed` are the expressions that the job runs for it.
     """
-    of_source = features.of_source(feature.source)
-    table = f"silver.{feature.source}"
-    lineage = f"{table} -> gold.customer_features.{feature.name}"
-    if feature.source != "transactions":
-        cost = f"one of {len(of_source)} features of one scan of {table}"
-        return Explanation(feature.declared, feature.description, None, (), lineage, cost)
-    table = "silver.customer_daily"
-    lineage = f"silver.transactions -> {table} -> gold.customer_features.{feature.name}"
-    plan = booking_plan(of_source, contract=bookings, as_of=as_of)
-    place = of_source.index(feature)
-    grouped, rolled = plan.grouped[plan.base_of[place]], plan.rolled[place]
-    others = plan.base_of.count(plan.base_of[place]) - 1
-    cost = (
-        f"one scan of {table} for all {len(of_source)} features; of its {len(plan.grouped)} aggregates by customer and "
-        f"bucket of age this feature reads one, as {others} other feature(s) do; where the slice before is at most a "
-        f"month old, {_next_day(feature)}"
-    )
-    computed = (
-        f"by customer and bucket: {grouped}",
-        f"by customer: {rolled}",
-    )
-    return Explanation(feature.declared, feature.description, plain_sql(feature, as_of), computed, lineage, cost)
+    leaves = list(feature.leaves())
+    booked = [leaf for leaf in leaves if leaf.source == "transactions"]
+    cost, computed = _bookings_cost(booked, features, bookings, as_of) if booked else ([], [])
+    for source in dict.fromkeys(leaf.source for leaf in leaves if leaf.source != "transactions"):
+        cost.append(f"one of {len(features.aggregates(source))} features of one scan of silver.{source}")
+    if feature.is_derived:
+        hidden = [leaf.name for leaf in leaves if leaf.name.startswith("_")]
+        own = f"{', '.join(hidden)} computed for it alone" if hidden else "nothing that is not computed anyway"
+        cost.insert(0, f"one expression a customer, over {own}")
+        computed.append(f"in the slice: {as_declared(feature, available=True)}")
+    sql = plain_sql(feature, as_of) if feature.parts or booked else None
+    return Explanation(feature.declared, feature.description, sql, tuple(computed), _lineage(feature), "; ".join(cost))
 
 
-def _next_day(feature: Feature) -> str:
-    if feature.is_additive:
+def _lineage(feature: Feature) -> str:
+    """The tables and features that it comes from, a line a part."""
+    column = f"gold.customer_features.{feature.name}"
+    if not feature.parts:
+        silver = f"silver.{feature.source}"
+        if feature.source == "transactions":
+            silver += " -> silver.customer_daily"
+        return f"{silver} -> {column}"
+    return "\n".join(f"{_lineage(part).replace('gold.customer_features._', '_')} -> {column}" for part in feature.parts)
+
+
+def _bookings_cost(
+    leaves: Sequence[Feature], features: FeatureSet, bookings: Contract, as_of: date
+) -> tuple[list[str], list[str]]:
+    """What computing some features of bookings costs beside all others, and by which expressions it is done."""
+    aggregated = features.aggregates("transactions")
+    plan = booking_plan(aggregated, contract=bookings, as_of=as_of)
+    names = [feature.name for feature in aggregated]
+    places = [names.index(leaf.name) for leaf in leaves]
+    bases = list(dict.fromkeys(plan.base_of[place] for place in places))
+    others = sum(base in bases for base in plan.base_of) - len(places)
+    cost = [
+        f"one scan of silver.customer_daily for all {len(aggregated)} features; of its {len(plan.grouped)} aggregates "
+        f"by customer and bucket of age this feature reads {len(bases)}, as {others} other feature(s) do",
+        f"where the slice before is at most a month old, {_next_day(leaves)}",
+    ]
+    computed = [f"by customer and bucket: {plan.grouped[base]}" for base in bases]
+    computed += [f"by customer: {plan.rolled[place]}" for place in places]
+    return cost, computed
+
+
+def _next_day(leaves: Sequence[Feature]) -> str:
+    if all(leaf.is_additive and not leaf.name.startswith("_") for leaf in leaves):
         return "it is that value, plus what came and entered the window, less what left it"
     return "only the days of its window are read, or what came since"
 
 
 def plain_sql(feature: Feature, as_of: date) -> str:
-    """A feature of bookings as anybody would write it; money in account currency."""
+    """A feature of bookings, or a quotient of features, as anybody would write it; money in account currency."""
+    if feature.aggregate in {"ratio", "share"}:
+        part, whole = (item.name for item in feature.parts)
+        return (
+            f"select customer_id, try_cast({part} / nullif({whole}, 0) as {feature.physical_type}) as {feature.name}\n"
+            f"from gold.customer_features\nwhere as_of = date'{as_of}'"
+        )
     tests = [f"booked_on <= date'{as_of}'", "customer_id is not null", *_conditions(feature)]
     days = feature.days(as_of)
     if days is not None:
@@ -79,8 +107,10 @@ def _value(feature: Feature, as_of: date) -> str:
     match feature.aggregate:
         case "count":
             return "count(*)"
-        case "sum" | "max":
+        case "sum" | "min" | "max":
             return f"{feature.aggregate}({feature.of})"
+        case "average":
+            return f"cast(sum({feature.of}) / count(*) as decimal(18,2))"
         case "days_since_last":
             return f"datediff(date'{as_of}', max(booked_on))"
         case "days_since_first":

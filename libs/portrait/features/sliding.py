@@ -2,7 +2,8 @@
 
 - Counts and sums slide: the earlier value, plus what became known since of days that it covers, plus the days that
   enter the window, less those that leave it. Only these days are read, of silver.transactions.
-- Largest amounts, distinct days and months, and days since come from the daily bookings of their own window.
+- Largest and least amounts, distinct days and months, days since, and counts and sums that are parts of other features
+  and stand in no slice, come from the daily bookings of their own window.
 - Where a window has no beginning, what cannot be added is the better of the earlier value and what is new.
 - Customers without an earlier value, and those from whom bookings were taken back that such a value may stand on, are
   computed from all their daily bookings.
@@ -31,7 +32,7 @@ from portrait.features.bookings import (
     plan_of,
     two_aggregates,
 )
-from portrait.features.declaration import Feature
+from portrait.features.feature import Feature
 from portrait.lake import Lake
 
 _LONGEST = 31  # days between two slices; beyond that sliding reads as much as starting anew
@@ -112,19 +113,22 @@ def slide_bookings(
     `daily`: silver.customer_daily; `contract`: that of silver.transactions; `customers`: customer_id, distinct. A
     customer without bookings may have no row. Runs a small query of its own, to see whom to compute anew.
     """
-    before = earlier.features.select("customer_id", *[_before(feature) for feature in features])
+    slides = {feature.name for feature in features if feature.is_additive} & set(earlier.features.columns)
+    known = [feature for feature in features if feature.name in slides or feature.is_endless]
+    before = earlier.features.select("customer_id", *[_before(feature) for feature in known])
     again = _to_compute_again(before, earlier.changes, customers=customers, features=features).persist()
     ids = again.agg(F.min("customer_id").alias("least"), F.max("customer_id").alias("greatest")).collect()[0]
     kept = before if ids["least"] is None else before.join(again, on="customer_id", how="left_anti")
-    additive = [feature for feature in features if feature.is_additive]
-    others = [feature for feature in features if not feature.is_additive]
+    additive = [feature for feature in features if feature.name in slides]
+    others = [feature for feature in features if feature.name not in slides]
     wide = kept
     if additive:
         wide = wide.join(_moved(earlier, contract, additive, as_of), on="customer_id", how="left")
     if others:
         wide = wide.join(_recent(daily, earlier, contract, others, as_of), on="customer_id", how="left")
     days = (as_of - earlier.as_of).days
-    slid = wide.selectExpr("customer_id", *[f"{_slid(feature, days)} as {feature.name}" for feature in features])
+    values = [f"{_slid(feature, days, slides=feature.name in slides)} as {feature.name}" for feature in features]
+    slid = wide.selectExpr("customer_id", *values)
     if ids["least"] is None:
         return slid
     # Files hold customers from one to another: new customers, who have the newest ids, are in few of them.
@@ -144,11 +148,11 @@ def _to_compute_again(
 ) -> DataFrame:
     """Customers without an earlier value, and those whose earlier value may rest on a lost booking; some twice."""
     new = customers.join(before, on="customer_id", how="left_anti")
-    endless = {feature.aggregate for feature in features if not feature.is_additive and _is_endless(feature)}
+    endless = {feature.aggregate for feature in features if not feature.is_additive and feature.is_endless}
     if not endless:
         return new
     # Days since the last one ask for the day only: another amount of a booking changes nothing.
-    told_by = BOOKING if "max" in endless else BOOKING[:-1]
+    told_by = BOOKING if endless & {"min", "max"} else BOOKING[:-1]
     counted = changes.groupBy(*told_by).agg(F.sum("bookings").alias("bookings"))
     return new.unionByName(counted.where("bookings < 0").select("customer_id"))
 
@@ -218,27 +222,25 @@ def _recent(
     start = as_of - timedelta(days=widest - 1)
     window = (F.col("booked_on") >= F.lit(start)) & (F.col("booked_year") >= start.year)
     parts = [*net(daily.where(window & (F.col("booked_on") <= F.lit(as_of))))]
-    if any(_is_endless(feature) for feature in features):
+    if any(feature.is_endless for feature in features):
         # Who lost a day here is computed again; a row below zero of the others is a correction of its neighbour.
         parts.append(earlier.changes.where((F.col("booked_on") < F.lit(start)) & ~F.col("taken_back")))
     return two_aggregates(parts, booking_plan(features, contract=contract, as_of=as_of))
 
 
-def _is_endless(feature: Feature) -> bool:
-    return feature.window in (None, "life")
-
-
-def _slid(feature: Feature, days: int) -> str:
+def _slid(feature: Feature, days: int, *, slides: bool) -> str:
     """SQL of a feature out of its earlier value, `days` days ago, and what was computed now."""
     before, now = f"before_{feature.name}", feature.name
-    if feature.is_additive:
+    if slides:
         return f"coalesce({before}, 0L) + coalesce({now}, 0L)"
-    if not _is_endless(feature):
+    if not feature.is_endless:
         return now
     match feature.aggregate:  # least and greatest pass over NULL
         case "days_since_last":
             return f"least({before} + {days}, {now})"
         case "days_since_first":
             return f"greatest({before} + {days}, {now})"
+        case "min":
+            return f"least({before}, {now})"
         case _:
             return f"greatest({before}, {now})"

@@ -1,0 +1,138 @@
+"""One declared feature: what it aggregates or divides, over which window, and what its values are."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from portrait.contracts import Column
+
+Conditions = tuple[tuple[str, tuple[str, ...]], ...]
+"""Dimensions with the values that count."""
+
+DERIVED = frozenset({"average", "ratio", "share"})
+"""Aggregates that are computed in the last projection, out of other features."""
+
+_DAYS = frozenset({"days_since_last", "days_since_first"})
+_MONEY = frozenset(
+    {"sum", "min", "max", "average", "balance_last", "balance_average", "balance_lowest", "balance_highest"}
+)
+_TYPES = {"ratio": "DECIMAL(18,6)", "share": "DECIMAL(7,6)"}
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of gold.customer_features: a measure at one value of its dimension and over one window."""
+
+    name: str
+    source: str
+    aggregate: str
+    of: str | None
+    where: Conditions
+    window: str | None = None
+    description: str = ""
+    classification: str = "internal"
+    declared: str = ""
+    """File and line of the declaration."""
+    parts: tuple[Feature, ...] = ()
+    """What a derived feature is computed from: of an average the sum and the count, else what is divided by what."""
+
+    @property
+    def physical_type(self) -> str:
+        """DECIMAL(18,2) for money, INT for days since an event, BIGINT for counts, six decimals for quotients."""
+        if self.is_money:
+            return "DECIMAL(18,2)"
+        return _TYPES.get(self.aggregate, "INT" if self.aggregate in _DAYS else "BIGINT")
+
+    @property
+    def is_money(self) -> bool:
+        """Whether it is computed in minor units."""
+        return self.aggregate in _MONEY
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether it is computed from other features, and not from events."""
+        return self.aggregate in DERIVED
+
+    @property
+    def is_additive(self) -> bool:
+        """Whether the values of two sets of bookings add up to that of both together."""
+        return self.aggregate in {"count", "sum"}
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether its window has no beginning."""
+        return self.window in (None, "life")
+
+    @property
+    def empty_is_zero(self) -> bool:
+        """Whether 'nothing happened' is the number 0; of what never happened days since and the least are NULL."""
+        return self.aggregate not in _DAYS and self.aggregate != "min" and not self.is_derived
+
+    @property
+    def identity(self) -> Hashable:
+        """What it measures, whatever it is called and however its conditions are written."""
+        conditions = frozenset((dimension, frozenset(values)) for dimension, values in self.where)
+        return self.source, self.aggregate, self.of, conditions, self.window
+
+    def leaves(self) -> Iterator[Feature]:
+        """What has to be aggregated for it: itself, or the leaves of its parts."""
+        if not self.is_derived:
+            yield self
+        for part in self.parts:
+            yield from part.leaves()
+
+    def days(self, as_of: date) -> int | None:
+        """Length of the window in days, `as_of` being its last; None reaches back without end."""
+        if self.window is None or self.window == "life":
+            return None
+        return as_of.day if self.window == "mtd" else int(self.window.removesuffix("d"))
+
+    @property
+    def column(self) -> Column:
+        """The column of the contract."""
+        return Column(
+            name=self.name,
+            physical_type=self.physical_type,
+            description=self.description,
+            classification=self.classification,
+        )
+
+    @property
+    def meaning(self) -> str:
+        """Unit, and the meaning of 0 and NULL, in words."""
+        absent = "NULL when the feed is absent"
+        match self.aggregate:
+            case "average" | "min":
+                return f"Account currency; NULL when nothing happened or {absent[5:]}."
+            case "ratio":
+                return "Quotient; NULL when what it is divided by is 0, or either of the two is unknown."
+            case "share":
+                return "Between 0 and 1; NULL when the whole is 0 or unknown."
+        if self.aggregate in _DAYS:
+            return "Days; NULL when it never happened or the feed is absent."
+        return f"{'Account currency' if self.is_money else 'Number'}; 0 when nothing happened, {absent}."
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Every declared feature, in the order of files and lines."""
+
+    features: tuple[Feature, ...]
+
+    def of_source(self, source: str) -> list[Feature]:
+        """The features that are declared for one source."""
+        return [feature for feature in self.features if feature.source == source]
+
+    def aggregates(self, source: str) -> list[Feature]:
+        """What has to be aggregated of one source: features that are no others' quotient, and parts of those that are.
+
+        Among the parts are some that nobody declared; they are computed and not published.
+        """
+        leaves = (leaf for feature in self.features for leaf in feature.leaves() if leaf.source == source)
+        return list({leaf.name: leaf for leaf in leaves}.values())
+
+    def columns(self) -> list[Column]:
+        """Columns for `Catalogue.with_columns("gold.customer_features", ...)`."""
+        return [feature.column for feature in self.features]

@@ -1,0 +1,148 @@
+"""What a file of `conf/features` may say, and which words fit together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from portrait.errors import ConfigurationError
+from portrait.settings import Strict
+
+Aggregate = Literal[
+    "count", "sum", "min", "max", "average", "days_since_last", "days_since_first", "distinct_days", "distinct_months",
+    "balance_last", "balance_average", "balance_lowest", "balance_highest", "overdrawn_days", "ratio", "share",
+]  # fmt: skip
+WindowName = Literal["7d", "30d", "90d", "180d", "365d", "mtd", "life"]
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+# Values become parts of column names and of SQL text, so they may hold nothing that SQL would read otherwise.
+Value = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+Values = Annotated[list[Value], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+
+QUOTIENTS = frozenset({"ratio", "share"})
+EVENT_AGGREGATES = frozenset({"count", "sum", "min", "max", "average", "days_since_last", "days_since_first"})
+DAY_AGGREGATES = frozenset({"distinct_days", "distinct_months"})
+BALANCE_AGGREGATES = frozenset(
+    {"balance_last", "balance_average", "balance_lowest", "balance_highest", "overdrawn_days"}
+)
+_OF_AMOUNT = frozenset({"sum", "min", "max", "average"})
+# A set of days or months is one BIGINT used as 63 bits: the widest window each of them can hold.
+_BITS = {"distinct_days": ("7d", "30d", "mtd"), "distinct_months": ("30d", "90d", "180d", "365d", "mtd")}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a source offers to declarations: columns to filter and split by, amounts to add up, ways to add up."""
+
+    dimensions: frozenset[str]
+    amounts: frozenset[str]
+    aggregates: frozenset[str]
+
+
+SHAPES = {
+    "transactions": Shape(
+        frozenset({"direction", "type", "channel", "category"}),
+        frozenset({"amount", "signed_amount"}),
+        EVENT_AGGREGATES | DAY_AGGREGATES | QUOTIENTS,
+    ),
+    "balances": Shape(frozenset({"kind"}), frozenset({"balance"}), BALANCE_AGGREGATES | QUOTIENTS),
+    "accounts": Shape(frozenset({"kind", "role", "state"}), frozenset(), EVENT_AGGREGATES | QUOTIENTS),
+    "cards": Shape(frozenset({"type", "state"}), frozenset({"credit_limit"}), EVENT_AGGREGATES | QUOTIENTS),
+    "loans": Shape(frozenset({"status", "state"}), frozenset({"amount", "instalment"}), EVENT_AGGREGATES | QUOTIENTS),
+    "holdings": Shape(frozenset({"kind", "state"}), frozenset({"amount"}), EVENT_AGGREGATES | QUOTIENTS),
+}
+
+
+class Measure(Strict):
+    """An aggregate of a source, filtered by `where`, split by `by`; without `windows` as it stands at as_of.
+
+    A ratio or share divides other features: with `windows`, `of` and `over` name measures, else features.
+    """
+
+    measure: Name
+    aggregate: Aggregate
+    description: str = Field(min_length=10)
+    of: Name | None = None
+    over: Name | None = None
+    where: dict[str, Values] = {}
+    by: dict[str, Values] = Field(default={}, max_length=1)
+    windows: list[WindowName] = []
+    classification: Literal["public", "internal", "personal", "sensitive"] = "internal"
+
+
+class FeatureFile(Strict):
+    """One file of `conf/features`: a source, named sets of values, measures."""
+
+    source: Literal["transactions", "balances", "accounts", "cards", "loans", "holdings"]
+    value_sets: dict[Name, Values] = {}
+    measures: list[Measure] = Field(min_length=1)
+
+
+def check_measure(source: str, measure: Measure, where: str) -> None:
+    """Raise ConfigurationError where words of a declaration do not fit the source or each other."""
+    shape = SHAPES[source]
+    check_known(measure.aggregate, shape.aggregates, "aggregate", source, where)
+    for dimension in [*measure.where, *measure.by]:
+        check_known(dimension, shape.dimensions, "dimension", source, where)
+    if measure.aggregate in QUOTIENTS:
+        _check_quotient(measure, where)
+        return
+    if measure.over is not None:
+        raise ConfigurationError(
+            f"the aggregate '{measure.aggregate}' is over nothing",
+            where=where,
+            remedy="only a ratio or share has 'over'",
+        )
+    if measure.of is not None:
+        check_known(measure.of, shape.amounts, "amount", source, where)
+    if (measure.aggregate in _OF_AMOUNT) != (measure.of is not None):
+        raise ConfigurationError(
+            f"'of' does not fit the aggregate '{measure.aggregate}'",
+            where=where,
+            remedy="sum, min, max and average need 'of: <amount>', the other aggregates none",
+        )
+    _check_windows(measure, where)
+
+
+def _check_quotient(measure: Measure, where: str) -> None:
+    is_share = measure.aggregate == "share"
+    if measure.of is None or (measure.over is None and not (is_share and measure.by)):
+        raise ConfigurationError(
+            f"a {measure.aggregate} needs what is divided and by what",
+            where=where,
+            remedy="give 'of' and 'over'; a share with 'by' is over 'of' itself where 'over' is not given",
+        )
+    if measure.where or (measure.by and not is_share):
+        raise ConfigurationError(
+            f"a {measure.aggregate} divides declared features and has no conditions of its own",
+            where=where,
+            remedy="write 'where' at the measures that it divides; only a share has 'by'",
+        )
+
+
+def _check_windows(measure: Measure, where: str) -> None:
+    widest = _BITS.get(measure.aggregate)
+    if widest is not None and not (measure.windows and set(measure.windows) <= set(widest)):
+        raise ConfigurationError(
+            f"'{measure.aggregate}' has no such window", where=where, remedy=f"windows: {', '.join(widest)}"
+        )
+    windowed = measure.aggregate not in {"balance_last", "days_since_last", "days_since_first"}
+    needs = measure.aggregate in BALANCE_AGGREGATES and windowed
+    if (measure.windows and not windowed) or (needs and (not measure.windows or "life" in measure.windows)):
+        raise ConfigurationError(
+            f"the windows do not fit the aggregate '{measure.aggregate}'",
+            where=where,
+            remedy="what stands at as_of has no window; an average, lowest or highest balance has 7d to 365d or mtd",
+        )
+
+
+def check_known(name: str, known: frozenset[str], what: str, source: str, where: str) -> None:
+    """Raise ConfigurationError for a word that the source does not have."""
+    if name not in known:
+        raise ConfigurationError(
+            f"the source '{source}' has no {what} '{name}'",
+            where=where,
+            remedy=f"known: {', '.join(sorted(known)) or 'none'}",
+        )

@@ -1,0 +1,44 @@
+"""SQL of features in the wide row: types as declared, and what is computed out of other features.
+
+The row has a BIGINT (days: INT) for every feature that was aggregated, money in minor units.
+"""
+
+from __future__ import annotations
+
+from portrait.features.feature import Feature
+
+
+def as_declared(feature: Feature, *, available: bool) -> str:
+    """SQL of a feature's column in the wide row: money in currency, nothing happened as 0, an absent source as NULL."""
+    if not available:
+        return f"cast(null as {feature.physical_type}) as {feature.name}"
+    value = value_of(feature)
+    if feature.is_money:
+        # Hundredths, exactly: a decimal of scale 0 times 0.01, never a floating number.
+        value = f"cast({value} as decimal(20,0)) * 0.01BD"
+    # What a ratio cannot hold (10^12 and more) is unknown: no customer's number may end the run.
+    cast = "try_cast" if feature.aggregate == "ratio" else "cast"
+    return f"{cast}({value} as {feature.physical_type}) as {feature.name}"
+
+
+def value_of(feature: Feature) -> str:
+    """SQL of a feature's value, money in minor units.
+
+    Quotients are of whole numbers, divided once as DECIMAL (14 digits or more behind the point) and rounded HALF_UP:
+    an average to the minor unit, a ratio or share, by the cast of `as_declared`, to six digits. Where the divisor is 0
+    or either is NULL they are NULL.
+    """
+    match feature.aggregate:
+        case "average":
+            total, count = feature.parts
+            return f"cast(round({_quotient(total, count)}, 0) as bigint)"
+        case "ratio" | "share":
+            part, whole = feature.parts
+            unit = {1: " * 0.01BD", 0: "", -1: " * 100"}[part.is_money - whole.is_money]
+            return _quotient(part, whole, unit)
+    return f"coalesce({feature.name}, 0L)" if feature.empty_is_zero else feature.name
+
+
+def _quotient(part: Feature, whole: Feature, unit: str = "") -> str:
+    divisor = f"nullif({value_of(whole)}, 0)"
+    return f"cast({value_of(part)} as decimal(20,0)){unit} / cast({divisor} as decimal(20,0))"

@@ -1,0 +1,129 @@
+"""Every way to measure bookings against a plain reference: random bookings, each declaration in whole numbers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame
+
+from portrait.features import Feature, FeatureSet, customer_features, load_features
+
+from .conftest import CONTRACT
+
+KINDS = """\
+source: transactions
+measures:
+  - {measure: txn_count, aggregate: count, windows: [30d, 90d], description: Bookings of any kind}
+  - {measure: debit_amount, aggregate: sum, of: amount, where: {direction: debit}, windows: [30d, 90d, life], description: Money that went out}
+  - {measure: debit_amount, aggregate: sum, of: amount, where: {direction: debit}, by: {category: [grocery, household]}, windows: [90d], description: Money that went out}
+  - {measure: debit_count, aggregate: count, where: {direction: debit}, windows: [life], description: Bookings out}
+  - {measure: net_amount, aggregate: sum, of: signed_amount, windows: [90d], description: Money in less out}
+  - {measure: debit_min, aggregate: min, of: amount, where: {direction: debit}, windows: [30d, mtd, life], description: Least that went out}
+  - {measure: net_min, aggregate: min, of: amount, where: {category: grocery}, windows: [90d], description: Least of groceries}
+  - {measure: debit_avg, aggregate: average, of: amount, where: {direction: debit}, windows: [30d, 90d, life], description: Mean that went out}
+  - {measure: net_avg, aggregate: average, of: signed_amount, where: {type: [salary, interest]}, windows: [mtd, 365d], description: Mean of either sign}
+  - {measure: net_per_txn, aggregate: ratio, of: net_amount, over: txn_count, windows: [90d], description: Money by number}
+  - {measure: txn_per_net, aggregate: ratio, of: txn_count, over: net_amount, windows: [90d], description: Number by money}
+  - {measure: txn_recent, aggregate: ratio, of: txn_count_30d, over: txn_count_90d, description: Number by number}
+  - {measure: debit_rise, aggregate: ratio, of: debit_avg_30d, over: debit_avg_90d, description: Money by money}
+  - {measure: debit_share, aggregate: share, of: debit_amount, by: {category: [grocery, household]}, windows: [90d], description: Part of money out}
+  - {measure: grocery_share, aggregate: share, of: debit_amount_category_grocery_90d, over: debit_amount_90d, description: The same by names}
+"""  # noqa: E501
+OWNERS = [f"c{number:02}" for number in range(40)]
+Row = dict[str, Any]
+
+
+def bookings(as_of: date, seed: int) -> list[Row]:
+    dice = random.Random(seed)
+    edges = [-3, 0, 1, 6, 14, 29, 30, 31, 59, 89, 90, 120, 181, 364, 365, 400, 900]
+    return [
+        {
+            "customer_id": dice.choice(OWNERS[:-1]),  # the last has an account and never books
+            "booked_on": as_of - timedelta(days=dice.choice(edges)),
+            "direction": dice.choice(["credit", "debit"]),
+            "type": dice.choice(["card_payment", "salary", "interest"]),
+            "channel": dice.choice(["atm", "branch", None]),
+            "category": dice.choice(["grocery", "household", "travel", None]),
+            # Small odd numbers, so that averages often end on a half; and some very large.
+            "amount_minor": dice.choice([1, 2, 3, 5, 101, 999, 12345, 10**13 + 1]),
+        }
+        for _ in range(500)
+    ]
+
+
+def begin(window: str | None, as_of: date) -> date:
+    if window in (None, "life"):
+        return date.min
+    return as_of.replace(day=1) if window == "mtd" else as_of - timedelta(days=int(window[:-1]) - 1)
+
+
+def half_up(value: Fraction, digits: int) -> Decimal:
+    wide = Context(prec=60)
+    exact = wide.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return exact.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP, context=wide)
+
+
+def reference(feature: Feature, own: list[Row], as_of: date) -> Any:
+    """The value of a feature, money and quotients as Decimal, of one customer's bookings."""
+    if feature.aggregate in {"ratio", "share"}:
+        part, whole = (reference(item, own, as_of) for item in feature.parts)
+        return half_up(Fraction(part) / Fraction(whole), 6) if whole and part is not None else None
+    first = begin(feature.window, as_of)
+    rows = [row for row in own if first <= row["booked_on"] <= as_of]
+    rows = [row for row in rows if all(row[dimension] in values for dimension, values in feature.where)]
+    sign = feature.of == "signed_amount"
+    amounts = [row["amount_minor"] * (-1 if sign and row["direction"] == "debit" else 1) for row in rows]
+    match feature.aggregate:
+        case "count":
+            return len(rows)
+        case "sum":
+            return Decimal(sum(amounts)).scaleb(-2)
+        case "min":
+            return Decimal(min(amounts)).scaleb(-2) if amounts else None
+        case "average":
+            return half_up(Fraction(sum(amounts), len(amounts) * 100), 2) if amounts else None
+    raise AssertionError(feature.aggregate)
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> FeatureSet:
+    conf = tmp_path_factory.mktemp("kinds")
+    (conf / "features").mkdir()
+    (conf / "features" / "kinds.yml").write_text(KINDS, encoding="utf-8")
+    return load_features(conf)
+
+
+@pytest.mark.parametrize("as_of", [date(2024, 2, 29), date(2025, 1, 15)])
+def test_every_kind_is_what_the_reference_computes(
+    as_of: date, kinds: FeatureSet, silver: Callable[..., dict[str, DataFrame]]
+) -> None:
+    rows = bookings(as_of, seed=as_of.day)
+    tables = silver(
+        accounts=[{"account_id": f"a-{owner}"} for owner in OWNERS],
+        account_parties=[{"account_id": f"a-{owner}", "party_id": owner} for owner in OWNERS],
+        transactions=rows,
+    )
+    slice_of = customer_features(features=kinds, bookings=CONTRACT, as_of=as_of, **tables).collect()
+    assert {row.customer_id for row in slice_of} == set(OWNERS)
+    for row in slice_of:
+        own = [booking for booking in rows if booking["customer_id"] == row.customer_id]
+        for feature in kinds.features:
+            assert row[feature.name] == reference(feature, own, as_of), (feature.name, row.customer_id)
+
+
+def test_parts_that_are_declared_are_not_computed_twice(kinds: FeatureSet) -> None:
+    named = {feature.name: [part.name for part in feature.parts] for feature in kinds.features if feature.parts}
+    assert named["debit_avg_life"] == ["debit_amount_life", "debit_count_life"]
+    assert named["debit_avg_90d"] == ["debit_amount_90d", "_count_of_debit_avg_90d"]
+    assert named["debit_share_category_grocery_90d"] == named["grocery_share"]
+
+
+def test_parts_that_nobody_declared_are_not_published(kinds: FeatureSet) -> None:
+    assert "_count_of_debit_avg_90d" in [feature.name for feature in kinds.aggregates("transactions")]
+    assert not [column.name for column in kinds.columns() if column.name.startswith("_")]
