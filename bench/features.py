@@ -33,7 +33,7 @@ from turns import in_turns, report
 from portrait.entities.daily import bring_up_to_date, changed_bookings
 from portrait.entities.kinds import kind_code
 from portrait.features import Feature, load_features
-from portrait.features.bookings import aggregate_bookings, base_aggregates, base_of
+from portrait.features.bookings import aggregate_bookings, base_aggregates, base_of, buckets_of
 from portrait.features.sliding import Earlier, slide_bookings
 from portrait.features.values import as_declared
 from portrait.job import load_suite
@@ -98,8 +98,9 @@ def plain_sql(features: Sequence[Feature], as_of: date, source: str, since: str)
     columns = []
     for item in features:
         parts = [f"{name} in ({', '.join(repr(value) for value in values)})" for name, values in item.where]
-        start = None if (days := item.days(as_of)) is None else as_of - timedelta(days=days - 1)
-        parts += [f"booked_on >= date '{start}'"] if start else []
+        window = item.period(as_of)
+        parts += [f"booked_on >= date '{window.first}'"] if window.first else []
+        parts += [f"booked_on <= date '{window.last}'"]
         value = {"signed_amount": "signed_minor", "amount": "amount_minor"}.get(item.of or "", "1")
         value = {"distinct_days": "booked_on", "distinct_months": "trunc_month", "days_since_last": "booked_on"}.get(
             item.aggregate, value
@@ -128,8 +129,8 @@ def best_sql(features: Sequence[Feature], as_of: date, files: list[str], con: du
         bits = sum(1 << i for i, w in enumerate(wheres) if all(kind[name] in values for name, values in w))
         rows.append(f"({code}, {bits}, {1 if code >> 14 == 0 else -1})")
     con.sql(f"create or replace table kinds as select * from (values {', '.join(rows)}) k(kind_code, bits, sign)")
-    ends = sorted({days for item in features if (days := item.days(as_of)) is not None})
-    bucket = " ".join(f"when age < {days} then {place}" for place, days in enumerate(ends))
+    buckets = buckets_of(features, as_of)
+    bucket = " ".join(f"when booked_on >= date '{span.first}' then {place}" for place, span in enumerate(buckets[:-1]))
     grouped, rolled = [], []
     for (where, aggregate, of), name in bases.items():
         test = f"(bits & {1 << wheres.index(where)}) != 0"
@@ -143,8 +144,9 @@ def best_sql(features: Sequence[Feature], as_of: date, files: list[str], con: du
             "distinct_months": f"bit_or(if({test} and {months} < 63, 1::bigint << ({months})::bigint, 0))",
         }[aggregate] + f" as {name}")  # fmt: skip
     for item in features:
-        days, base = item.days(as_of), bases[base_of(item)]
-        case = base if days is None else f"if(bucket <= {ends.index(days)}, {base}, null)"
+        base, window = bases[base_of(item)], item.period(as_of)
+        inside = [place for place, span in enumerate(buckets) if span.within(window)]
+        case = base if item.is_endless else f"if(bucket between {inside[0]} and {inside[-1]}, {base}, null)"
         rolled.append({
             "max": f"max({case})", "min": f"min({case})", "days_since_last": f"min({case})",
             "distinct_days": f"bit_count(bit_or({case}))",
@@ -153,7 +155,7 @@ def best_sql(features: Sequence[Feature], as_of: date, files: list[str], con: du
     return (
         "with e as (select customer_id, kind_code, booked_on, bookings, amount_minor,"
         f" date '{as_of}' - booked_on as age from read_parquet({files}) where booked_on <= date '{as_of}'),"
-        f" g as (select customer_id, case {bucket} else {len(ends)} end as bucket, {', '.join(grouped)}"
+        f" g as (select customer_id, case {bucket} else {len(buckets) - 1} end as bucket, {', '.join(grouped)}"
         f" from e join kinds using (kind_code) group by 1, 2)"
         f" select customer_id, {', '.join(rolled)} from g group by 1"
     )

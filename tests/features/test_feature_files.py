@@ -9,6 +9,7 @@ import pytest
 
 from portrait.errors import ConfigurationError
 from portrait.features import FeatureSet, load_features
+from portrait.features.windows import Period, period
 
 MEASURE = """
   - measure: {measure}
@@ -41,9 +42,29 @@ def test_a_named_set_stands_for_its_values(tmp_path: Path) -> None:
     assert found.features[0].where == (("type", ("in", "out")),)
 
 
-def test_month_to_date_is_as_long_as_the_month_is_old(tmp_path: Path) -> None:
-    found = declared(tmp_path, measure(windows="[mtd, 7d, life]"))
-    assert [feature.days(date(2024, 3, 15)) for feature in found.features] == [15, 7, None]
+def test_the_days_of_windows(tmp_path: Path) -> None:
+    found = declared(tmp_path, measure(windows="[mtd, 7d, 1cm, 3cm, 12cm, life]"))
+    assert [feature.period(date(2024, 3, 15)) for feature in found.features] == [
+        Period(date(2024, 3, 1), date(2024, 3, 15)),
+        Period(date(2024, 3, 9), date(2024, 3, 15)),
+        Period(date(2024, 2, 1), date(2024, 2, 29)),
+        Period(date(2023, 12, 1), date(2024, 2, 29)),
+        Period(date(2023, 3, 1), date(2024, 2, 29)),
+        Period(None, date(2024, 3, 15)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("as_of", "first", "last"),
+    [
+        (date(2024, 2, 28), date(2024, 1, 1), date(2024, 1, 31)),
+        (date(2024, 2, 29), date(2024, 2, 1), date(2024, 2, 29)),
+        (date(2024, 1, 30), date(2023, 12, 1), date(2023, 12, 31)),
+        (date(2023, 12, 31), date(2023, 12, 1), date(2023, 12, 31)),
+    ],
+)
+def test_a_month_is_complete_on_its_last_day(as_of: date, first: date, last: date) -> None:
+    assert period("1cm", as_of) == Period(first, last)
 
 
 def test_types_follow_from_the_aggregate(tmp_path: Path) -> None:
@@ -85,6 +106,7 @@ def test_the_description_names_window_value_and_the_meaning_of_null(tmp_path: Pa
         (measure(where='{type: "x\') or (1=1"}'), "where"),
         (measure() + measure(), "thing"),
         (measure(windows="[-30d]"), "windows"),
+        (measure(windows="[2cm]"), "windows"),
         (measure(aggregate="average"), "of"),
         (measure(aggregate="min", of="balance"), "balance"),
         (measure(over="thing"), "over"),
@@ -124,9 +146,10 @@ def test_a_ratio_may_stand_before_what_it_divides_and_in_another_file(tmp_path: 
     assert [part.source for part in found.features[0].parts] == ["cards", "transactions"]
 
 
-def test_an_average_over_the_whole_life_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("window", ["life", "1cm"])
+def test_an_average_balance_over_the_whole_life_is_refused(tmp_path: Path, window: str) -> None:
     with pytest.raises(ConfigurationError, match="windows"):
-        declared(tmp_path, measure(aggregate="balance_average", windows="[life]"), source="balances")
+        declared(tmp_path, measure(aggregate="balance_average", windows=f"[{window}]"), source="balances")
 
 
 def test_a_folder_without_declarations_is_refused(tmp_path: Path) -> None:

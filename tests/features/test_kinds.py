@@ -19,15 +19,17 @@ from .conftest import CONTRACT
 KINDS = """\
 source: transactions
 measures:
-  - {measure: txn_count, aggregate: count, windows: [30d, 90d], description: Bookings of any kind}
-  - {measure: debit_amount, aggregate: sum, of: amount, where: {direction: debit}, windows: [30d, 90d, life], description: Money that went out}
+  - {measure: txn_count, aggregate: count, windows: [30d, 90d, 1cm], description: Bookings of any kind}
+  - {measure: debit_amount, aggregate: sum, of: amount, where: {direction: debit}, windows: [30d, 90d, life, 1cm, 3cm, 12cm], description: Money that went out}
   - {measure: debit_amount, aggregate: sum, of: amount, where: {direction: debit}, by: {category: [grocery, household]}, windows: [90d], description: Money that went out}
   - {measure: debit_count, aggregate: count, where: {direction: debit}, windows: [life], description: Bookings out}
   - {measure: net_amount, aggregate: sum, of: signed_amount, windows: [90d], description: Money in less out}
-  - {measure: debit_min, aggregate: min, of: amount, where: {direction: debit}, windows: [30d, mtd, life], description: Least that went out}
+  - {measure: debit_min, aggregate: min, of: amount, where: {direction: debit}, windows: [30d, mtd, life, 6cm], description: Least that went out}
   - {measure: net_min, aggregate: min, of: amount, where: {category: grocery}, windows: [90d], description: Least of groceries}
-  - {measure: debit_avg, aggregate: average, of: amount, where: {direction: debit}, windows: [30d, 90d, life], description: Mean that went out}
+  - {measure: debit_avg, aggregate: average, of: amount, where: {direction: debit}, windows: [30d, 90d, life, 3cm], description: Mean that went out}
   - {measure: net_avg, aggregate: average, of: signed_amount, where: {type: [salary, interest]}, windows: [mtd, 365d], description: Mean of either sign}
+  - {measure: active_days, aggregate: distinct_days, windows: [1cm], description: Days with a booking}
+  - {measure: debit_months, aggregate: distinct_months, where: {direction: debit}, windows: [1cm, 12cm], description: Months with a booking}
   - {measure: net_per_txn, aggregate: ratio, of: net_amount, over: txn_count, windows: [90d], description: Money by number}
   - {measure: txn_per_net, aggregate: ratio, of: txn_count, over: net_amount, windows: [90d], description: Number by money}
   - {measure: txn_recent, aggregate: ratio, of: txn_count_30d, over: txn_count_90d, description: Number by number}
@@ -57,10 +59,23 @@ def bookings(as_of: date, seed: int) -> list[Row]:
     ]
 
 
-def begin(window: str | None, as_of: date) -> date:
-    if window in (None, "life"):
-        return date.min
-    return as_of.replace(day=1) if window == "mtd" else as_of - timedelta(days=int(window[:-1]) - 1)
+def month(day: date) -> int:
+    return day.year * 12 + day.month
+
+
+def complete_months(as_of: date) -> int:
+    """The number of the last month that has ended."""
+    return month(as_of + timedelta(days=1)) - 1
+
+
+def is_in(day: date, window: str | None, as_of: date) -> bool:
+    if day > as_of or window in (None, "life"):
+        return day <= as_of
+    if window == "mtd":
+        return month(day) == month(as_of)
+    if window.endswith("cm"):
+        return 0 <= complete_months(as_of) - month(day) < int(window[:-2])
+    return (as_of - day).days < int(window[:-1])
 
 
 def half_up(value: Fraction, digits: int) -> Decimal:
@@ -74,8 +89,7 @@ def reference(feature: Feature, own: list[Row], as_of: date) -> Any:
     if feature.aggregate in {"ratio", "share"}:
         part, whole = (reference(item, own, as_of) for item in feature.parts)
         return half_up(Fraction(part) / Fraction(whole), 6) if whole and part is not None else None
-    first = begin(feature.window, as_of)
-    rows = [row for row in own if first <= row["booked_on"] <= as_of]
+    rows = [row for row in own if is_in(row["booked_on"], feature.window, as_of)]
     rows = [row for row in rows if all(row[dimension] in values for dimension, values in feature.where)]
     sign = feature.of == "signed_amount"
     amounts = [row["amount_minor"] * (-1 if sign and row["direction"] == "debit" else 1) for row in rows]
@@ -86,6 +100,10 @@ def reference(feature: Feature, own: list[Row], as_of: date) -> Any:
             return Decimal(sum(amounts)).scaleb(-2)
         case "min":
             return Decimal(min(amounts)).scaleb(-2) if amounts else None
+        case "distinct_days":
+            return len({row["booked_on"] for row in rows})
+        case "distinct_months":
+            return len({month(row["booked_on"]) for row in rows})
         case "average":
             return half_up(Fraction(sum(amounts), len(amounts) * 100), 2) if amounts else None
     raise AssertionError(feature.aggregate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -56,7 +56,7 @@ def _life_spans(owners: DataFrame, *, as_of: date) -> DataFrame:
 
 def _start(feature: Feature, as_of: date) -> date:
     """First day of the feature's window; what stands at `as_of` has a window of that one day."""
-    return as_of - timedelta(days=(feature.days(as_of) or 1) - 1)
+    return feature.period(as_of).first or as_of
 
 
 def _aggregate(feature: Feature, as_of: date) -> str:

@@ -1,7 +1,8 @@
 """Declared features of bookings as two aggregates over small integers: one row scanned once, whatever the declarations.
 
-1. Every booking falls into one bucket of age; buckets end where some window ends, so that a window is a run of buckets.
-   Per customer and bucket each base aggregate (conditions, aggregate, amount) is computed once, not once a window.
+1. Every booking falls into one bucket of days; buckets end where some window begins or ends, so that a window is a run
+   of buckets. Per customer and bucket each base aggregate (conditions, aggregate, amount) is computed once, not once
+   a window.
 2. Per customer the buckets of each window are added up, or their largest, smallest, union taken.
 
 What is scanned is silver.customer_daily: a row stands for `bookings` equal bookings.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -26,6 +27,7 @@ from portrait.entities.daily import net
 from portrait.entities.kinds import CAPACITY, place_of
 from portrait.entities.kinds import places as places_of
 from portrait.features.feature import Conditions, Feature
+from portrait.features.windows import Period, Span, spans
 
 _WORD = 63  # conditions in one BIGINT: its sign bit stays clear
 
@@ -77,20 +79,26 @@ def _first_aggregate(daily: DataFrame, encoded: Sequence[str], grouped: Sequence
 
 def booking_plan(features: Sequence[Feature], *, contract: Contract, as_of: date) -> BookingPlan:
     """The SQL for some features at a business date."""
-    ends = sorted({days for feature in features if (days := feature.days(as_of)) is not None})
+    buckets = buckets_of(features, as_of)
     bases = base_aggregates(features)
-    rolled = [f"{_roll(feature, bases[base_of(feature)], ends, as_of)} as {feature.name}" for feature in features]
+    rolled = [f"{_roll(feature, bases[base_of(feature)], buckets, as_of)} as {feature.name}" for feature in features]
     ages = (
         f"datediff(date'{as_of}', booked_on) as age",
         f"{as_of.year * 12 + as_of.month} - year(booked_on) * 12 - month(booked_on) as months_ago",
     )
-    plan = plan_of(features, contract=contract, bucket=_bucket(ends, as_of), rolled=rolled, further=ages)
-    endless = {bases[base_of(feature)] for feature in features if feature.days(as_of) is None}
-    if not ends or not endless:
+    plan = plan_of(features, contract=contract, bucket=_bucket(buckets), rolled=rolled, further=ages)
+    endless = {bases[base_of(feature)] for feature in features if feature.is_endless}
+    if len(buckets) < 2 or not endless:
         return plan
     # Beyond all windows lies most of a long history, and only what has no window is asked of it.
     lasting = tuple(text for name, text in zip(bases.values(), plan.grouped, strict=True) if name in endless)
-    return replace(plan, recent=f"booked_on > date'{as_of - timedelta(days=ends[-1])}'", lasting=lasting)
+    return replace(plan, recent=f"booked_on >= date'{buckets[-1].end}'", lasting=lasting)
+
+
+def buckets_of(features: Sequence[Feature], as_of: date) -> Sequence[Span]:
+    """The days up to `as_of`, cut where some window begins or ends, the latest first."""
+    windows = {Period(None, as_of), *(feature.period(as_of) for feature in features)}
+    return spans(windows)[-2::-1]  # the last are the days to come
 
 
 def base_of(feature: Feature) -> Base:
@@ -132,11 +140,10 @@ def plan_of(
     return BookingPlan(encoded, grouped, tuple(rolled), tuple(places.index(base_of(feature)) for feature in features))
 
 
-def _bucket(ends: Sequence[int], as_of: date) -> str:
-    """The number of the first window that a booking of this age is in; beyond all windows, the number of windows."""
-    age = f"datediff(date'{as_of}', booked_on)"
-    branches = " ".join(f"when {age} < {days} then {place}" for place, days in enumerate(ends))
-    return f"case {branches} else {len(ends)} end" if ends else "0"
+def _bucket(buckets: Sequence[Span]) -> str:
+    """SQL of the number of the bucket that a booking's day is in; buckets come latest first, the last has no begin."""
+    branches = " ".join(f"when booked_on >= date'{span.first}' then {place}" for place, span in enumerate(buckets[:-1]))
+    return f"case {branches} else {len(buckets) - 1} end" if branches else "0"
 
 
 def _condition_words(conditions: Sequence[Conditions], contract: Contract) -> list[str]:
@@ -188,9 +195,13 @@ def _base_aggregate(aggregate: str, of: str | None, test: str) -> str:
             return f"bit_or(if({test} and {bit} < {_WORD}, shiftleft(1L, {bit}), 0L))"
 
 
-def _roll(feature: Feature, base: str, ends: Sequence[int], as_of: date) -> str:
-    days = feature.days(as_of)
-    inside = "true" if days is None else f"bucket <= {ends.index(days)}"
+def _roll(feature: Feature, base: str, buckets: Sequence[Span], as_of: date) -> str:
+    window = feature.period(as_of)
+    places = [place for place, span in enumerate(buckets) if span.within(window)]
+    if len(places) == len(buckets):
+        inside = "true"
+    else:
+        inside = f"bucket between {places[0]} and {places[-1]}" if places[0] else f"bucket <= {places[-1]}"
     match feature.aggregate:
         case "count" | "sum":
             return f"sum(if({inside}, {base}, 0L))"

@@ -89,7 +89,7 @@ def _test(feature: Feature, conditions: Conditions, codes: Mapping[str, Mapping[
         f"{dimension}_code in ({', '.join(str(codes[dimension][value]) for value in values)})"
         for dimension, values in conditions
     ]
-    days = feature.days(as_of)
-    if days is not None:
-        parts.append(f"age < {days}")
+    window = feature.period(as_of)
+    if window.first is not None:
+        parts.append(f"age between {(as_of - window.last).days} and {(as_of - window.first).days}")
     return " and ".join(parts) or "true"

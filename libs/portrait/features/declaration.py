@@ -15,6 +15,7 @@ from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
 from portrait.features.feature import Feature, FeatureSet
 from portrait.features.measures import QUOTIENTS, FeatureFile, Measure, check_known, check_measure
+from portrait.features.windows import IN_WORDS
 from portrait.settings import line_of, load_yaml
 
 Split = tuple[tuple[str, str], ...]
@@ -228,12 +229,5 @@ def _name(measure: Measure, split: Split, window: str | None) -> str:
 
 def _described(feature: Feature, measure: Measure, split: Split) -> Feature:
     text = [measure.description.rstrip("."), *(f"{key} {value}" for key, value in split)]
-    text += [_WINDOW_TEXT[feature.window]] if feature.window else []
+    text += [IN_WORDS[feature.window]] if feature.window else []
     return replace(feature, description=f"{', '.join(text)}. {feature.meaning}")
-
-
-_WINDOW_TEXT = {
-    **{f"{days}d": f"over the {days} days that end with as_of" for days in (7, 30, 90, 180, 365)},
-    "mtd": "from the first of the month to as_of",
-    "life": "since the beginning",
-}

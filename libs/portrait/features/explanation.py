@@ -89,10 +89,9 @@ def plain_sql(feature: Feature, as_of: date) -> str:
             f"select customer_id, try_cast({part} / nullif({whole}, 0) as {feature.physical_type}) as {feature.name}\n"
             f"from gold.customer_features\nwhere as_of = date'{as_of}'"
         )
-    tests = [f"booked_on <= date'{as_of}'", "customer_id is not null", *_conditions(feature)]
-    days = feature.days(as_of)
-    if days is not None:
-        tests.append(f"booked_on > date'{as_of}' - interval {days} days")
+    window = feature.period(as_of)
+    since = [f"booked_on >= date'{window.first}'"] if window.first else []
+    tests = [*since, f"booked_on <= date'{window.last}'", "customer_id is not null", *_conditions(feature)]
     return (
         f"select customer_id, {_value(feature, as_of)} as {feature.name}\n"
         f"from silver.transactions\nwhere {' and '.join(tests)}\ngroup by customer_id"

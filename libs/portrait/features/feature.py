@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from portrait.contracts import Column
+from portrait.features.windows import Period, period
 
 Conditions = tuple[tuple[str, tuple[str, ...]], ...]
 """Dimensions with the values that count."""
@@ -83,11 +84,9 @@ class Feature:
         for part in self.parts:
             yield from part.leaves()
 
-    def days(self, as_of: date) -> int | None:
-        """Length of the window in days, `as_of` being its last; None reaches back without end."""
-        if self.window is None or self.window == "life":
-            return None
-        return as_of.day if self.window == "mtd" else int(self.window.removesuffix("d"))
+    def period(self, as_of: date) -> Period:
+        """The days of its window at a date; all days up to it where it has none."""
+        return period(self.window, as_of)
 
     @property
     def column(self) -> Column:

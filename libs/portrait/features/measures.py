@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from portrait.errors import ConfigurationError
+from portrait.features.windows import WindowName
 from portrait.settings import Strict
 
 Aggregate = Literal[
     "count", "sum", "min", "max", "average", "days_since_last", "days_since_first", "distinct_days", "distinct_months",
     "balance_last", "balance_average", "balance_lowest", "balance_highest", "overdrawn_days", "ratio", "share",
 ]  # fmt: skip
-WindowName = Literal["7d", "30d", "90d", "180d", "365d", "mtd", "life"]
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 # Values become parts of column names and of SQL text, so they may hold nothing that SQL would read otherwise.
@@ -28,8 +28,12 @@ BALANCE_AGGREGATES = frozenset(
     {"balance_last", "balance_average", "balance_lowest", "balance_highest", "overdrawn_days"}
 )
 _OF_AMOUNT = frozenset({"sum", "min", "max", "average"})
-# A set of days or months is one BIGINT used as 63 bits: the widest window each of them can hold.
-_BITS = {"distinct_days": ("7d", "30d", "mtd"), "distinct_months": ("30d", "90d", "180d", "365d", "mtd")}
+# A set of days or months is one BIGINT used as 63 bits, counted back from as_of: the windows that it holds.
+_MONTHS = ("1cm", "3cm", "6cm", "12cm")
+_BITS = {
+    "distinct_days": ("7d", "30d", "mtd", "1cm"),
+    "distinct_months": ("30d", "90d", "180d", "365d", "mtd", *_MONTHS),
+}
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,8 @@ def _check_windows(measure: Measure, where: str) -> None:
         )
     windowed = measure.aggregate not in {"balance_last", "days_since_last", "days_since_first"}
     needs = measure.aggregate in BALANCE_AGGREGATES and windowed
-    if (measure.windows and not windowed) or (needs and (not measure.windows or "life" in measure.windows)):
+    unfit = {"life", *_MONTHS} & set(measure.windows)
+    if (measure.windows and not windowed) or (needs and (not measure.windows or unfit)):
         raise ConfigurationError(
             f"the windows do not fit the aggregate '{measure.aggregate}'",
             where=where,

@@ -33,6 +33,7 @@ from portrait.features.bookings import (
     two_aggregates,
 )
 from portrait.features.feature import Feature
+from portrait.features.windows import spans
 from portrait.lake import Lake
 
 _LONGEST = 31  # days between two slices; beyond that sliding reads as much as starting anew
@@ -77,26 +78,6 @@ def earlier_slice(lake: Lake, as_of: date) -> Earlier | None:
     changes = changed_bookings(lake.changes(_TRANSACTIONS, after=then, until=now))
     # Read in several places; as small as what a day brings.
     return Earlier(before, lake.completed_slice(_FEATURES, before), changes.persist(), lake.read(_TRANSACTIONS))
-
-
-@dataclass(frozen=True)
-class Span:
-    """Days from `first` (None: from the beginning) to before `end` (None: without end) that all windows treat alike."""
-
-    first: date | None
-    end: date | None
-
-    def within(self, start: date | None, last: date) -> bool:
-        """Whether the span lies in a window, at the borders of which spans end."""
-        begins = start is None or (self.first is not None and self.first >= start)
-        return begins and self.end is not None and self.end <= last + timedelta(days=1)
-
-    @property
-    def test(self) -> str:
-        """SQL: whether booked_on is in the span."""
-        parts = [f"booked_on >= date'{self.first}'"] if self.first else []
-        parts += [f"booked_on < date'{self.end}'"] if self.end else []
-        return " and ".join(parts) or "true"
 
 
 def slide_bookings(
@@ -175,32 +156,18 @@ def sliding_plan(
     Changes count where the earlier window had their day; then the earlier value is what would be computed today, and
     the bookings known today are added on days that enter the window and taken off on days that leave it.
     """
-    windows = {feature.window: (_start(feature, before), _start(feature, as_of)) for feature in features}
-    spans = _spans([border for pair in windows.values() for border in pair], before, as_of)
+    windows = {feature.window: (feature.period(before), feature.period(as_of)) for feature in features}
+    buckets = spans({window for pair in windows.values() for window in pair})
     weights = {
-        window: [
-            (int(span.within(new, as_of)) - int(span.within(old, before)), int(span.within(old, before)))
-            for span in spans
-        ]
+        window: [(span.within(new) - span.within(old), int(span.within(old))) for span in buckets]
         for window, (old, new) in windows.items()
     }
     bases = base_aggregates(features)
     rolled = [f"{_weighted(bases[base_of(f)], weights[f.window])} as {f.name}" for f in features]
-    bucket = " ".join(f"when {span.test} then {2 * place}" for place, span in enumerate(spans))
+    bucket = " ".join(f"when {span.test} then {2 * place}" for place, span in enumerate(buckets))
     plan = plan_of(features, contract=contract, bucket=f"case {bucket} end + if(changed, 1, 0)", rolled=rolled)
-    needed = [span.test for place, span in enumerate(spans) if any(moves[place][0] for moves in weights.values())]
+    needed = [span.test for place, span in enumerate(buckets) if any(moves[place][0] for moves in weights.values())]
     return plan, " or ".join(f"({test})" for test in needed) or "false"
-
-
-def _start(feature: Feature, as_of: date) -> date | None:
-    days = feature.days(as_of)
-    return None if days is None else as_of - timedelta(days=days - 1)
-
-
-def _spans(starts: Sequence[date | None], before: date, as_of: date) -> list[Span]:
-    ends = [before + timedelta(days=1), as_of + timedelta(days=1)]
-    borders = sorted({*ends, *(start for start in starts if start is not None)})
-    return [Span(first, end) for first, end in zip([None, *borders], [*borders, None], strict=True)]
 
 
 def _weighted(base: str, weights: Sequence[tuple[int, int]]) -> str:
@@ -218,8 +185,8 @@ def _recent(
     daily: DataFrame, earlier: Earlier, contract: Contract, features: Sequence[Feature], as_of: date
 ) -> DataFrame:
     """What does not add up, out of the bookings of the widest window, and of all that came since for endless ones."""
-    widest = max([(as_of - earlier.as_of).days, *(feature.days(as_of) or 0 for feature in features)])
-    start = as_of - timedelta(days=widest - 1)
+    windows = [feature.period(as_of).first for feature in features]
+    start = min([earlier.as_of + timedelta(days=1), *(first for first in windows if first)])
     window = (F.col("booked_on") >= F.lit(start)) & (F.col("booked_year") >= start.year)
     parts = [*net(daily.where(window & (F.col("booked_on") <= F.lit(as_of))))]
     if any(feature.is_endless for feature in features):
