@@ -31,9 +31,10 @@ from pyspark.sql import functions as F
 from turns import in_turns, report
 
 from portrait.entities.daily import bring_up_to_date, changed_bookings
-from portrait.entities.kinds import kind_code
+from portrait.entities.kinds import kind_code, place_of
 from portrait.features import Feature, load_features
 from portrait.features.bookings import aggregate_bookings, base_aggregates, base_of, buckets_of
+from portrait.features.feature import CODED
 from portrait.features.sliding import Earlier, slide_bookings
 from portrait.features.values import as_declared
 from portrait.job import load_suite
@@ -105,8 +106,10 @@ def plain_sql(features: Sequence[Feature], as_of: date, source: str, since: str)
         value = {"distinct_days": "booked_on", "distinct_months": "trunc_month", "days_since_last": "booked_on"}.get(
             item.aggregate, value
         )
+        value = item.of or "" if item.aggregate == "count_distinct" else value
         call = {"min": "min({})", "max": "max({})",
                 "distinct_days": "count(distinct {})", "distinct_months": "count(distinct {})",
+                "count_distinct": "count(distinct {})",
                 "days_since_last": since.format(f"date '{as_of}'", "max({})"),
                }.get(item.aggregate, "sum({})")  # fmt: skip
         case = f"case when {' and '.join(parts) or 'true'} then {value} end"
@@ -131,6 +134,7 @@ def best_sql(features: Sequence[Feature], as_of: date, files: list[str], con: du
     con.sql(f"create or replace table kinds as select * from (values {', '.join(rows)}) k(kind_code, bits, sign)")
     buckets = buckets_of(features, as_of)
     bucket = " ".join(f"when booked_on >= date '{span.first}' then {place}" for place, span in enumerate(buckets[:-1]))
+    con.sql("create or replace macro shr(number, places) as number >> places")
     grouped, rolled = [], []
     for (where, aggregate, of), name in bases.items():
         test = f"(bits & {1 << wheres.index(where)}) != 0"
@@ -139,6 +143,8 @@ def best_sql(features: Sequence[Feature], as_of: date, files: list[str], con: du
         grouped.append({
             "count": f"sum(if({test}, bookings, 0))::bigint", "sum": f"sum(if({test}, {value}, 0))::bigint",
             "max": f"max(if({test}, amount_minor, 0))", "min": f"min(if({test}, amount_minor, null))",
+            "count_distinct": f"bit_or(if({test}, 1::bigint << {place_of(of).replace('shiftright', 'shr')}, 0))"
+            if of in CODED else "",
             "days_since_last": f"min(if({test}, age, null))",
             "distinct_days": f"bit_or(if({test} and age < 63, 1::bigint << age::bigint, 0))",
             "distinct_months": f"bit_or(if({test} and {months} < 63, 1::bigint << ({months})::bigint, 0))",
@@ -149,6 +155,7 @@ def best_sql(features: Sequence[Feature], as_of: date, files: list[str], con: du
         case = base if item.is_endless else f"if(bucket between {inside[0]} and {inside[-1]}, {base}, null)"
         rolled.append({
             "max": f"max({case})", "min": f"min({case})", "days_since_last": f"min({case})",
+            "count_distinct": f"bit_count(bit_or({case}) & -2)",
             "distinct_days": f"bit_count(bit_or({case}))",
             "distinct_months": f"bit_count(bit_or({case}))",
         }.get(item.aggregate, f"sum({case})::bigint") + f" as {item.name}")  # fmt: skip

@@ -11,7 +11,7 @@ from portrait.features import customer_features, load_features
 from portrait.features.sliding import earlier_slice
 from portrait.job import job_arguments, open_lake, submit
 
-NEEDED = ("balances", "accounts", "account_parties", "customers")
+NEEDED = ("transactions", "balances", "accounts", "account_parties", "customers")
 OPTIONAL = ("holdings", "products", "cards", "loans")
 
 

@@ -20,7 +20,7 @@ ENUMS = {name: list(CONTRACT.column(name).enum) for name in ("direction", "type"
 _VERSION = "valid_from timestamp, valid_to timestamp"
 SCHEMAS = {
     "transactions": "customer_id string, booked_on date, direction string, type string, channel string, "
-    "category string, kind_code int, amount_minor bigint",
+    "category string, kind_code int, amount_minor bigint, merchant_id string, counterparty_account string",
     "balances": "account_id string, from_day date, to_day date, balance_minor bigint",
     "accounts": f"account_id string, kind string, opened_on date, closed_on date, {_VERSION}",
     "account_parties": f"account_id string, party_id string, role string, party_kind string, {_VERSION}",

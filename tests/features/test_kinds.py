@@ -30,6 +30,13 @@ measures:
   - {measure: net_avg, aggregate: average, of: signed_amount, where: {type: [salary, interest]}, windows: [mtd, 365d], description: Mean of either sign}
   - {measure: active_days, aggregate: distinct_days, windows: [1cm], description: Days with a booking}
   - {measure: debit_months, aggregate: distinct_months, where: {direction: debit}, windows: [1cm, 12cm], description: Months with a booking}
+  - {measure: channels, aggregate: count_distinct, of: channel, windows: [30d, 3cm], description: Different channels}
+  - {measure: categories, aggregate: count_distinct, of: category, where: {direction: debit}, windows: [90d, 1cm], description: Different categories}
+  - {measure: types, aggregate: count_distinct, of: type, where: {channel: atm}, by: {category: [travel]}, windows: [365d], description: Different types}
+  - {measure: merchants, aggregate: count_distinct, of: merchant_id, windows: [30d, 365d, 3cm], description: Different merchants}
+  - {measure: debit_merchants, aggregate: count_distinct, of: merchant_id, where: {direction: debit, channel: [atm, branch]}, windows: [mtd, 6cm], description: Different merchants}
+  - {measure: counterparties, aggregate: count_distinct, of: counterparty_account, windows: [90d], description: Different accounts}
+  - {measure: per_merchant, aggregate: ratio, of: debit_amount_30d, over: merchants_30d, description: Money by merchants}
   - {measure: net_per_txn, aggregate: ratio, of: net_amount, over: txn_count, windows: [90d], description: Money by number}
   - {measure: txn_per_net, aggregate: ratio, of: txn_count, over: net_amount, windows: [90d], description: Number by money}
   - {measure: txn_recent, aggregate: ratio, of: txn_count_30d, over: txn_count_90d, description: Number by number}
@@ -52,6 +59,8 @@ def bookings(as_of: date, seed: int) -> list[Row]:
             "type": dice.choice(["card_payment", "salary", "interest"]),
             "channel": dice.choice(["atm", "branch", None]),
             "category": dice.choice(["grocery", "household", "travel", None]),
+            "merchant_id": dice.choice(["m1", "m2", "m3", "m4", None]),
+            "counterparty_account": dice.choice(["a", "b", None]),
             # Small odd numbers, so that averages often end on a half; and some very large.
             "amount_minor": dice.choice([1, 2, 3, 5, 101, 999, 12345, 10**13 + 1]),
         }
@@ -100,6 +109,8 @@ def reference(feature: Feature, own: list[Row], as_of: date) -> Any:
             return Decimal(sum(amounts)).scaleb(-2)
         case "min":
             return Decimal(min(amounts)).scaleb(-2) if amounts else None
+        case "count_distinct":
+            return len({row[feature.of] for row in rows} - {None})
         case "distinct_days":
             return len({row["booked_on"] for row in rows})
         case "distinct_months":
@@ -119,7 +130,10 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> FeatureSet:
 
 @pytest.mark.parametrize("as_of", [date(2024, 2, 29), date(2025, 1, 15)])
 def test_every_kind_is_what_the_reference_computes(
-    as_of: date, kinds: FeatureSet, silver: Callable[..., dict[str, DataFrame]]
+    as_of: date,
+    kinds: FeatureSet,
+    silver: Callable[..., dict[str, DataFrame]],
+    transactions: Callable[[list[Row]], DataFrame],
 ) -> None:
     rows = bookings(as_of, seed=as_of.day)
     tables = silver(
@@ -127,6 +141,7 @@ def test_every_kind_is_what_the_reference_computes(
         account_parties=[{"account_id": f"a-{owner}", "party_id": owner} for owner in OWNERS],
         transactions=rows,
     )
+    tables["transactions"] = transactions(rows)
     slice_of = customer_features(features=kinds, bookings=CONTRACT, as_of=as_of, **tables).collect()
     assert {row.customer_id for row in slice_of} == set(OWNERS)
     for row in slice_of:

@@ -48,6 +48,8 @@ measures:
   - {measure: last_months, aggregate: sum, of: amount, windows: [1cm, 3cm, 12cm], description: Money of complete months}
   - {measure: last_min, aggregate: min, of: amount, where: {category: grocery}, windows: [1cm, 6cm], description: Least of it}
   - {measure: last_days, aggregate: distinct_days, windows: [1cm], description: Days of a complete month}
+  - {measure: kinds, aggregate: count_distinct, of: type, windows: [30d, 3cm], description: Different types}
+  - {measure: categories, aggregate: count_distinct, of: category, windows: [90d], description: Different categories}
   - {measure: all_count, aggregate: count, windows: [life], description: Number of bookings}
   - {measure: all_net, aggregate: sum, of: signed_amount, windows: [life, 7d], description: Money in less out}
   - {measure: mean_to_net, aggregate: ratio, of: mean_90d, over: all_net_7d, description: One by the other}

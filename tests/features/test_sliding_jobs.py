@@ -29,6 +29,9 @@ measures:
   - {measure: credit_max, aggregate: max, of: amount, windows: [90d], description: Largest booking}
   - {measure: active_months, aggregate: distinct_months, windows: [365d], description: Months with a booking}
   - {measure: days_since_txn, aggregate: days_since_last, description: Days since the last booking}
+  - {measure: types, aggregate: count_distinct, of: type, windows: [30d], description: Different types}
+  - {measure: payers, aggregate: count_distinct, of: counterparty_account, windows: [90d], description: Other accounts}
+  - {measure: credit_avg, aggregate: average, of: amount, windows: [30d, 3cm], description: Mean booking}
 """
 FIRST, SECOND = date(1998, 3, 30), date(1998, 4, 1)
 
@@ -36,7 +39,7 @@ FIRST, SECOND = date(1998, 3, 30), date(1998, 4, 1)
 def booking(number: str, account: str, day: date, amount: str) -> dict[str, Any]:
     return {
         "transaction_id": number, "account_id": account, "booked_at": datetime(day.year, day.month, day.day),
-        "amount": Decimal(amount), "direction": "credit", "type": "transfer_in",
+        "amount": Decimal(amount), "direction": "credit", "type": "transfer_in", "counterparty_account": f"of {amount}",
     }  # fmt: skip
 
 
@@ -127,6 +130,7 @@ def test_a_slice_that_slides_is_the_one_computed_from_all_bookings(day_by_day: B
         as_of=SECOND,
         bookings=lake.catalogue.table("silver.transactions"),
         daily=daily_bookings(lake.read("silver.transactions")),
+        transactions=lake.read("silver.transactions"),
         **entities,
     )
     found = day_by_day.slice(SECOND)

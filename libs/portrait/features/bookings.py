@@ -86,7 +86,9 @@ def booking_plan(features: Sequence[Feature], *, contract: Contract, as_of: date
         f"datediff(date'{as_of}', booked_on) as age",
         f"{as_of.year * 12 + as_of.month} - year(booked_on) * 12 - month(booked_on) as months_ago",
     )
-    plan = plan_of(features, contract=contract, bucket=_bucket(buckets), rolled=rolled, further=ages)
+    columns = sorted({feature.of or "" for feature in features if feature.aggregate == "count_distinct"})
+    bits = [f"shiftleft(1L, {place_of(column)}) as {column}_bit" for column in columns]
+    plan = plan_of(features, contract=contract, bucket=_bucket(buckets), rolled=rolled, further=(*ages, *bits))
     endless = {bases[base_of(feature)] for feature in features if feature.is_endless}
     if len(buckets) < 2 or not endless:
         return plan
@@ -188,6 +190,8 @@ def _base_aggregate(aggregate: str, of: str | None, test: str) -> str:
             return f"min(if({test}, age, null))"
         case "days_since_first":
             return f"max(if({test}, age, null))"
+        case "count_distinct":
+            return f"bit_or(if({test}, {of}_bit, 0L))"
         case _:
             # One bit a day or month: exact, and additive where count(distinct) would multiply the rows.
             # Windows that have bits are short; what is older has no bit and is in no such window.
@@ -211,5 +215,7 @@ def _roll(feature: Feature, base: str, buckets: Sequence[Span], as_of: date) -> 
             return f"min(if({inside}, {base}, null))"
         case "days_since_first":
             return f"max(if({inside}, {base}, null))"
+        case "count_distinct":  # the bit of number 0 stands for null
+            return f"bit_count(bit_or(if({inside}, {base}, 0L)) & -2L)"
         case _:
             return f"bit_count(bit_or(if({inside}, {base}, 0L)))"

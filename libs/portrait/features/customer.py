@@ -13,6 +13,7 @@ from portrait.entities import as_of as versions_at
 from portrait.features.balances import aggregate_balances
 from portrait.features.bookings import aggregate_bookings
 from portrait.features.compiler import aggregate_events
+from portrait.features.distinct import count_distinct
 from portrait.features.facts import (
     account_events,
     account_people,
@@ -37,6 +38,7 @@ def customer_features(
     accounts: DataFrame,
     account_parties: DataFrame,
     customers: DataFrame,
+    transactions: DataFrame | None = None,
     holdings: DataFrame | None = None,
     products: DataFrame | None = None,
     cards: DataFrame | None = None,
@@ -46,6 +48,7 @@ def customer_features(
     """One row a customer who owns an account that was opened by `as_of` and not closed before it.
 
     `daily`: silver.customer_daily; `bookings`: the contract of silver.transactions, which says what kind_code means.
+    `transactions`: that table, for features that count merchants or counterparties; without it they are unknown.
     With `earlier`, features of bookings slide from that slice: the same values for less work. Entities are whole SCD2
     tables; nothing later than `as_of` shows. Money is in account currency and belongs to the owner: flows to the owner
     on the booking day, balances to the owner at `as_of`. An attribute the bank does not know is NULL, and so is every
@@ -75,6 +78,8 @@ def customer_features(
                 daily, earlier=earlier, customers=ids, contract=bookings, features=declared, as_of=as_of
             )
         parts.append(booked)
+    if transactions is not None and (declared := features.of_text()):
+        parts.append(count_distinct(transactions, features=declared, as_of=as_of))
     if declared := features.aggregates("balances"):
         parts.append(aggregate_balances(balances, owners=owners_of(roles), features=declared, as_of=as_of))
     wide = reduce(lambda left, right: left.join(right, on="customer_id", how="left"), parts)

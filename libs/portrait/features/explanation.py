@@ -31,16 +31,22 @@ def explain(feature: Feature, features: FeatureSet, *, bookings: Contract, as_of
     slice; `computed` are the expressions that the job runs for it.
     """
     leaves = list(feature.leaves())
-    booked = [leaf for leaf in leaves if leaf.source == "transactions"]
+    booked = [leaf for leaf in leaves if leaf.source == "transactions" and not leaf.is_of_text]
     cost, computed = _bookings_cost(booked, features, bookings, as_of) if booked else ([], [])
     for source in dict.fromkeys(leaf.source for leaf in leaves if leaf.source != "transactions"):
         cost.append(f"one of {len(features.aggregates(source))} features of one scan of silver.{source}")
+    for column in dict.fromkeys(leaf.of for leaf in leaves if leaf.is_of_text):
+        same = sum(other.of == column for other in features.of_text())
+        cost.append(
+            f"a scan of silver.transactions over its window on every run, and a shuffle of one row a customer and "
+            f"{column}, for all {same} feature(s) that count it"
+        )
     if feature.is_derived:
         hidden = [leaf.name for leaf in leaves if leaf.name.startswith("_")]
         own = f"{', '.join(hidden)} computed for it alone" if hidden else "nothing that is not computed anyway"
         cost.insert(0, f"one expression a customer, over {own}")
         computed.append(f"in the slice: {as_declared(feature, available=True)}")
-    sql = plain_sql(feature, as_of) if feature.parts or booked else None
+    sql = plain_sql(feature, as_of) if feature.parts or feature.source == "transactions" else None
     return Explanation(feature.declared, feature.description, sql, tuple(computed), _lineage(feature), "; ".join(cost))
 
 
@@ -49,7 +55,7 @@ def _lineage(feature: Feature) -> str:
     column = f"gold.customer_features.{feature.name}"
     if not feature.parts:
         silver = f"silver.{feature.source}"
-        if feature.source == "transactions":
+        if feature.source == "transactions" and not feature.is_of_text:
             silver += " -> silver.customer_daily"
         return f"{silver} -> {column}"
     return "\n".join(f"{_lineage(part).replace('gold.customer_features._', '_')} -> {column}" for part in feature.parts)
@@ -114,6 +120,8 @@ def _value(feature: Feature, as_of: date) -> str:
             return f"datediff(date'{as_of}', max(booked_on))"
         case "days_since_first":
             return f"datediff(date'{as_of}', min(booked_on))"
+        case "count_distinct":
+            return f"count(distinct {feature.of})"
         case "distinct_days":
             return "count(distinct booked_on)"
         case _:

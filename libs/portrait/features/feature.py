@@ -15,6 +15,9 @@ Conditions = tuple[tuple[str, tuple[str, ...]], ...]
 DERIVED = frozenset({"average", "ratio", "share"})
 """Aggregates that are computed in the last projection, out of other features."""
 
+CODED = frozenset({"type", "channel", "category"})
+"""Columns of silver.transactions whose values are numbers in silver.customer_daily."""
+
 _DAYS = frozenset({"days_since_last", "days_since_first"})
 _MONEY = frozenset(
     {"sum", "min", "max", "average", "balance_last", "balance_average", "balance_lowest", "balance_highest"}
@@ -60,6 +63,11 @@ class Feature:
     def is_additive(self) -> bool:
         """Whether the values of two sets of bookings add up to that of both together."""
         return self.aggregate in {"count", "sum"}
+
+    @property
+    def is_of_text(self) -> bool:
+        """Whether it asks for a column that silver.customer_daily does not have."""
+        return self.aggregate == "count_distinct" and self.of not in CODED
 
     @property
     def is_endless(self) -> bool:
@@ -127,9 +135,15 @@ class FeatureSet:
     def aggregates(self, source: str) -> list[Feature]:
         """What has to be aggregated of one source: features that are no others' quotient, and parts of those that are.
 
-        Among the parts are some that nobody declared; they are computed and not published.
+        Among the parts are some that nobody declared; they are computed and not published. Not among them are those
+        that silver.customer_daily cannot tell.
         """
         leaves = (leaf for feature in self.features for leaf in feature.leaves() if leaf.source == source)
+        return list({leaf.name: leaf for leaf in leaves if not leaf.is_of_text}.values())
+
+    def of_text(self) -> list[Feature]:
+        """What has to be counted in silver.transactions itself."""
+        leaves = (leaf for feature in self.features for leaf in feature.leaves() if leaf.is_of_text)
         return list({leaf.name: leaf for leaf in leaves}.values())
 
     def columns(self) -> list[Column]:

@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from portrait.errors import ConfigurationError
+from portrait.features.feature import CODED
 from portrait.features.windows import WindowName
 from portrait.settings import Strict
 
 Aggregate = Literal[
     "count", "sum", "min", "max", "average", "days_since_last", "days_since_first", "distinct_days", "distinct_months",
     "balance_last", "balance_average", "balance_lowest", "balance_highest", "overdrawn_days", "ratio", "share",
+    "count_distinct",
 ]  # fmt: skip
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -27,6 +29,8 @@ DAY_AGGREGATES = frozenset({"distinct_days", "distinct_months"})
 BALANCE_AGGREGATES = frozenset(
     {"balance_last", "balance_average", "balance_lowest", "balance_highest", "overdrawn_days"}
 )
+COLUMNS = CODED | {"merchant_id", "counterparty_bank", "counterparty_account"}
+"""Columns of silver.transactions of which different values can be counted."""
 _OF_AMOUNT = frozenset({"sum", "min", "max", "average"})
 # A set of days or months is one BIGINT used as 63 bits, counted back from as_of: the windows that it holds.
 _MONTHS = ("1cm", "3cm", "6cm", "12cm")
@@ -49,7 +53,7 @@ SHAPES = {
     "transactions": Shape(
         frozenset({"direction", "type", "channel", "category"}),
         frozenset({"amount", "signed_amount"}),
-        EVENT_AGGREGATES | DAY_AGGREGATES | QUOTIENTS,
+        EVENT_AGGREGATES | DAY_AGGREGATES | QUOTIENTS | {"count_distinct"},
     ),
     "balances": Shape(frozenset({"kind"}), frozenset({"balance"}), BALANCE_AGGREGATES | QUOTIENTS),
     "accounts": Shape(frozenset({"kind", "role", "state"}), frozenset(), EVENT_AGGREGATES | QUOTIENTS),
@@ -99,13 +103,15 @@ def check_measure(source: str, measure: Measure, where: str) -> None:
             where=where,
             remedy="only a ratio or share has 'over'",
         )
+    distinct = measure.aggregate == "count_distinct"
     if measure.of is not None:
-        check_known(measure.of, shape.amounts, "amount", source, where)
-    if (measure.aggregate in _OF_AMOUNT) != (measure.of is not None):
+        known, what = (COLUMNS, "column to count") if distinct else (shape.amounts, "amount")
+        check_known(measure.of, known, what, source, where)
+    if (measure.aggregate in _OF_AMOUNT or distinct) != (measure.of is not None):
         raise ConfigurationError(
             f"'of' does not fit the aggregate '{measure.aggregate}'",
             where=where,
-            remedy="sum, min, max and average need 'of: <amount>', the other aggregates none",
+            remedy="sum, min, max and average need 'of: <amount>', count_distinct 'of: <column>', the others none",
         )
     _check_windows(measure, where)
 
@@ -131,6 +137,12 @@ def _check_windows(measure: Measure, where: str) -> None:
     if widest is not None and not (measure.windows and set(measure.windows) <= set(widest)):
         raise ConfigurationError(
             f"'{measure.aggregate}' has no such window", where=where, remedy=f"windows: {', '.join(widest)}"
+        )
+    if measure.aggregate == "count_distinct" and (not measure.windows or "life" in measure.windows):
+        raise ConfigurationError(
+            "different values are counted in windows that have a beginning",
+            where=where,
+            remedy="give windows of days or months: each day's run reads the bookings of the widest",
         )
     windowed = measure.aggregate not in {"balance_last", "days_since_last", "days_since_first"}
     needs = measure.aggregate in BALANCE_AGGREGATES and windowed
