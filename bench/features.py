@@ -33,16 +33,17 @@ from turns import in_turns, report
 from portrait.entities.daily import bring_up_to_date, changed_bookings
 from portrait.entities.kinds import kind_code, place_of
 from portrait.features import Feature, load_features
-from portrait.features.bookings import aggregate_bookings, base_aggregates, base_of, buckets_of
+from portrait.features.bookings import aggregate_bookings, base_aggregates, base_of, bits_of_window, buckets_of
 from portrait.features.feature import CODED
 from portrait.features.sliding import Earlier, slide_bookings
 from portrait.features.values import as_declared
+from portrait.features.windows import last_complete_month
 from portrait.job import load_suite
 from portrait.lake import Lake, Lease
 from portrait.session import start_embedded
 
 CONF, SCHEMAS = Path("conf"), Path("schemas")
-AS_OF = date(2025, 12, 30)
+AS_OF = date(2025, 12, 29)  # the day after is one of the month, as most are
 DAILY, TRANSACTIONS = "silver.customer_daily", "silver.transactions"
 KINDS = [
     *[("debit", "card_payment", channel, category) for channel in ("pos", "online", "mobile")
@@ -94,9 +95,15 @@ def bookings(
     return full.withColumns({column.name: F.lit(None).cast(column.physical_type) for column in empty})
 
 
-def plain_sql(features: Sequence[Feature], as_of: date, source: str, since: str) -> str:
-    """As anybody would write it: one conditional aggregate a feature over text columns. `since`: days up to as_of."""
+SPARK = {"since": "datediff({}, {})", "bit": "shiftleft(1L, {})"}
+DUCKDB = {"since": "({} - {})", "bit": "(1::bigint << ({})::bigint)"}
+
+
+def plain_sql(features: Sequence[Feature], as_of: date, source: str, words: dict[str, str]) -> str:
+    """As anybody would write it: one conditional aggregate a feature over text columns. `words`: of the dialect."""
     columns = []
+    last = last_complete_month(as_of)
+    back = f"({last.year * 12 + last.month} - year(booked_on) * 12 - month(booked_on))"
     for item in features:
         parts = [f"{name} in ({', '.join(repr(value) for value in values)})" for name, values in item.where]
         window = item.period(as_of)
@@ -106,11 +113,14 @@ def plain_sql(features: Sequence[Feature], as_of: date, source: str, since: str)
         value = {"distinct_days": "booked_on", "distinct_months": "trunc_month", "days_since_last": "booked_on"}.get(
             item.aggregate, value
         )
-        value = item.of or "" if item.aggregate == "count_distinct" else value
+        value = {"streak": words["bit"].format(back), "moment": f"{value} * {back}", "count_distinct": item.of}.get(
+            item.aggregate, value
+        )
         call = {"min": "min({})", "max": "max({})",
                 "distinct_days": "count(distinct {})", "distinct_months": "count(distinct {})",
                 "count_distinct": "count(distinct {})",
-                "days_since_last": since.format(f"date '{as_of}'", "max({})"),
+                "streak": "bit_count(bit_or({0}) & ~(bit_or({0}) + 1))",
+                "days_since_last": words["since"].format(f"date '{as_of}'", "max({})"),
                }.get(item.aggregate, "sum({})")  # fmt: skip
         case = f"case when {' and '.join(parts) or 'true'} then {value} end"
         columns.append(f"{call.format(case)} as {item.name}")
@@ -135,28 +145,37 @@ def best_sql(features: Sequence[Feature], as_of: date, files: list[str], con: du
     buckets = buckets_of(features, as_of)
     bucket = " ".join(f"when booked_on >= date '{span.first}' then {place}" for place, span in enumerate(buckets[:-1]))
     con.sql("create or replace macro shr(number, places) as number >> places")
+    open_months = 0 if last_complete_month(as_of) == as_of else 1
     grouped, rolled = [], []
     for (where, aggregate, of), name in bases.items():
         test = f"(bits & {1 << wheres.index(where)}) != 0"
-        value = {"signed_amount": "amount_minor * sign * bookings"}.get(of or "", "amount_minor * bookings")
+        value = {"signed_amount": "amount_minor * sign * bookings", "": "bookings"}.get(
+            of or "", "amount_minor * bookings"
+        )
         months = f"{as_of.year * 12 + as_of.month} - year(booked_on) * 12 - month(booked_on)"
         grouped.append({
             "count": f"sum(if({test}, bookings, 0))::bigint", "sum": f"sum(if({test}, {value}, 0))::bigint",
             "max": f"max(if({test}, amount_minor, 0))", "min": f"min(if({test}, amount_minor, null))",
-            "count_distinct": f"bit_or(if({test}, 1::bigint << {place_of(of).replace('shiftright', 'shr')}, 0))"
-            if of in CODED else "",
             "days_since_last": f"min(if({test}, age, null))",
             "distinct_days": f"bit_or(if({test} and age < 63, 1::bigint << age::bigint, 0))",
             "distinct_months": f"bit_or(if({test} and {months} < 63, 1::bigint << ({months})::bigint, 0))",
+            "moment": f"sum(if({test}, {value} * ({months} - {open_months}), 0))::bigint",
+            "count_distinct": f"bit_or(if({test}, 1::bigint << {place_of(of).replace('shiftright', 'shr')}, 0))"
+            if of in CODED else "",
         }[aggregate] + f" as {name}")  # fmt: skip
     for item in features:
         base, window = bases[base_of(item)], item.period(as_of)
         inside = [place for place, span in enumerate(buckets) if span.within(window)]
+        mask = bits_of_window(item, as_of)
+        if mask is not None:
+            of_months = f"((bit_or({base}) & {mask}) >> {open_months})"
+            ones = f"{of_months} & ~({of_months} + 1)" if item.aggregate == "streak" else f"bit_or({base}) & {mask}"
+            rolled.append(f"bit_count({ones}) as {item.name}")
+            continue
         case = base if item.is_endless else f"if(bucket between {inside[0]} and {inside[-1]}, {base}, null)"
         rolled.append({
             "max": f"max({case})", "min": f"min({case})", "days_since_last": f"min({case})",
             "count_distinct": f"bit_count(bit_or({case}) & -2)",
-            "distinct_days": f"bit_count(bit_or({case}))",
             "distinct_months": f"bit_count(bit_or({case}))",
         }.get(item.aggregate, f"sum({case})::bigint") + f" as {item.name}")  # fmt: skip
     return (
@@ -236,8 +255,8 @@ def measure(
     print(f"MB: {megabytes}; files: { {name: len(paths) for name, paths in tables.items()} }", flush=True)
 
     full = aggregate_bookings(lake.read(DAILY), contract=contract, features=features, as_of=AS_OF)
-    naive = spark.sql(plain_sql(features, AS_OF, TRANSACTIONS, "datediff({}, {})"))
-    plain = plain_sql(features, AS_OF, f"read_parquet({tables[TRANSACTIONS]})", "({} - {})")
+    naive = spark.sql(plain_sql(features, AS_OF, TRANSACTIONS, SPARK))
+    plain = plain_sql(features, AS_OF, f"read_parquet({tables[TRANSACTIONS]})", DUCKDB)
     best = best_sql(features, AS_OF, tables[DAILY], con)
     works: dict[str, Callable[[], object]] = {
         "ours": lambda: full.write.format("noop").mode("overwrite").save(),

@@ -35,7 +35,8 @@ def test_the_sql_that_is_shown_gives_the_feature(
     chosen = some(
         "debit_amount", "active_", "days_since_txn", "credit_max", "txn_count_channel", "net_amount", "credit_months",
         "salary_min", "customer_txn_avg", "salary_avg", "debit_to_credit", "txn_share", "channels",
-        "merchant_categories", "credit_amount_3cm",
+        "merchant_categories", "credit_amount_3cm", "credit_trend", "salary_streak",
+        "spending_entropy", "channel_entropy",
     )  # fmt: skip
     rows = [booking(age, category="grocery", channel="pos") for age in (0, 6, 7, 29, 30, 89, 90, 364, 365)]
     rows += [booking(age, direction="credit", type="salary") for age in (1, 31, 61, 400)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -37,6 +38,13 @@ measures:
   - {measure: debit_merchants, aggregate: count_distinct, of: merchant_id, where: {direction: debit, channel: [atm, branch]}, windows: [mtd, 6cm], description: Different merchants}
   - {measure: counterparties, aggregate: count_distinct, of: counterparty_account, windows: [90d], description: Different accounts}
   - {measure: per_merchant, aggregate: ratio, of: debit_amount_30d, over: merchants_30d, description: Money by merchants}
+  - {measure: net_trend, aggregate: trend, of: signed_amount, windows: [3cm, 6cm, 12cm], description: Slope of money}
+  - {measure: grocery_trend, aggregate: trend, where: {category: grocery}, windows: [6cm], description: Slope of numbers}
+  - {measure: debit_streak, aggregate: streak, where: {direction: debit}, windows: [1cm, 3cm, 12cm], description: Months in a row}
+  - {measure: travel_streak, aggregate: streak, where: {category: travel}, windows: [6cm], description: Months in a row}
+  - {measure: spread, aggregate: entropy, of: amount, where: {direction: debit}, across: {category: [grocery, household, travel]}, windows: [90d, 3cm], description: Entropy of money}
+  - {measure: types_spread, aggregate: entropy, across: {type: [card_payment, salary, interest]}, windows: [30d], description: Entropy of numbers}
+  - {measure: trend_ratio, aggregate: ratio, of: net_trend_3cm, over: debit_streak_12cm, description: Slope by months}
   - {measure: net_per_txn, aggregate: ratio, of: net_amount, over: txn_count, windows: [90d], description: Money by number}
   - {measure: txn_per_net, aggregate: ratio, of: txn_count, over: net_amount, windows: [90d], description: Number by money}
   - {measure: txn_recent, aggregate: ratio, of: txn_count_30d, over: txn_count_90d, description: Number by number}
@@ -93,6 +101,15 @@ def half_up(value: Fraction, digits: int) -> Decimal:
     return exact.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP, context=wide)
 
 
+def slope(values: list[int], *, money: bool) -> Decimal:
+    """Of the least-squares line, by the textbook: covariance of month and value over variance of the month."""
+    n, mean = len(values), Fraction(sum(values), len(values))
+    middle = Fraction(n - 1, 2)
+    up = sum((t - middle) * (value - mean) for t, value in enumerate(values))
+    found = up / sum((t - middle) ** 2 for t in range(n))
+    return half_up(found / 100, 2) if money else half_up(found, 6)
+
+
 def reference(feature: Feature, own: list[Row], as_of: date) -> Any:
     """The value of a feature, money and quotients as Decimal, of one customer's bookings."""
     if feature.aggregate in {"ratio", "share"}:
@@ -115,6 +132,24 @@ def reference(feature: Feature, own: list[Row], as_of: date) -> Any:
             return len({row["booked_on"] for row in rows})
         case "distinct_months":
             return len({month(row["booked_on"]) for row in rows})
+        case "trend":
+            months = int(feature.window[:-2])
+            by_month = [0] * months
+            for row, amount in zip(rows, amounts, strict=True):
+                by_month[months - 1 - complete_months(as_of) + month(row["booked_on"])] += amount if feature.of else 1
+            return slope(by_month, money=feature.of is not None)
+        case "streak":
+            seen = {complete_months(as_of) - month(row["booked_on"]) for row in rows}
+            return next(length for length in range(100) if length not in seen)
+        case "entropy":
+            (dimension, known) = feature.parts[0].where[-1][0], {part.where[-1][1][0] for part in feature.parts}
+            sums: dict[str, int] = {}
+            for row in rows:
+                if row[dimension] in known:
+                    sums[row[dimension]] = sums.get(row[dimension], 0) + (row["amount_minor"] if feature.of else 1)
+            total = sum(sums.values())
+            shares = [value / total for value in sums.values()]
+            return half_up(Fraction(-sum(share * math.log(share) for share in shares)), 6) if shares else None
         case "average":
             return half_up(Fraction(sum(amounts), len(amounts) * 100), 2) if amounts else None
     raise AssertionError(feature.aggregate)

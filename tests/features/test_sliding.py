@@ -50,6 +50,12 @@ measures:
   - {measure: last_days, aggregate: distinct_days, windows: [1cm], description: Days of a complete month}
   - {measure: kinds, aggregate: count_distinct, of: type, windows: [30d, 3cm], description: Different types}
   - {measure: categories, aggregate: count_distinct, of: category, windows: [90d], description: Different categories}
+  - {measure: trend, aggregate: trend, of: signed_amount, windows: [3cm, 12cm], description: Slope of money}
+  - {measure: count_trend, aggregate: trend, where: {type: salary}, windows: [6cm], description: Slope of numbers}
+  - {measure: streak, aggregate: streak, where: {type: salary}, windows: [12cm], description: Months in a row}
+  - {measure: short_streak, aggregate: streak, windows: [1cm, 3cm], description: Months in a row}
+  - {measure: spread, aggregate: entropy, of: amount, across: {category: [grocery, travel]}, windows: [90d], description: Entropy of money}
+  - {measure: type_spread, aggregate: entropy, across: {type: [salary, card_payment, cash_withdrawal]}, windows: [30d, 3cm], description: Entropy of numbers}
   - {measure: all_count, aggregate: count, windows: [life], description: Number of bookings}
   - {measure: all_net, aggregate: sum, of: signed_amount, windows: [life, 7d], description: Money in less out}
   - {measure: mean_to_net, aggregate: ratio, of: mean_90d, over: all_net_7d, description: One by the other}
@@ -60,7 +66,8 @@ measures:
 
 # Each aggregate and each window of the project's own.
 SHIPPED = (
-    "debit_amount_",
+    *(f"debit_amount_{window}" for window in ("7d", "30d", "90d", "180d", "365d", "mtd", "life", "1cm", "3cm", "6cm")),
+    "debit_amount_category_grocery",
     "net_amount_mtd",
     "txn_count_7d",
     "txn_count_life",

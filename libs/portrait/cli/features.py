@@ -19,8 +19,9 @@ features = typer.Typer(help="Declared features: what there is, and what a number
 @features.command("list")
 def list_command(conf: Conf = CONF, output: Output = Format.table) -> None:
     """Every feature of conf/features, in the order of files and lines."""
-    rows = [[item.name, item.source, item.physical_type, item.description] for item in load_features(conf).features]
-    emit(["feature", "source", "type", "meaning"], rows, output, title="Features")
+    declared = load_features(conf).features
+    rows = [[item.name, item.source, item.aggregate, item.physical_type, item.description] for item in declared]
+    emit(["feature", "source", "aggregate", "type", "meaning"], rows, output, title="Features")
 
 
 @features.command("explain")

@@ -27,7 +27,7 @@ from portrait.entities.daily import net
 from portrait.entities.kinds import CAPACITY, place_of
 from portrait.entities.kinds import places as places_of
 from portrait.features.feature import Conditions, Feature
-from portrait.features.windows import Period, Span, spans
+from portrait.features.windows import Period, Span, last_complete_month, months_of, spans
 
 _WORD = 63  # conditions in one BIGINT: its sign bit stays clear
 
@@ -82,30 +82,35 @@ def booking_plan(features: Sequence[Feature], *, contract: Contract, as_of: date
     buckets = buckets_of(features, as_of)
     bases = base_aggregates(features)
     rolled = [f"{_roll(feature, bases[base_of(feature)], buckets, as_of)} as {feature.name}" for feature in features]
+    months_ago = f"{as_of.year * 12 + as_of.month} - year(booked_on) * 12 - month(booked_on)"
     ages = (
         f"datediff(date'{as_of}', booked_on) as age",
-        f"{as_of.year * 12 + as_of.month} - year(booked_on) * 12 - month(booked_on) as months_ago",
+        f"{months_ago} as months_ago",
+        f"{months_ago} - {_months_open(as_of)} as months_back",
     )
     columns = sorted({feature.of or "" for feature in features if feature.aggregate == "count_distinct"})
     bits = [f"shiftleft(1L, {place_of(column)}) as {column}_bit" for column in columns]
     plan = plan_of(features, contract=contract, bucket=_bucket(buckets), rolled=rolled, further=(*ages, *bits))
     endless = {bases[base_of(feature)] for feature in features if feature.is_endless}
-    if len(buckets) < 2 or not endless:
+    firsts = [first for feature in features if (first := feature.period(as_of).first)]
+    if not firsts or not endless:
         return plan
     # Beyond all windows lies most of a long history, and only what has no window is asked of it.
     lasting = tuple(text for name, text in zip(bases.values(), plan.grouped, strict=True) if name in endless)
-    return replace(plan, recent=f"booked_on >= date'{buckets[-1].end}'", lasting=lasting)
+    return replace(plan, recent=f"booked_on >= date'{min(firsts)}'", lasting=lasting)
 
 
 def buckets_of(features: Sequence[Feature], as_of: date) -> Sequence[Span]:
-    """The days up to `as_of`, cut where some window begins or ends, the latest first."""
-    windows = {Period(None, as_of), *(feature.period(as_of) for feature in features)}
+    """The days up to `as_of`, cut where some window begins or ends that is not told by bits, the latest first."""
+    cut = {feature.period(as_of) for feature in features if bits_of_window(feature, as_of) is None}
+    windows = {Period(None, as_of), *cut}
     return spans(windows)[-2::-1]  # the last are the days to come
 
 
 def base_of(feature: Feature) -> Base:
     """What is aggregated for a feature before its window is considered."""
-    return feature.where, feature.aggregate, feature.of
+    aggregate = "distinct_months" if feature.aggregate == "streak" else feature.aggregate
+    return feature.where, aggregate, feature.of
 
 
 def base_aggregates(features: Sequence[Feature]) -> dict[Base, str]:
@@ -182,6 +187,8 @@ def _base_aggregate(aggregate: str, of: str | None, test: str) -> str:
             return f"sum(if({test}, bookings, 0))"
         case "sum":
             return f"sum(if({test}, {of}_total, 0L))"
+        case "moment":
+            return f"sum(if({test}, {f'{of}_total' if of else 'bookings'} * months_back, 0L))"
         case "min":
             return f"min(if({test}, {of}_minor, null))"
         case "max":
@@ -199,7 +206,31 @@ def _base_aggregate(aggregate: str, of: str | None, test: str) -> str:
             return f"bit_or(if({test} and {bit} < {_WORD}, shiftleft(1L, {bit}), 0L))"
 
 
+def _months_open(as_of: date) -> int:
+    """How many months before that of `as_of` the last complete one is: 0 on the last day of a month, else 1."""
+    return 0 if last_complete_month(as_of) == as_of else 1
+
+
+def bits_of_window(feature: Feature, as_of: date) -> int | None:
+    """The bits of a set of days or months that are in the window; None: bits do not tell."""
+    window, months = feature.period(as_of), months_of(feature.window)
+    if feature.aggregate == "distinct_days" and window.first is not None:
+        least, length = (as_of - window.last).days, (window.end - window.first).days
+    elif feature.aggregate in {"distinct_months", "streak"} and months is not None:
+        least, length = _months_open(as_of), months
+    else:
+        return None
+    return ((1 << length) - 1) << least
+
+
 def _roll(feature: Feature, base: str, buckets: Sequence[Span], as_of: date) -> str:
+    mask = bits_of_window(feature, as_of)
+    if feature.aggregate == "streak":
+        # The lowest bit is the last complete month; one more turns the ones that it begins with into zeros.
+        months = f"shiftright(bit_or({base}) & {mask}L, {_months_open(as_of)})"
+        return f"bit_count({months} & ~({months} + 1L))"
+    if mask is not None:
+        return f"bit_count(bit_or({base}) & {mask}L)"
     window = feature.period(as_of)
     places = [place for place, span in enumerate(buckets) if span.within(window)]
     if len(places) == len(buckets):
@@ -207,7 +238,7 @@ def _roll(feature: Feature, base: str, buckets: Sequence[Span], as_of: date) -> 
     else:
         inside = f"bucket between {places[0]} and {places[-1]}" if places[0] else f"bucket <= {places[-1]}"
     match feature.aggregate:
-        case "count" | "sum":
+        case "count" | "sum" | "moment":
             return f"sum(if({inside}, {base}, 0L))"
         case "max":
             return f"max(if({inside}, {base}, 0L))"

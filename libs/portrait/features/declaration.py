@@ -139,17 +139,26 @@ def _features(item: _Declared) -> Iterator[Feature]:
             classification=measure.classification,
             declared=item.where,
         )
-        yield _described(replace(feature, parts=_parts(feature)), measure, split)
+        across = [(key, value) for key, values in measure.across.items() for value in item.resolved(values)]
+        yield _described(replace(feature, parts=_parts(feature, across)), measure, split)
 
 
-def _parts(feature: Feature) -> tuple[Feature, ...]:
+def _parts(feature: Feature, across: Sequence[tuple[str, str]]) -> tuple[Feature, ...]:
     """What a derived feature is made of, each as a feature that nobody declared."""
-    if feature.aggregate != "average":
-        return ()
-    return (
-        replace(feature, name=f"_sum_of_{feature.name}", aggregate="sum"),
-        replace(feature, name=f"_count_of_{feature.name}", aggregate="count", of=None),
-    )
+    total = replace(feature, name=f"_sum_of_{feature.name}", aggregate="sum")
+    count = replace(feature, name=f"_count_of_{feature.name}", aggregate="count", of=None)
+    level = count if feature.of is None else total
+    match feature.aggregate:
+        case "average":
+            return total, count
+        case "trend":
+            return level, replace(feature, name=f"_moment_of_{feature.name}", aggregate="moment")
+        case "entropy":
+            return tuple(
+                replace(level, name=f"_{value.lower()}_of_{feature.name}", where=(*feature.where, (key, (value,))))
+                for key, value in across
+            )
+    return ()
 
 
 def _with_shared_parts(feature: Feature, by_identity: dict[Hashable, Feature]) -> Feature:
@@ -194,10 +203,10 @@ def _quotients(item: _Declared, features: Mapping[str, Feature]) -> Iterator[Fea
 
 def _found(words: Sequence[str | None], features: Mapping[str, Feature], item: _Declared) -> Feature:
     name = "_".join(word for word in words if word)
-    if name not in features:
+    if name not in features or not features[name].is_whole:
         near = difflib.get_close_matches(name, features, n=3)
         raise ConfigurationError(
-            f"'{item.measure.measure}' divides '{name}', which is no declared feature, or is itself a ratio or share",
+            f"'{item.measure.measure}' divides '{name}', which is no declared feature, or is itself a quotient",
             where=item.where,
             remedy=f"did you mean {', '.join(near)}?" if near else "declare it, or see `portrait features list`",
         )

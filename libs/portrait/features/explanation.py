@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from portrait.contracts import Contract
 from portrait.features.bookings import booking_plan
 from portrait.features.feature import Feature, FeatureSet
 from portrait.features.values import as_declared
+from portrait.features.windows import months_of
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,40 @@ def plain_sql(feature: Feature, as_of: date) -> str:
             f"select customer_id, try_cast({part} / nullif({whole}, 0) as {feature.physical_type}) as {feature.name}\n"
             f"from gold.customer_features\nwhere as_of = date'{as_of}'"
         )
+    if feature.aggregate in {"streak", "entropy"}:
+        inner, outer = (_months_sql if feature.aggregate == "streak" else _parts_sql)(feature, as_of)
+        return f"select customer_id, {outer} as {feature.name}\nfrom ({inner})\ngroup by customer_id"
+    return f"select customer_id, {_value(feature, as_of)} as {feature.name}\n{_of_bookings(feature, as_of)}"
+
+
+def _of_bookings(feature: Feature, as_of: date, *further: str) -> str:
     window = feature.period(as_of)
     since = [f"booked_on >= date'{window.first}'"] if window.first else []
     tests = [*since, f"booked_on <= date'{window.last}'", "customer_id is not null", *_conditions(feature)]
-    return (
-        f"select customer_id, {_value(feature, as_of)} as {feature.name}\n"
-        f"from silver.transactions\nwhere {' and '.join(tests)}\ngroup by customer_id"
-    )
+    grouped = ", ".join(["customer_id", *further])
+    return f"from silver.transactions\nwhere {' and '.join(tests)}\ngroup by {grouped}"
+
+
+def _months_sql(feature: Feature, as_of: date) -> tuple[str, str]:
+    """A bit a month in which there is a booking, the last complete one the lowest; how many ones it begins with."""
+    months = f"bit_or(shiftleft(1L, {_months_back(feature, as_of)})) as months"
+    ones = "bit_count(max(months) & ~(max(months) + 1))"
+    return f"select customer_id, {months}\n{_of_bookings(feature, as_of)}", ones
+
+
+def _parts_sql(feature: Feature, as_of: date) -> tuple[str, str]:
+    """The sum or count of each value, and the entropy of these."""
+    (dimension,) = {name for part in feature.parts for name, _ in part.where} - {name for name, _ in feature.where}
+    values = tuple(value for part in feature.parts for value in dict(part.where)[dimension])
+    whole = replace(feature, where=(*feature.where, (dimension, values)))
+    each = "count(*)" if feature.of is None else f"sum({feature.of})"
+    inner = f"select customer_id, {dimension}, {each} as n\n{_of_bookings(whole, as_of, dimension)}"
+    return inner, f"cast(ln(sum(n)) - sum(n * ln(n)) / sum(n) as {feature.physical_type})"
+
+
+def _months_back(feature: Feature, as_of: date) -> str:
+    last = feature.period(as_of).last
+    return f"{last.year * 12 + last.month} - year(booked_on) * 12 - month(booked_on)"
 
 
 def _conditions(feature: Feature) -> Sequence[str]:
@@ -116,6 +144,11 @@ def _value(feature: Feature, as_of: date) -> str:
             return f"{feature.aggregate}({feature.of})"
         case "average":
             return f"cast(sum({feature.of}) / count(*) as decimal(18,2))"
+        case "trend":
+            months = months_of(feature.window) or 0
+            moment = f"sum(({months - 1} - 2 * ({_months_back(feature, as_of)})) * {feature.of or 1})"
+            divisor = months * (months * months - 1) // 6
+            return f"cast(cast({moment} as decimal(28,2)) / {divisor} as {feature.physical_type})"
         case "days_since_last":
             return f"datediff(date'{as_of}', max(booked_on))"
         case "days_since_first":

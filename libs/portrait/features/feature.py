@@ -12,7 +12,7 @@ from portrait.features.windows import Period, period
 Conditions = tuple[tuple[str, tuple[str, ...]], ...]
 """Dimensions with the values that count."""
 
-DERIVED = frozenset({"average", "ratio", "share"})
+DERIVED = frozenset({"average", "ratio", "share", "trend", "entropy"})
 """Aggregates that are computed in the last projection, out of other features."""
 
 CODED = frozenset({"type", "channel", "category"})
@@ -22,7 +22,7 @@ _DAYS = frozenset({"days_since_last", "days_since_first"})
 _MONEY = frozenset(
     {"sum", "min", "max", "average", "balance_last", "balance_average", "balance_lowest", "balance_highest"}
 )
-_TYPES = {"ratio": "DECIMAL(18,6)", "share": "DECIMAL(7,6)"}
+_TYPES = {"ratio": "DECIMAL(18,6)", "share": "DECIMAL(7,6)", "trend": "DECIMAL(18,6)", "entropy": "DECIMAL(9,6)"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,11 @@ class Feature:
     declared: str = ""
     """File and line of the declaration."""
     parts: tuple[Feature, ...] = ()
-    """What a derived feature is computed from: of an average the sum and the count, else what is divided by what."""
+    """What a derived feature is computed from, in this order.
+
+    An average: sum, count. A ratio or share: what is divided, by what. A trend: sum or count, and the same with each
+    booking counted as often as its month lies before the last complete one. An entropy: the sum or count of each value.
+    """
 
     @property
     def physical_type(self) -> str:
@@ -52,7 +56,12 @@ class Feature:
     @property
     def is_money(self) -> bool:
         """Whether it is computed in minor units."""
-        return self.aggregate in _MONEY
+        return self.aggregate in _MONEY or (self.aggregate == "trend" and self.of is not None)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a whole number, as money is in minor units."""
+        return self.is_money or self.physical_type in {"INT", "BIGINT"}
 
     @property
     def is_derived(self) -> bool:
@@ -76,8 +85,9 @@ class Feature:
 
     @property
     def empty_is_zero(self) -> bool:
-        """Whether 'nothing happened' is the number 0; of what never happened days since and the least are NULL."""
-        return self.aggregate not in _DAYS and self.aggregate != "min" and not self.is_derived
+        """Whether 'nothing happened' is the number 0; days since what never happened, and the least of it, are NULL."""
+        never = self.aggregate in _DAYS or self.aggregate in {"min", "average", "ratio", "share", "entropy"}
+        return not never
 
     @property
     def identity(self) -> Hashable:
@@ -115,6 +125,11 @@ class Feature:
                 return f"Account currency; NULL when nothing happened or {absent[5:]}."
             case "ratio":
                 return "Quotient; NULL when what it is divided by is 0, or either of the two is unknown."
+            case "trend":
+                unit = "Account currency" if self.is_money else "Number"
+                return f"{unit} by which a month differs from the one before; months without bookings count as 0."
+            case "entropy":
+                return "Nats: 0 when all is one value, ln(n) when n values are alike; NULL when nothing happened."
             case "share":
                 return "Between 0 and 1; NULL when the whole is 0 or unknown."
         if self.aggregate in _DAYS:

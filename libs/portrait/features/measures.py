@@ -15,7 +15,7 @@ from portrait.settings import Strict
 Aggregate = Literal[
     "count", "sum", "min", "max", "average", "days_since_last", "days_since_first", "distinct_days", "distinct_months",
     "balance_last", "balance_average", "balance_lowest", "balance_highest", "overdrawn_days", "ratio", "share",
-    "count_distinct",
+    "count_distinct", "trend", "streak", "entropy",
 ]  # fmt: skip
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -32,11 +32,13 @@ BALANCE_AGGREGATES = frozenset(
 COLUMNS = CODED | {"merchant_id", "counterparty_bank", "counterparty_account"}
 """Columns of silver.transactions of which different values can be counted."""
 _OF_AMOUNT = frozenset({"sum", "min", "max", "average"})
-# A set of days or months is one BIGINT used as 63 bits, counted back from as_of: the windows that it holds.
+# Windows by aggregate. A set of days or months is one BIGINT used as 63 bits, counted back from as_of.
 _MONTHS = ("1cm", "3cm", "6cm", "12cm")
-_BITS = {
+_WINDOWS = {
     "distinct_days": ("7d", "30d", "mtd", "1cm"),
     "distinct_months": ("30d", "90d", "180d", "365d", "mtd", *_MONTHS),
+    "streak": _MONTHS,
+    "trend": _MONTHS[1:],  # of one month there is none
 }
 
 
@@ -53,7 +55,7 @@ SHAPES = {
     "transactions": Shape(
         frozenset({"direction", "type", "channel", "category"}),
         frozenset({"amount", "signed_amount"}),
-        EVENT_AGGREGATES | DAY_AGGREGATES | QUOTIENTS | {"count_distinct"},
+        EVENT_AGGREGATES | DAY_AGGREGATES | QUOTIENTS | {"count_distinct", "trend", "streak", "entropy"},
     ),
     "balances": Shape(frozenset({"kind"}), frozenset({"balance"}), BALANCE_AGGREGATES | QUOTIENTS),
     "accounts": Shape(frozenset({"kind", "role", "state"}), frozenset(), EVENT_AGGREGATES | QUOTIENTS),
@@ -66,7 +68,8 @@ SHAPES = {
 class Measure(Strict):
     """An aggregate of a source, filtered by `where`, split by `by`; without `windows` as it stands at as_of.
 
-    A ratio or share divides other features: with `windows`, `of` and `over` name measures, else features.
+    A ratio or share divides other features: with `windows`, `of` and `over` name measures, else features. An entropy is
+    that of the values of `across`.
     """
 
     measure: Name
@@ -76,6 +79,7 @@ class Measure(Strict):
     over: Name | None = None
     where: dict[str, Values] = {}
     by: dict[str, Values] = Field(default={}, max_length=1)
+    across: dict[str, Values] = Field(default={}, max_length=1)
     windows: list[WindowName] = []
     classification: Literal["public", "internal", "personal", "sensitive"] = "internal"
 
@@ -92,7 +96,7 @@ def check_measure(source: str, measure: Measure, where: str) -> None:
     """Raise ConfigurationError where words of a declaration do not fit the source or each other."""
     shape = SHAPES[source]
     check_known(measure.aggregate, shape.aggregates, "aggregate", source, where)
-    for dimension in [*measure.where, *measure.by]:
+    for dimension in [*measure.where, *measure.by, *measure.across]:
         check_known(dimension, shape.dimensions, "dimension", source, where)
     if measure.aggregate in QUOTIENTS:
         _check_quotient(measure, where)
@@ -103,17 +107,35 @@ def check_measure(source: str, measure: Measure, where: str) -> None:
             where=where,
             remedy="only a ratio or share has 'over'",
         )
+    _check_across(measure, where)
     distinct = measure.aggregate == "count_distinct"
     if measure.of is not None:
         known, what = (COLUMNS, "column to count") if distinct else (shape.amounts, "amount")
         check_known(measure.of, known, what, source, where)
-    if (measure.aggregate in _OF_AMOUNT or distinct) != (measure.of is not None):
+    either = measure.aggregate in {"trend", "entropy"}
+    if not either and (measure.aggregate in _OF_AMOUNT or distinct) != (measure.of is not None):
         raise ConfigurationError(
             f"'of' does not fit the aggregate '{measure.aggregate}'",
             where=where,
-            remedy="sum, min, max and average need 'of: <amount>', count_distinct 'of: <column>', the others none",
+            remedy="sum, min, max and average need 'of: <amount>', count_distinct 'of: <column>', trend and "
+            "entropy may have an amount, the others have none",
         )
     _check_windows(measure, where)
+
+
+def _check_across(measure: Measure, where: str) -> None:
+    if (measure.aggregate == "entropy") != bool(measure.across):
+        raise ConfigurationError(
+            f"'across' does not fit the aggregate '{measure.aggregate}'",
+            where=where,
+            remedy="an entropy needs 'across: {<dimension>: <values>}', the other aggregates have none",
+        )
+    if set(measure.across) & {*measure.where, *measure.by} or (measure.of == "signed_amount" and measure.across):
+        raise ConfigurationError(
+            "an entropy is of parts of a whole",
+            where=where,
+            remedy="leave the dimension of 'across' out of 'where' and 'by', and use 'amount', which has no sign",
+        )
 
 
 def _check_quotient(measure: Measure, where: str) -> None:
@@ -124,7 +146,7 @@ def _check_quotient(measure: Measure, where: str) -> None:
             where=where,
             remedy="give 'of' and 'over'; a share with 'by' is over 'of' itself where 'over' is not given",
         )
-    if measure.where or (measure.by and not is_share):
+    if measure.where or measure.across or (measure.by and not is_share):
         raise ConfigurationError(
             f"a {measure.aggregate} divides declared features and has no conditions of its own",
             where=where,
@@ -133,7 +155,7 @@ def _check_quotient(measure: Measure, where: str) -> None:
 
 
 def _check_windows(measure: Measure, where: str) -> None:
-    widest = _BITS.get(measure.aggregate)
+    widest = _WINDOWS.get(measure.aggregate)
     if widest is not None and not (measure.windows and set(measure.windows) <= set(widest)):
         raise ConfigurationError(
             f"'{measure.aggregate}' has no such window", where=where, remedy=f"windows: {', '.join(widest)}"

@@ -41,11 +41,16 @@ def period(window: str | None, as_of: date) -> Period:
         return Period(None, as_of)
     if window == "mtd":
         return Period(as_of.replace(day=1), as_of)
-    if window.endswith("cm"):
+    if (months := months_of(window)) is not None:
         last = last_complete_month(as_of)
-        months = last.year * 12 + last.month - int(window.removesuffix("cm"))
-        return Period(date(months // 12, months % 12 + 1, 1), last)
+        before = last.year * 12 + last.month - months
+        return Period(date(before // 12, before % 12 + 1, 1), last)
     return Period(as_of - timedelta(days=int(window.removesuffix("d")) - 1), as_of)
+
+
+def months_of(window: str | None) -> int | None:
+    """How many complete calendar months a window has; None: it is not of months."""
+    return int(window.removesuffix("cm")) if window is not None and window.endswith("cm") else None
 
 
 def last_complete_month(as_of: date) -> date:
