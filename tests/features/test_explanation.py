@@ -107,6 +107,19 @@ def test_a_value_that_no_booking_can_have_is_refused(tmp_path: Path) -> None:
     assert "transactions.yml:3" in str(raised.value)
 
 
+def test_a_value_of_an_entropy_that_no_booking_can_have_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "transactions.yml").write_text(
+        "source: transactions\nmeasures:\n"
+        "  - {measure: mix, aggregate: entropy, across: {channel: [atm, fax]}, windows: [30d], "
+        "description: Of channels}\n"
+    )
+    catalogue = load_catalogue(Path(__file__).resolve().parents[2] / "schemas")
+    with pytest.raises(ConfigurationError, match="no value of 'channel' called 'fax'") as raised:
+        check_values(load_features(tmp_path), catalogue)
+    assert "transactions.yml:3" in str(raised.value)
+
+
 def test_a_name_that_the_slice_has_is_refused(tmp_path: Path) -> None:
     (tmp_path / "features").mkdir()
     text = "source: transactions\nmeasures:\n  - {measure: tenure_days, aggregate: count, description: Any bookings}\n"

@@ -115,13 +115,13 @@ def check_values(features: FeatureSet, catalogue: Catalogue) -> None:
                 where=feature.declared,
                 remedy="rename the measure",
             )
-        columns = {column.name: column for column in catalogue.table(f"silver.{feature.source}").columns}
-        for dimension, values in feature.where:
-            known = columns[dimension].enum if dimension in columns else ()
-            for value in values:
-                if known:
+        for leaf in feature.leaves():
+            columns = {column.name: column for column in catalogue.table(f"silver.{leaf.source}").columns}
+            for dimension, values in leaf.where:
+                known = columns[dimension].enum if dimension in columns else ()
+                for value in values if known else ():
                     what = f"value of '{dimension}' called"
-                    check_known(value, frozenset(known), what, feature.source, feature.declared)
+                    check_known(value, frozenset(known), what, leaf.source, leaf.declared)
 
 
 def _features(item: _Declared) -> Iterator[Feature]:
