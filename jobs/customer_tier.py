@@ -1,28 +1,38 @@
-"""gold.customer_tier: one row a customer and as_of, with the reason and the gap to the next tier.
+"""gold.customer_tier: one row a customer and as_of, with the reason, the way there and the gap to the next tier.
 
-Also gold.tier_migration, one row a pair of tiers. Reads the slice of gold.customer_value and the slice before of its
-own table; levels from conf/tiers.yml. A rerun replaces the slices.
+Also gold.tier_migration (a row a pair of tiers) and ops.tier_corrections (a row a customer whom a slice made again
+places elsewhere). Reads the slice of gold.customer_value, the slice before and the last one of an earlier month of its
+own table, and tiers set by hand where the bank delivers them; conf/tiers.yml. A rerun replaces the slices.
 """
 
 from __future__ import annotations
 
+from portrait.entities import as_of
 from portrait.job import job_arguments, open_lake, submit
+from portrait.value.corrections import tier_corrections
+from portrait.value.levels import tier_levels
 from portrait.value.migration import tier_migration
 from portrait.value.tier_policy import load_tier_policy
-from portrait.value.tiers import assign_tiers, tier_levels
+from portrait.value.tiers import assign_tiers
+
+TABLE, BY_HAND = "gold.customer_tier", "silver.tier_overrides"
 
 
 def main(argv: list[str] | None = None) -> None:
     args = job_arguments(__doc__).parse_args(argv)
     with open_lake(args) as lake:
-        policy = load_tier_policy(args.conf)
-        value = lake.slice("gold.customer_value", args.as_of)
-        previous = lake.previous_slice("gold.customer_tier", args.as_of)
-        levels = tier_levels(value, policy=policy)
-        tiers = assign_tiers(value, previous, levels=levels, policy=policy, as_of=args.as_of)
-        lake.replace("gold.customer_tier", tiers, args.as_of)
-        migration = tier_migration(tiers, previous, as_of=args.as_of)
-        lake.replace("gold.tier_migration", migration, args.as_of)
+        day, policy = args.as_of, load_tier_policy(args.conf / "tiers.yml")
+        by_hand = as_of(lake.read(BY_HAND), day) if lake.has(BY_HAND) else None
+        value, previous = lake.slice("gold.customer_value", day), lake.previous_slice(TABLE, day)
+        month_before, levels = lake.previous_slice(TABLE, day.replace(day=1)), tier_levels(value, policy=policy)
+        tiers = assign_tiers(value, previous, month_before, levels=levels, overrides=by_hand, policy=policy, as_of=day)
+        if day in lake.slices(TABLE):  # before it is replaced: what a killed run noted, the next one compares again
+            corrections = tier_corrections(tiers, lake.slice(TABLE, day), as_of=day, run=lake.run_number)
+            if not corrections.isEmpty():
+                lake.append("ops.tier_corrections", corrections)
+        lake.replace(TABLE, tiers, day)
+        written = lake.read(TABLE).where(f"as_of = date'{day}'")  # not computed twice
+        lake.replace("gold.tier_migration", tier_migration(written, previous, as_of=day), day)
 
 
 if __name__ == "__main__":

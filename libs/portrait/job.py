@@ -25,6 +25,8 @@ from portrait.lake.records import Write
 from portrait.lineage import record_job
 from portrait.session import session
 from portrait.settings import load_settings
+from portrait.value.policy import load_value_policy
+from portrait.value.tier_policy import load_tier_policy
 from portrait.workers import check_workers
 
 
@@ -54,9 +56,12 @@ def job_arguments(doc: str | None) -> argparse.ArgumentParser:
 def load_suite(conf: Path, schemas: Path) -> Catalogue:
     """All contracts, with the columns that features and labels declare in `conf/`.
 
-    Raises ConfigurationError for anything wrong in either; nothing of Spark is needed.
+    Raises ConfigurationError for anything wrong in either, or in the policies of value and tiers; nothing of Spark is
+    needed.
     """
     catalogue = load_catalogue(schemas)
+    load_value_policy(conf)
+    load_tier_policy(conf / "tiers.yml")
     features = load_features(conf)
     check_values(features, catalogue)
     catalogue = catalogue.with_columns("gold.customer_features", features.columns())
@@ -92,7 +97,9 @@ def input_stamps(lake: Lake, job: Job, as_of: date) -> dict[str, str]:
         elif lake.has(table):
             stamps[table] = f"version {lake.version(table)}"
     for table in job.reads_previous:
-        if (previous := lake.previous_as_of(table, as_of)) is not None:
+        # The slice before, and the last one of an earlier month: tiers go on from there.
+        days = {lake.previous_as_of(table, day) for day in (as_of, as_of.replace(day=1))} - {None}
+        for previous in days:
             stamps[f"{table}@{previous}"] = f"run {lake.records.written(table, previous)}"
     return stamps
 

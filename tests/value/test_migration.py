@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from pyspark.sql import Row, SparkSession
 
-from portrait.value.migration import OUTSIDE, tier_migration
+from portrait.value.migration import OUTSIDE, expected_customers, mobility, moves_by, tier_migration
 
 BEFORE, NOW = date(2023, 12, 31), date(2024, 1, 31)
 TIERS = "as_of date, customer_id string, tier string"
@@ -74,3 +74,41 @@ def test_nobody_moving_is_no_mobility_and_one_tier_has_no_index(spark: SparkSess
 
 def test_without_a_slice_before_there_is_no_matrix(spark: SparkSession) -> None:
     assert migrate(spark, {}, IS) == {}
+
+
+def test_moves_by_group_add_up_to_all(spark: SparkSession) -> None:
+    now, before = (
+        spark.createDataFrame([(day, customer, tier) for customer, tier in slice_.items()], TIERS)
+        for day, slice_ in ((NOW, IS), (BEFORE, WAS))
+    )
+    groups = spark.createDataFrame([("v1", 7), ("v4", 7), ("g1", 7), ("n1", 7)], "customer_id string, group int")
+    rows = moves_by(now, before, groups).collect()
+    found = {(row.group, row.from_tier, row.to_tier): row.customers for row in rows}
+    assert {key: count for key, count in found.items() if key[0] == "7"} == {
+        ("7", "vip", "vip"): 1,
+        ("7", "vip", "growing"): 1,
+        ("7", "growing", "vip"): 1,
+        ("7", OUTSIDE, "ordinary"): 1,
+    }
+    assert sum(found.values()) == len(WAS) + 2
+    assert {row.group for row in moves_by(now, before).collect()} == {"none"}
+
+
+MOVES = {("vip", "vip"): 3, ("vip", "growing"): 1, ("growing", "vip"): 1, ("growing", "growing"): 1,
+         ("growing", OUTSIDE): 1, ("diamond", "diamond"): 1, (OUTSIDE, "ordinary"): 2}  # fmt: skip
+
+
+def test_the_index_of_counts_is_that_of_the_table(spark: SparkSession) -> None:
+    assert mobility(MOVES) == {row.mobility_index for row in migrate(spark, WAS, IS).values()}.pop() == 0.375
+    assert mobility({("vip", "growing"): 4}) is None
+
+
+def test_expected_customers_by_hand() -> None:
+    # Now: diamond 1, vip 3 + 1, growing 1 + 1, ordinary 2 new. growing: a third each to vip, growing, outside.
+    assert expected_customers(MOVES, steps=0) == {"diamond": 1, "vip": 4, "growing": 2, "ordinary": 2, OUTSIDE: 0}
+    once = expected_customers(MOVES, steps=1)
+    expected = {"diamond": 1, "vip": 3 + 2 / 3, "growing": 1 + 2 / 3, "ordinary": 2, OUTSIDE: 2 / 3}
+    assert once == pytest.approx(expected)
+    twice = expected_customers(MOVES, steps=2)
+    assert twice["vip"] == pytest.approx((3 + 2 / 3) * 3 / 4 + (1 + 2 / 3) / 3)
+    assert sum(twice.values()) == pytest.approx(9)

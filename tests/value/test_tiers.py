@@ -11,18 +11,22 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from portrait.errors import ConfigurationError
+from portrait.value.levels import tier_levels
 from portrait.value.tier_policy import TierPolicy, load_tier_policy
-from portrait.value.tiers import assign_tiers, tier_levels
+from portrait.value.tiers import assign_tiers
 
 AS_OF = date(2024, 1, 31)
 VALUE = "customer_id string, assets decimal(18,2), score double"
+RULES = {"title": "Now", "newcomers": "at_level", "upgrade": "at_once", "drop_after_misses": 0}
+POLICIES = {"policy": "now", "policies": {"now": RULES}}
 ABSOLUTE = {
+    **POLICIES,
     "tiers": [
         {"id": "diamond", "title": "Diamond", "assets": {"amount": 6_000_000}},
         {"id": "vip", "title": "VIP", "assets": {"amount": 500_000}, "score": {"amount": 90}},
         {"id": "growing", "title": "Growing", "assets": {"amount": 50_000}, "score": {"amount": 60}},
         {"id": "ordinary", "title": "Ordinary"},
-    ]
+    ],
 }
 
 
@@ -36,9 +40,10 @@ def tiers_of(
     made = [(name, None if assets is None else Decimal(str(assets)), score) for name, assets, score in rows]
     value: DataFrame = spark.createDataFrame(made, VALUE)
     previous = spark.createDataFrame(before or [], "customer_id string, tier string")
+    month_before = previous.limit(0)
     checked = policy if isinstance(policy, TierPolicy) else TierPolicy.model_validate(policy)
     levels = tier_levels(value, policy=checked)
-    assigned = assign_tiers(value, previous, levels=levels, policy=checked, as_of=AS_OF)
+    assigned = assign_tiers(value, previous, month_before, levels=levels, overrides=None, policy=checked, as_of=AS_OF)
     return {row.customer_id: row for row in assigned.collect()}
 
 
@@ -95,23 +100,25 @@ def test_a_sentence_names_facts_level_and_movement(spark: SparkSession) -> None:
 
 def test_quantile_levels_split_a_hundred_by_hand(spark: SparkSession, conf_dir: Path) -> None:
     # 1..100: the 0.99, 0.90 and 0.60 quantiles are 99.01, 90.1 and 60.4; no score opens a door.
-    rows = tiers_of(spark, [(f"c{n}", n, 0.0) for n in range(1, 101)], policy=load_tier_policy(conf_dir))
+    rows = tiers_of(spark, [(f"c{n}", n, 0.0) for n in range(1, 101)], policy=load_tier_policy(conf_dir / "tiers.yml"))
     counts = [sum(row.tier == tier for row in rows.values()) for tier in ("diamond", "vip", "growing", "ordinary")]
     assert counts == [1, 9, 30, 60]
 
 
 def test_a_slice_of_empty_accounts_has_no_diamonds(spark: SparkSession, conf_dir: Path) -> None:
-    rows = tiers_of(spark, [(f"c{n}", 0, 0.0) for n in range(10)], policy=load_tier_policy(conf_dir))
+    rows = tiers_of(spark, [(f"c{n}", 0, 0.0) for n in range(10)], policy=load_tier_policy(conf_dir / "tiers.yml"))
     assert {row.tier for row in rows.values()} == {"ordinary"}
 
 
 def test_a_slice_of_equal_customers_is_one_tier(spark: SparkSession, conf_dir: Path) -> None:
-    rows = tiers_of(spark, [(f"c{n}", "1234567.89", 0.0) for n in range(10)], policy=load_tier_policy(conf_dir))
+    rows = tiers_of(
+        spark, [(f"c{n}", "1234567.89", 0.0) for n in range(10)], policy=load_tier_policy(conf_dir / "tiers.yml")
+    )
     assert {row.tier for row in rows.values()} == {"diamond"}
 
 
 def _policy(**changes: dict[str, Any]) -> dict[str, Any]:
-    return {"tiers": [{**tier, **changes.get(tier["id"], {})} for tier in ABSOLUTE["tiers"]]}
+    return {**POLICIES, "tiers": [{**tier, **changes.get(tier["id"], {})} for tier in ABSOLUTE["tiers"]]}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +129,7 @@ def _policy(**changes: dict[str, Any]) -> dict[str, Any]:
         (_policy(diamond={"assets": None}), "has no door"),
         (_policy(ordinary={"assets": {"amount": 1}}), "everyone else is in it"),
         (_policy(vip={"assets": {"amount": 5, "quantile": 0.5}}), "exactly one of"),
-        ({"tiers": list(reversed(ABSOLUTE["tiers"]))}, "in this order"),
+        ({**POLICIES, "tiers": list(reversed(ABSOLUTE["tiers"]))}, "in this order"),
     ],
 )
 def test_an_inconsistent_policy_is_refused(tmp_path: Path, policy: dict[str, Any], message: str) -> None:
@@ -130,4 +137,71 @@ def test_an_inconsistent_policy_is_refused(tmp_path: Path, policy: dict[str, Any
 
     (tmp_path / "tiers.yml").write_text(yaml.safe_dump(policy))
     with pytest.raises(ConfigurationError, match=message):
-        load_tier_policy(tmp_path)
+        load_tier_policy(tmp_path / "tiers.yml")
+
+
+OVERRIDE = "override_id string, customer_id string, tier string, starts_on date, ends_on date, reason string"
+
+
+def test_a_tier_set_by_hand_holds_to_its_last_day_and_the_policy_goes_on_beneath(spark: SparkSession) -> None:
+    rows = [
+        ("1", "ends", "diamond", date(2024, 1, 1), AS_OF, "retention"),
+        ("2", "over", "diamond", date(2023, 1, 1), date(2024, 1, 30), "retention"),
+        ("3", "early", "diamond", date(2024, 2, 1), date(2024, 3, 1), "retention"),
+        ("4", "twice", "diamond", date(2024, 1, 1), date(2024, 3, 1), "retention"),
+        ("5", "twice", "growing", date(2024, 1, 2), date(2024, 2, 1), "complaint"),
+    ]
+    made = [(row[1], Decimal(600_000), 0.0) for row in rows[:4]]
+    policy = TierPolicy.model_validate(ABSOLUTE)
+    value = spark.createDataFrame(made, VALUE)
+    nobody = spark.createDataFrame([], "customer_id string, tier string")
+    assigned = assign_tiers(
+        value,
+        nobody,
+        nobody,
+        levels=tier_levels(value, policy=policy),
+        overrides=spark.createDataFrame(rows, OVERRIDE),
+        policy=policy,
+        as_of=AS_OF,
+    )
+    found = {row.customer_id: row for row in assigned.collect()}
+    tiers = {name: (row.tier, row.earned_tier, row.override_until) for name, row in found.items()}
+    assert tiers == {
+        "ends": ("diamond", "vip", AS_OF),
+        "over": ("vip", "vip", None),
+        "early": ("vip", "vip", None),
+        "twice": ("growing", "vip", date(2024, 2, 1)),
+    }
+    assert found["twice"].reason == "Set to growing until 2024-02-01 (complaint). By the policy: vip."
+    assert (found["twice"].reason_code, found["twice"].next_tier, found["twice"].override_reason) == (
+        "override",
+        "vip",
+        "complaint",
+    )
+
+
+def _rules(**changes: Any) -> dict[str, Any]:
+    return {**ABSOLUTE, "policies": {"now": RULES | changes}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (_rules(upgrade="at_once", fast_track=2.0), "fast_track belongs to upgrade: next_month"),
+        (_rules(floors={"vip": "diamond"}), "the floor of vip must be a lower tier"),
+        (_rules(drop_after_misses={"diamond": 6}), "one for each of diamond, vip, growing"),
+        (_rules(drop_after_misses=3, watch_from_miss=4), "watch_from_miss of 4 is never reached"),
+        (_rules(drop_after_misses=-1), "greater than or equal to 0"),
+        (_rules(grace=2), "Extra inputs are not permitted"),
+        ({**ABSOLUTE, "policy": "then"}, "there is no policy 'then'; policies: now"),
+        ({**ABSOLUTE, "shadow": "now"}, "'now' already decides"),
+    ],
+)
+def test_an_impossible_policy_is_refused_with_its_line(tmp_path: Path, policy: dict[str, Any], message: str) -> None:
+    import yaml
+
+    (tmp_path / "tiers.yml").write_text(yaml.safe_dump(policy))
+    with pytest.raises(ConfigurationError) as caught:
+        load_tier_policy(tmp_path / "tiers.yml")
+    assert message in caught.value.message
+    assert caught.value.where.startswith(f"{tmp_path / 'tiers.yml'}:")

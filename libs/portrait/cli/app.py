@@ -18,6 +18,7 @@ from portrait.cli.output import errors
 from portrait.cli.quarantine import quarantine_command
 from portrait.cli.reports import dictionary_command, report_command, superset_command
 from portrait.cli.runs import plan_command, publish_command, rollback_command, run_command, status_command
+from portrait.cli.tiers import tiers
 from portrait.cli.users import sql_user_command
 from portrait.errors import PortraitError
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(land, name="land")
 app.add_typer(features, name="features")
+app.add_typer(tiers, name="tiers")
 _COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor_command,
     "demo": demo_command,

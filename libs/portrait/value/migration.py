@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -65,3 +66,53 @@ def _with_probabilities(counted: DataFrame, *, as_of: date) -> DataFrame:
         "probability",
         "mobility_index",
     )
+
+
+def moves_by(now: DataFrame, before: DataFrame, groups: DataFrame | None = None) -> DataFrame:
+    """One row a group and pair of tiers with someone in it: group (STRING), from_tier, to_tier, customers.
+
+    `groups`: customer_id and group, as of the later slice; who is not in it is in the group `none`, as is everyone when
+    it is None. Entries and exits are moves from and to `outside`.
+    """
+    moved = before.select("customer_id", F.col("tier").alias("before")).join(
+        now.select("customer_id", F.col("tier").alias("now")), on="customer_id", how="full"
+    )
+    known = moved.withColumn("group", F.lit(None).cast("string")) if groups is None else moved.join(
+        groups.select("customer_id", F.col("group").cast("string")), on="customer_id", how="left"
+    )  # fmt: skip
+    return known.groupBy(
+        F.coalesce("group", F.lit("none")).alias("group"),
+        F.coalesce("before", F.lit(OUTSIDE)).alias("from_tier"),
+        F.coalesce("now", F.lit(OUTSIDE)).alias("to_tier"),
+    ).agg(F.count("*").alias("customers"))
+
+
+Moves = dict[tuple[str, str], int]
+"""Customers by tier before and tier now."""
+
+
+def mobility(moves: Moves) -> float | None:
+    """Shorrocks' index over the tiers with someone who stayed with the bank; None when fewer than two have."""
+    stayed = {tier: [moves.get((tier, to), 0) for to in TIERS] for tier in TIERS}
+    totals = {tier: sum(row) for tier, row in stayed.items() if sum(row)}
+    if len(totals) < 2:
+        return None
+    trace = sum(moves.get((tier, tier), 0) / total for tier, total in totals.items())
+    return (len(totals) - trace) / (len(totals) - 1)
+
+
+def expected_customers(moves: Moves, *, steps: int) -> dict[str, float]:
+    """Customers by tier, and `outside`, from where nobody returns, after so many steps like the one in `moves`.
+
+    Begins with those of the later slice. Entries are not forecast. Who stands in a tier that was empty before stays.
+    """
+    places = (*TIERS, OUTSIDE)
+    chances = np.eye(len(places))
+    for row, tier in enumerate(TIERS):
+        counts = np.array([moves.get((tier, to), 0) for to in places], dtype=np.float64)
+        if counts.sum():
+            chances[row] = counts / counts.sum()
+    start = np.array([sum(moves.get((source, to), 0) for source in places) for to in places], dtype=np.float64)
+    start[-1] = 0.0
+    after = start @ np.linalg.matrix_power(chances, steps)
+    return {place: float(count) for place, count in zip(places, after, strict=True)}

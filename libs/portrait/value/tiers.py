@@ -1,164 +1,198 @@
-"""The tier of every customer, why, and what is missing to the next one.
+"""The tier of every customer, why, since when, and what is missing to the next one.
 
-The policy is immediate: the tier is what the levels of the day say. The previous slice is an input, so that a policy
-with memory (watch states, grace) can take its place without touching what calls it.
+A slice is made of its own facts and of the last slice of an earlier month (`moves.py`): nothing else is remembered, so
+slices made afterwards, oldest first, are those that daily runs would have made.
 """
 
 from __future__ import annotations
 
 from datetime import date
-from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from portrait.value.quantiles import quantiles
-from portrait.value.tier_policy import DOORS, TIERS, Door, TierPolicy
+from portrait.value.levels import POINTS, level_at, month_of, name_of, opened, rank_in
+from portrait.value.moves import after_month
+from portrait.value.tier_policy import DOORS, TIERS, Policy, TierPolicy
+from portrait.value.tier_words import reason_code, sentence
 
-_TYPES = {"assets": "decimal(18,2)", "score": "double"}
-_DIGITS = 6  # of a quantile level; finer than anyone reads a level
-_POINTS = 4  # decimals of the score
-
-
-def tier_levels(value: DataFrame, *, policy: TierPolicy) -> DataFrame:
-    """One row: `<door>_<tier>`, the level of each door, in currency or points; NULL when the slice has no values."""
-    return value.agg(
-        *[
-            _level(name, door).alias(f"{name}_{tier.id}")
-            for tier in policy.with_doors()
-            for name in DOORS
-            if (door := tier.door(name))
-        ]
-    )
-
-
-def _level(name: str, door: Door) -> Column:
-    if door.amount is not None:
-        # The aggregate around the literal keeps this a one-row frame.
-        return F.max(F.lit(str(door.amount)).cast(_TYPES[name]))
-    level = quantiles(F.col(name), [door.quantile or 0.0], digits=_DIGITS).getItem(0)
-    if door.at_least is not None:
-        level = F.greatest(level, F.lit(float(door.at_least)))
-    return F.round(level, _POINTS).cast(_TYPES[name])
+_LAST = len(TIERS)
 
 
 def assign_tiers(
-    value: DataFrame, previous: DataFrame, *, levels: DataFrame, policy: TierPolicy, as_of: date
+    value: DataFrame,
+    previous: DataFrame,
+    month_before: DataFrame,
+    *,
+    levels: DataFrame,
+    overrides: DataFrame | None,
+    policy: TierPolicy,
+    as_of: date,
 ) -> DataFrame:
     """gold.customer_tier: one row a customer of `value`.
 
-    `previous` is the slice before (empty at the start); previous_tier is NULL for who was not in it. gap_assets and
-    gap_score say what is missing at each door of the next tier; NULL at the top, where the next tier lacks that door,
-    and for assets that are unknown. Both are above 0 where they exist.
+    `previous` is the slice before, for previous_tier alone; `month_before` the last slice of an earlier month, from
+    which the policies go on (both empty at the start; a customer who is not in it is a newcomer). `overrides` are tiers
+    set by hand, valid versions at `as_of`; NULL where the bank has none.
+    gap_assets and gap_score say what is missing at each door of the next tier, 0 where it is reached already; NULL at
+    the top, where the next tier lacks that door, and for assets that are unknown. keep_assets and keep_score say what
+    is missing to the level of the tier itself; NULL where a month opened it.
     """
-    open_doors = value.join(F.broadcast(levels), how="cross").withColumns(
-        {f"opens_{name}": _opens(name, policy=policy) for name in DOORS}
-    )
-    ranked = open_doors.withColumn("tier_rank", F.least("opens_assets", "opens_score"))
     before = previous.select("customer_id", F.col("tier").alias("previous_tier"))
-    placed = ranked.join(before, on="customer_id", how="left").withColumns(
-        {
-            "tier": _name_of(F.col("tier_rank")),
-            "next_tier": F.when(F.col("tier_rank") > 1, _name_of(F.col("tier_rank") - 1)),
-            "assets_level": _level_at("assets", F.col("tier_rank"), policy=policy),
-            "score_level": _level_at("score", F.col("tier_rank"), policy=policy),
-            "next_assets_level": _level_at("assets", F.col("tier_rank") - 1, policy=policy),
-            "next_score_level": _level_at("score", F.col("tier_rank") - 1, policy=policy),
-            "reason_code": _reason_code(),
-        }
+    frame = value.join(F.broadcast(levels), how="cross").withColumns(
+        {f"opens_{name}": opened(name, policy=policy) for name in DOORS}
     )
-    return placed.select(
-        F.lit(as_of).alias("as_of"),
+    frame = frame.withColumn("level_rank", F.least("opens_assets", "opens_score"))
+    frame = frame.join(_standings(month_before, policy=policy), on="customer_id", how="left")
+    first = F.lit(as_of.replace(day=1))
+    month = month_of(first, policy.deciding, policy=policy)
+    frame = frame.withColumn("now", after_month(F.col("stood"), month, policy=policy.deciding))
+    frame = frame.withColumn("shadow", _shadow(first, policy=policy))
+    frame = _with_overrides(frame.join(before, on="customer_id", how="left"), overrides, as_of=as_of)
+    placed = frame.withColumn("tier_rank", F.coalesce("override_rank", "now.tier_rank"))
+    named = placed.withColumns(_names(policy)).withColumns(_distances(policy))
+    worded = named.withColumn("reason_code", reason_code(policy.deciding))
+    return worded.select(F.lit(as_of).alias("as_of"), *_columns(policy, as_of=as_of))
+
+
+def _standings(month_before: DataFrame, *, policy: TierPolicy) -> DataFrame:
+    """Where customers stood under the policy that decides now (`stood`) and under the shadow (`shadow_stood`).
+
+    Who changed policy goes on from the columns that the slice kept for it; where it kept none, the tier stays and
+    misses begin anew.
+    """
+    own = ("earned_tier", "since", "misses", "best_missed_tier", "coming_tier")
+    beside = tuple(f"shadow_{name}" for name in ("tier", *own[1:]))
+    columns = {"policy": "string", "shadow_policy": "string"}
+    known = {**columns, **{n: "date" if "since" in n else "int" if "misses" in n else "string" for n in own + beside}}
+    rows = month_before.select(
         "customer_id",
         "tier",
-        "tier_rank",
-        "previous_tier",
-        "reason_code",
-        F.concat(_sentence(), _movement()).alias("reason"),
-        "assets",
-        "score",
-        "next_tier",
-        (F.col("next_assets_level") - F.col("assets")).cast("decimal(18,2)").alias("gap_assets"),
-        F.round(F.col("next_score_level") - F.col("score"), _POINTS).alias("gap_score"),
+        # A slice of an earlier build has the tier alone.
+        *[(F.col(n) if n in month_before.columns else F.lit(None)).cast(t).alias(n) for n, t in known.items()],
+    )
+    carried = F.coalesce(rank_in(F.coalesce("coming_tier", "earned_tier")), rank_in(F.col("tier")))
+    afresh = _stood(carried, F.col("since"), F.lit(0), F.lit(None), F.lit(None))
+
+    def under(name: str | None) -> Column:
+        return (
+            F.when(F.col("policy") == F.lit(name), _stood_in(own))
+            .when(F.col("shadow_policy") == F.lit(name), _stood_in(beside))
+            .otherwise(afresh)
+        )
+
+    return rows.select("customer_id", under(policy.policy).alias("stood"), under(policy.shadow).alias("shadow_stood"))
+
+
+def _stood_in(columns: tuple[str, ...]) -> Column:
+    tier, since, misses, best, coming = columns
+    return _stood(rank_in(F.col(tier)), F.col(since), F.col(misses), rank_in(F.col(best)), rank_in(F.col(coming)))
+
+
+def _stood(tier: Column, since: Column, misses: Column, best: Column, coming: Column) -> Column:
+    return F.struct(
+        tier.cast("int").alias("tier_rank"),
+        since.alias("since"),
+        misses.cast("int").alias("misses"),
+        best.cast("int").alias("best_missed_rank"),
+        coming.cast("int").alias("coming_rank"),
     )
 
 
-def _opens(name: str, *, policy: TierPolicy) -> Column:
-    """The rank of the best tier whose door of this name opens; the last rank when none does or the value is unknown."""
-    branches = [
-        (F.col(name) >= F.col(f"{name}_{tier.id}"), TIERS.index(tier.id) + 1)
-        for tier in policy.with_doors()
-        if tier.door(name)
-    ]
-    last = F.lit(len(TIERS))
-    return reduce(lambda rest, branch: F.when(branch[0], F.lit(branch[1])).otherwise(rest), reversed(branches), last)
+def _shadow(first: Column, *, policy: TierPolicy) -> Column:
+    if policy.beside is None:
+        return F.lit(None).cast("struct<tier_rank:int,since:date,misses:int,best_missed_rank:int,coming_rank:int>")
+    return after_month(F.col("shadow_stood"), month_of(first, policy.beside, policy=policy), policy=policy.beside)
 
 
-def _name_of(rank: Column) -> Column:
-    return F.element_at(F.array(*[F.lit(tier) for tier in TIERS]), rank)
-
-
-def _level_at(name: str, rank: Column, *, policy: TierPolicy) -> Column:
-    """The level of a door at a rank; NULL where the tier of that rank has no such door."""
-    result = F.lit(None).cast(_TYPES[name])
-    for tier in policy.with_doors():
-        if tier.door(name):
-            result = F.when(rank == TIERS.index(tier.id) + 1, F.col(f"{name}_{tier.id}")).otherwise(result)
-    return result
-
-
-def _reason_code() -> Column:
-    rank = F.col("tier_rank")
-    by_assets, by_score = F.col("opens_assets") == rank, F.col("opens_score") == rank
-    return (
-        F.when((rank == len(TIERS)) & F.col("assets").isNull(), F.lit("assets_unknown"))
-        .when(rank == len(TIERS), F.lit("below_levels"))
-        .when(by_assets & by_score, F.lit("assets_and_score"))
-        .when(by_assets, F.lit("assets_level"))
-        .otherwise(F.lit("score_level"))
-    )
-
-
-def _sentence() -> Column:
-    """The reason in words; every number in it stands in the row or is a level of the slice."""
-    assets, score = _money("assets"), _points("score")
-    texts = {
-        "assets_and_score": ("Assets of ", assets, " and a score of ", score, " reach the ", F.col("tier"), " levels."),
-        "assets_level": ("Assets of ", assets, " reach the ", F.col("tier"), " level of ", _money("assets_level"), "."),
-        "score_level": (
-            "A score of ",
-            score,
-            " reaches the ",
-            F.col("tier"),
-            " level of ",
-            _points("score_level"),
-            ".",
+def _with_overrides(frame: DataFrame, overrides: DataFrame | None, *, as_of: date) -> DataFrame:
+    """The frame with override_rank, override_until and override_reason; NULL where no override is in force."""
+    if overrides is None:
+        nothing = {"override_rank": "int", "override_until": "date", "override_reason": "string"}
+        return frame.withColumns({name: F.lit(None).cast(kind) for name, kind in nothing.items()})
+    day = F.lit(as_of)
+    # Of several in force the one that began last counts, then the highest number.
+    latest = F.max(F.struct("starts_on", "override_id", "tier", "ends_on", "reason")).alias("set")
+    in_force = overrides.where((F.col("starts_on") <= day) & (F.col("ends_on") >= day))
+    chosen = in_force.groupBy("customer_id").agg(latest)
+    return frame.join(
+        chosen.select(
+            "customer_id",
+            rank_in(F.col("set.tier")).alias("override_rank"),
+            F.col("set.ends_on").alias("override_until"),
+            F.col("set.reason").alias("override_reason"),
         ),
-        "below_levels": ("Assets of ", assets, " and a score of ", score, " stay below every level."),
-        "assets_unknown": ("Assets are unknown and a score of ", score, " stays below every level."),
-    }
-    result = F.lit(None).cast("string")
-    for code, parts in texts.items():
-        words = F.concat(*[F.lit(part) if isinstance(part, str) else part for part in parts])
-        result = F.when(F.col("reason_code") == code, words).otherwise(result)
-    return result
-
-
-def _movement() -> Column:
-    """What changed against the slice before."""
-    before = F.array_position(F.array(*[F.lit(tier) for tier in TIERS]), F.col("previous_tier"))
-    from_words = F.concat(F.lit(" from "), F.col("previous_tier"), F.lit("."))
-    return (
-        F.when(F.col("previous_tier").isNull(), F.lit(""))
-        .when(before > F.col("tier_rank"), F.concat(F.lit(" Up"), from_words))
-        .when(before < F.col("tier_rank"), F.concat(F.lit(" Down"), from_words))
-        .otherwise(F.lit(" Unchanged."))
+        on="customer_id",
+        how="left",
     )
 
 
-def _money(name: str) -> Column:
-    return F.format_number(F.col(name), 2)
+def _names(policy: TierPolicy) -> dict[str, Column]:
+    rank, level = F.col("tier_rank"), F.col("level_rank")
+    return {
+        "tier": name_of(rank),
+        "level_tier": name_of(level),
+        "earned_tier": name_of(F.col("now.tier_rank")),
+        "coming_tier": name_of(F.col("now.coming_rank")),
+        "best_missed_tier": name_of(F.col("now.best_missed_rank")),
+        "next_tier": F.when(rank > 1, name_of(rank - 1)),
+        "assets_level": level_at("assets", level, policy=policy),
+        "score_level": level_at("score", level, policy=policy),
+    }
 
 
-def _points(name: str) -> Column:
-    return F.format_number(F.col(name), 2)
+def _distances(policy: TierPolicy) -> dict[str, Column]:
+    rank = F.col("tier_rank")
+    below = F.col("level_rank") > rank
+    return {
+        "gap_assets": _missing("assets", rank - 1, policy=policy),
+        "gap_score": _missing("score", rank - 1, policy=policy),
+        "keep_assets": F.when(below, _missing("assets", rank, policy=policy)),
+        "keep_score": F.when(below, _missing("score", rank, policy=policy)),
+    }
+
+
+def _missing(name: str, rank: Column, *, policy: TierPolicy) -> Column:
+    missing = level_at(name, rank, policy=policy) - F.col(name)
+    # greatest() passes over NULL: without the condition, an unknown gap would be a gap of 0.
+    known = F.when(missing.isNotNull(), F.greatest(missing, F.lit(0)))
+    return known.cast("decimal(18,2)") if name == "assets" else F.round(known.cast("double"), POINTS)
+
+
+def _watch_state(rules: Policy) -> Column:
+    misses = F.col("now.misses")
+    coming = F.col("now.coming_rank") - F.col("now.tier_rank")
+    return (
+        F.when(coming < 0, "rising")
+        .when(coming > 0, "falling")
+        .when(misses >= rules.watch_from_miss, "watch")
+        .when(misses > 0, "below")
+        .otherwise("settled")
+    )
+
+
+def _columns(policy: TierPolicy, *, as_of: date) -> list[Column]:
+    shadow = F.lit(policy.shadow).cast("string")
+    plain = ("customer_id", "tier", "tier_rank", "previous_tier", "reason_code")
+    distances = ("assets", "score", "next_tier", "gap_assets", "gap_score", "keep_assets", "keep_score")
+    return [
+        *[F.col(name) for name in plain],
+        sentence(policy.deciding, as_of=as_of).alias("reason"),
+        *[F.col(name) for name in distances],
+        F.lit(policy.policy).alias("policy"),
+        F.col("level_tier"),
+        F.col("earned_tier"),
+        F.col("now.since").alias("since"),
+        _watch_state(policy.deciding).alias("watch_state"),
+        F.col("now.misses").alias("misses"),
+        F.col("best_missed_tier"),
+        F.col("coming_tier"),
+        F.col("override_until"),
+        F.col("override_reason"),
+        shadow.alias("shadow_policy"),
+        name_of(F.col("shadow.tier_rank")).alias("shadow_tier"),
+        F.col("shadow.since").alias("shadow_since"),
+        F.col("shadow.misses").alias("shadow_misses"),
+        name_of(F.col("shadow.best_missed_rank")).alias("shadow_best_missed_tier"),
+        name_of(F.col("shadow.coming_rank")).alias("shadow_coming_tier"),
+    ]

@@ -1,0 +1,98 @@
+"""Slices of tiers in a lake: days of one month count once, a late correction changes the path from its month on."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+from pyspark.sql import Row, SparkSession
+from tests.deliveries import run_job
+from tests.report.bank import values
+from tests.value.test_moves import policies
+
+from portrait.contracts import Catalogue, job_graph, load_catalogue
+from portrait.job import input_stamps, shared_lake
+from portrait.lake import Lake, Lease
+
+pytestmark = pytest.mark.delta
+
+TIERS, VALUE = "gold.customer_tier", "gold.customer_value"
+JANUARY, MID_FEBRUARY, FEBRUARY = date(2024, 1, 31), date(2024, 2, 15), date(2024, 2, 29)
+RICH, POOR = 700_000, 100_000
+
+
+class Bank:
+    """A lake that holds the value of customers, and the configuration of their tiers."""
+
+    def __init__(self, spark: SparkSession, folder: Path, catalogue: Catalogue) -> None:
+        self.spark, self.root, self.catalogue, self.conf = spark, folder / "lake", catalogue, folder / "conf"
+        self.conf.mkdir()
+        (self.conf / "tiers.yml").write_text(yaml.safe_dump(policies().model_dump(mode="json", exclude_none=True)))
+        self.stale = False
+        self.job = next(job for job in job_graph(catalogue) if job.name == "customer_tier")
+
+    def run(self, day: date, **assets: int) -> dict[str, str]:
+        """The slice of a day, from the assets of its customers; what the job read."""
+        contract = self.catalogue.table(VALUE)
+        rows = [
+            values(contract, {"as_of": day, "customer_id": name, "assets": Decimal(amount), "score": 0.0})
+            for name, amount in assets.items()
+        ]
+        with Lease(self.root) as lease, shared_lake(Lake(self.spark, self.root, self.catalogue, lease=lease)) as lake:
+            lake.replace(VALUE, self.spark.createDataFrame(rows, contract.struct_type), day)
+            lake.complete("customer_value", as_of=day, inputs={}, seconds=0.0)
+            read = input_stamps(lake, self.job, day)
+            run_job("customer_tier", "--as-of", str(day), "--conf", str(self.conf))
+            lake.complete("customer_tier", as_of=day, inputs=read, seconds=0.0)
+            return read
+
+    def lake(self) -> Lake:
+        return Lake(self.spark, self.root, self.catalogue)
+
+
+@pytest.fixture(scope="module")
+def corrected(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, schemas_dir: Path) -> Bank:
+    """Two months; then January again, with what came late for `late`, and February again."""
+    bank = Bank(spark, tmp_path_factory.mktemp("tiers"), load_catalogue(schemas_dir))
+    for day, amount in ((JANUARY, RICH), (MID_FEBRUARY, POOR), (FEBRUARY, POOR)):
+        bank.run(day, late=amount, steady=RICH, falling=amount)
+    bank.run(JANUARY, late=POOR, steady=RICH, falling=RICH)
+    lake = bank.lake()
+    bank.stale = input_stamps(lake, bank.job, FEBRUARY) != lake.records.completions["customer_tier", FEBRUARY].inputs
+    bank.run(FEBRUARY, late=POOR, steady=RICH, falling=POOR)
+    return bank
+
+
+@pytest.fixture(scope="module")
+def path(corrected: Bank) -> dict[tuple[str, date], Row]:
+    return {(row.customer_id, row.as_of): row for row in corrected.lake().read(TIERS).collect()}
+
+
+def test_slices_of_one_month_count_one_miss(path: dict[tuple[str, date], Row]) -> None:
+    assert [path["falling", day].misses for day in (JANUARY, MID_FEBRUARY, FEBRUARY)] == [0, 1, 1]
+
+
+def test_a_correction_changes_the_path_from_its_month_on(path: dict[tuple[str, date], Row]) -> None:
+    late = [(path["late", day].tier, path["late", day].misses) for day in (JANUARY, MID_FEBRUARY, FEBRUARY)]
+    # The slice of the middle of February was not made again.
+    assert late == [("growing", 0), ("vip", 1), ("growing", 0)]
+
+
+def test_it_says_so_and_why(corrected: Bank) -> None:
+    noted = corrected.lake().read("ops.tier_corrections").orderBy("as_of").collect()
+    assert [(r.as_of, r.customer_id, r.cause, r.tier_before, r.tier_after, r.misses_before) for r in noted] == [
+        (JANUARY, "late", "facts", "vip", "growing", 0),
+        (FEBRUARY, "late", "path", "vip", "growing", 1),
+    ]
+
+
+def test_a_corrected_month_makes_the_next_one_stale(corrected: Bank) -> None:
+    assert corrected.stale
+
+
+def test_a_slice_names_the_slices_it_was_made_of(corrected: Bank) -> None:
+    read = corrected.lake().records.completions["customer_tier", FEBRUARY].inputs
+    assert {name for name in read if "@" in name} == {f"{TIERS}@{JANUARY}", f"{TIERS}@{MID_FEBRUARY}"}
