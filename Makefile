@@ -54,7 +54,7 @@ test-processes: setup
 test-docker: setup
 	$(BIN)/python -m pytest -m docker -s --durations=0
 
-# The sizes are those of the figures in the README; each script has options for smaller ones.
+# Each script prints what it measured and how long it took; each has options for smaller sizes.
 bench: setup
 	$(BIN)/python bench/features.py
 	$(BIN)/python bench/ingest.py

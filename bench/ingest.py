@@ -1,6 +1,6 @@
 """Ingest of bookings: typed, checked by every rule of the contract, hashed, quarantined, beside a plain Spark write.
 
-    python bench/ingest.py [--rows 20000000] [--files 20] [--repeat 3]
+    python bench/ingest.py [--rows 20000000] [--files 20] [--repeat 3] [--keep DIR]
 
 ours      portrait.ingest of CSV files into a new lake: bronze, quarantine and ledger; one row in a thousand is broken.
 baseline  spark.read.csv(schema).write.format("delta") of the same files: what breaks becomes NULL, nobody knows where.
@@ -50,15 +50,17 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000_000)
     parser.add_argument("--files", type=int, default=20)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--keep", type=Path, default=None, help="folder in which the files are kept for the next time")
     args = parser.parse_args()
     spark, catalogue = start_embedded(CONF), load_suite(CONF, SCHEMAS)
     feed = catalogue.table("raw.transactions")
     with tempfile.TemporaryDirectory(prefix="portrait-bench-") as folder:
-        landing, lakes, plain = Path(folder) / "landing", Path(folder) / "lake", Path(folder) / "plain"
-        files = bookings(spark, args.rows, args.files)
-        files.write.option("header", True).option("emptyValue", "").csv(str(landing / "transactions"))
-        for extra in (landing / "transactions").glob("[._]*"):
-            extra.unlink()
+        landing, lakes, plain = (args.keep or Path(folder)) / "landing", Path(folder) / "lake", Path(folder) / "plain"
+        if not landing.exists():
+            files = bookings(spark, args.rows, args.files)
+            files.write.option("header", True).option("emptyValue", "").csv(str(landing / "transactions"))
+            for extra in (landing / "transactions").glob("[._]*"):
+                extra.unlink()
 
         def ours() -> None:
             shutil.rmtree(lakes, ignore_errors=True)

@@ -172,6 +172,7 @@ def test_files_that_come_again(first: tuple[Bank, IngestSummary]) -> None:
     assert len(bank.rows("ops.files")) == 13
 
 
-def test_the_staging_folder_is_empty_afterwards(first: tuple[Bank, IngestSummary]) -> None:
-    staging = first[0].root / "lake" / "_staging"
-    assert [file for file in staging.rglob("*") if file.is_file()] == []
+def test_staged_files_and_judged_rows_are_gone_afterwards(first: tuple[Bank, IngestSummary]) -> None:
+    lake = first[0].root / "lake"
+    left = [*(lake / "_staging").rglob("*"), *(lake / "_judged").rglob("*")]
+    assert [file for file in left if file.is_file()] == []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyspark.sql import Row, SparkSession
 
-from portrait.contracts import Contract
+from portrait.contracts import Column, Contract
 from portrait.ingest.parsing import Layout, judge, parse_lines
 
 from .conftest import BOOKINGS, HEADER
@@ -41,6 +44,8 @@ T = "2025-01-01 10:00:00"
 BROKEN_LINES = {
     "amount is text": (f"B1,{T},x,card,,,", ["amount.type"]),
     "amount loses digits": (f"B1,{T},1.005,card,,,", ["amount.type"]),
+    "amount loses digits by its exponent": (f"B1,{T},1e-3,card,,,", ["amount.type"]),
+    "amount loses digits behind a point and an exponent": (f"B1,{T},15.1e-2,card,,,", ["amount.type"]),
     "amount overflows": (f"B1,{T},12345678901234567.00,card,,,", ["amount.type"]),
     "amount below the range": (f"B1,{T},0.00,card,,,", ["amount.range"]),
     "amount missing": (f"B1,{T},,card,,,", ["amount.required"]),
@@ -69,6 +74,7 @@ def test_broken_lines_are_told_their_rules(spark: SparkSession) -> None:
 
 GOOD_LINES = {
     "zeros beyond the scale": (f"B1,{T},1.500,card,,,", "amount", Decimal("1.50")),
+    "exponent": (f"B1,{T},1.5e1,card,,,", "amount", Decimal("15.00")),
     "T between day and time": ("B1,2025-01-01T10:00:00,1,card,,,", "booked_at", datetime(2025, 1, 1, 10)),
     "offset": ("B1,2025-01-01 10:00:00+02:00,1,card,,,", "booked_at", datetime(2025, 1, 1, 8)),
     "comma in quotes": (f'B1,{T},1,card,,,"a, b"', "note", "a, b"),
@@ -84,6 +90,27 @@ def test_unusual_but_good_lines_keep_their_value(spark: SparkSession) -> None:
     assert reasons(rows) == [None] * len(GOOD_LINES)
     found = {name: row[column] for row, (name, (_, column, _)) in zip(rows, GOOD_LINES.items(), strict=True)}
     assert found == {name: value for name, (_, _, value) in GOOD_LINES.items()}
+
+
+FIELD = st.text(st.sampled_from("ab ,\t\u00e9\u4e2d'\\\r#0"), max_size=4)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(st.tuples(FIELD, st.booleans()), min_size=1, max_size=4), min_size=20, max_size=60))
+def test_fields_are_those_that_pythons_csv_finds(spark: SparkSession, rows: list[list[tuple[str, bool]]]) -> None:
+    """Lines with quotes and lines without take different ways through Spark."""
+    texts = Contract("raw.t", "", "", tuple(Column(name, "STRING") for name in "xyz"))
+    lines = [",".join(f'"{text}"' if quoted else text for text, quoted in row).strip("\r") for row in rows]
+    found = judged(spark, lines, Layout("csv", tuple("xyz"), ("f",)), contract=texts)
+    for line, row in zip(lines, found, strict=True):
+        # Python ends a record at a bare carriage return, Spark does not.
+        fields = [field.replace("\0", "\r") for field in next(csv.reader([line.replace("\r", "\0")]), [])]
+        if not row["__present"]:
+            assert line.strip(" ") == ""
+        elif len(fields) == 3:
+            assert ((row.x, row.y, row.z), row["__reasons"]) == (tuple(field or None for field in fields), None), line
+        else:
+            assert row["__reasons"] == ["row.malformed"], line
 
 
 def test_a_reordered_header_with_an_added_column_is_read_by_name(spark: SparkSession) -> None:

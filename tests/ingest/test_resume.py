@@ -12,6 +12,7 @@ import pytest
 
 from portrait.errors import PortraitError
 from portrait.ingest import batch
+from portrait.ingest.staging import judged_folder
 from portrait.lake import digest
 
 from .conftest import Bank, NewBank, good
@@ -52,6 +53,21 @@ def clean(new_bank: NewBank) -> dict[str, str]:
     bank = delivery(new_bank())
     bank.run()
     return digests(bank)
+
+
+def test_a_run_that_dies_after_judging_wrote_no_table(
+    bank: Bank, clean: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery(bank)
+    # A kill leaves the judged rows where they are; here of another delivery, as if the contract had changed since.
+    torn = judged_folder(bank.root / "lake", "bookings", "text") / "part-0.parquet"
+    torn.parent.mkdir(parents=True)
+    torn.write_bytes(b"half a file")
+    power_cut(bank, monkeypatch, "ingest.after_judging")
+    assert bank.versions() == {}
+    bank.run()
+    assert digests(bank) == clean
+    assert not torn.parent.exists()
 
 
 @pytest.mark.parametrize("point", ["ingest.after_bronze_commit", "ingest.before_checkpoint"])

@@ -6,12 +6,12 @@ after a crash writes what is missing and skips what is there.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
@@ -19,7 +19,7 @@ from portrait.contracts import Contract
 from portrait.faults import fault_point
 from portrait.ingest.ledger import FILES
 from portrait.ingest.lines import Counts, block_counts, file_counts, with_lines
-from portrait.ingest.staging import Manifest
+from portrait.ingest.staging import Manifest, judged_folder
 from portrait.ingest.verdicts import (
     FileResult,
     check_counts,
@@ -28,6 +28,7 @@ from portrait.ingest.verdicts import (
     origin_of,
     retyped_columns,
     rule_counts,
+    typed_columns,
 )
 from portrait.lake import Lake
 
@@ -41,6 +42,7 @@ class Batches:
 
     lake: Lake
     contract: Contract
+    kind: str
     manifests: Mapping[str, Manifest]
     application: str
     loaded_at: datetime
@@ -56,13 +58,17 @@ class Batches:
             raise
 
     def _take(self, source: DataFrame, batch: int) -> None:
+        folder = judged_folder(self.lake.root, self.contract.name, self.kind)
         judged = judged_lines(source, contract=self.contract, manifests=self.manifests)
-        # Everything below reads the cache: without it every reader would parse the files again.
-        judged = judged.persist(StorageLevel.MEMORY_AND_DISK)
         try:
-            self._write(judged, block_counts(judged).collect(), batch)
+            # Everything below reads these files: what was judged is what is counted and written. Not cached: Spark's
+            # cache takes twice the time to fill, and the memory of the whole delivery.
+            judged.write.mode("overwrite").parquet(str(folder))
+            fault_point("ingest.after_judging", self.contract.name)
+            kept = self.lake.spark.read.schema(judged.schema).parquet(str(folder))
+            self._write(kept, block_counts(kept, typed_columns(self.contract)).collect(), batch)
         finally:
-            judged.unpersist()
+            shutil.rmtree(folder, ignore_errors=True)
         fault_point("ingest.before_checkpoint", self.contract.name)
 
     def _write(self, judged: DataFrame, blocks: list[Row], batch: int) -> None:
@@ -77,7 +83,7 @@ class Batches:
         rows = with_lines(judged, blocks=blocks, origins=origins)
         bad = rows.where(F.col("__reasons").isNotNull())
         rules = rule_counts(bad) if any(count.bad for count in counts.values()) else {}
-        retyped = retyped_columns(rows, rules)
+        retyped = retyped_columns(blocks, rules, contract=self.contract)
         results = judge_files(counts, self.manifests, self.contract, rules=rules, retyped=retyped)
         self._append_quarantine(bad, results, batch)
         self._append_bronze(rows.where(F.col("__reasons").isNull()), results, batch)

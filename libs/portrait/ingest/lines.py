@@ -7,7 +7,7 @@ whole, none twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, Row
@@ -38,11 +38,12 @@ class Counts:
         return self.rows - self.bad
 
 
-def block_counts(judged: DataFrame) -> DataFrame:
+def block_counts(judged: DataFrame, typed: Sequence[str] = ()) -> DataFrame:
     """One row a file and block: its number of lines, its first row's number, its rows and bad rows.
 
     `head_present` and `head_bad` tell whether the block's first line counts among them: in the first block of a CSV
-    file that line is the header, which is known to be one only here.
+    file that line is the header, which is known to be one only here. For each column of `typed`, the number of its
+    values.
     """
     bad = F.col("__reasons").isNotNull()
     return judged.groupBy("__file", "__start").agg(
@@ -52,6 +53,7 @@ def block_counts(judged: DataFrame) -> DataFrame:
         F.count_if(bad).alias("bad"),
         F.min_by("__present", "__place").alias("head_present"),
         F.min_by(bad, "__place").alias("head_bad"),
+        *[F.count(name).alias(name) for name in typed],
     )
 
 

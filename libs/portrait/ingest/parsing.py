@@ -50,31 +50,46 @@ def parse_lines(lines: DataFrame, *, contract: Contract, layouts: Sequence[Layou
     `lines` has `__file`, `__value` and whatever else is to be kept. Adds `__present` (the line is not blank) and
     `__broken` (it is no record at all, so that its texts mean nothing).
     """
-    # A file from Windows ends its lines with \r\n, and may open with a byte order mark.
-    cleaned = lines.withColumn("__value", F.rtrim(F.ltrim("__value", F.lit("\ufeff")), F.lit("\r")))
+    # A file from Windows ends its lines with \r\n, and may open with a byte order mark. Nearly no line has either.
+    value = F.col("__value")
+    marked = F.startswith(value, F.lit("\ufeff")) | F.endswith(value, F.lit("\r"))
+    bare = F.rtrim(F.ltrim(value, F.lit("\ufeff")), F.lit("\r"))
+    cleaned = lines.withColumn("__value", F.when(marked, bare).otherwise(value))
     records = [f"__record{place}" for place in range(len(layouts))]
     # With several layouts a line is read by that of its file alone; the others' records stay null.
     own = [F.lit(True) if len(layouts) == 1 else F.col("__file").isin(*layout.files) for layout in layouts]
     readers = [_csv_reader(layout) if layout.format == "csv" else _json_reader() for layout in layouts]
-    taken_apart = cleaned.withColumns(
+    # A line without a quote is its fields; `split` finds them in half the time.
+    fields = F.when(~F.contains(value, F.lit('"')), F.split(value, ",", -1))
+    taken_apart = cleaned.withColumn("__fields", fields).withColumns(
         {record: F.when(mine, reader) for record, mine, reader in zip(records, own, readers, strict=True)}
     )
     broken = [
         F.when(mine, _is_broken(record, layout, contract))
         for record, mine, layout in zip(records, own, layouts, strict=True)
     ]
+    texts = {
+        name: F.coalesce(
+            *[
+                F.when(mine, _text(name, record, layout))
+                for record, mine, layout in zip(records, own, layouts, strict=True)
+            ]
+        )
+        for name in contract.column_names
+    }
     return taken_apart.select(
         *cleaned.columns,
         (F.trim("__value") != "").alias("__present"),
         F.coalesce(*broken, F.lit(True)).alias("__broken"),
-        *[F.nullif(_text(name, records, layouts), F.lit("")).alias(name) for name in contract.column_names],
+        *[F.nullif(text, F.lit("")).alias(name) for name, text in texts.items()],
     )
 
 
 def _csv_reader(layout: Layout) -> Column:
     # Columns are named by position: a header may hold names that no schema string could.
     schema = ", ".join(f"c{place} STRING" for place in range(len(layout.columns)))
-    return F.from_csv(F.col("__value"), f"{schema}, __broken STRING", _CSV)
+    record = F.from_csv(F.col("__value"), f"{schema}, __broken STRING", _CSV)
+    return F.when(F.col("__fields").isNull(), record)
 
 
 def _json_reader() -> Column:
@@ -87,8 +102,8 @@ def _is_broken(record: str, layout: Layout, contract: Contract) -> Column:
     """Whether a line of a layout's files is no record of that layout."""
     if layout.format == "csv":
         quotes = F.length("__value") - F.length(F.replace(F.col("__value"), F.lit('"'), F.lit("")))
-        unclosed = F.contains(F.col("__value"), F.lit('"')) & (quotes % 2 == 1)
-        return F.col(record)["__broken"].isNotNull() | unclosed
+        unclosed = F.col(record)["__broken"].isNotNull() | (quotes % 2 == 1)
+        return F.coalesce(F.size("__fields") != len(layout.columns), unclosed)
     # A key that differs from a column by case alone would be read as an absent value.
     known = F.array(*[F.lit(name) for name in contract.column_names])
     recased = F.exists(
@@ -101,14 +116,11 @@ def _is_broken(record: str, layout: Layout, contract: Contract) -> Column:
     return F.col(record).isNull() | no_object | several | F.coalesce(recased, F.lit(False))
 
 
-def _text(name: str, records: list[str], layouts: Sequence[Layout]) -> Column:
-    texts = [
-        F.col(record)[f"c{layout.columns.index(name)}"]
-        if layout.format == "csv"
-        else F.try_variant_get(F.col(record), f"$[0].{name}", "string")
-        for record, layout in zip(records, layouts, strict=True)
-    ]
-    return F.coalesce(*texts)
+def _text(name: str, record: str, layout: Layout) -> Column:
+    if layout.format == "jsonl":
+        return F.try_variant_get(F.col(record), f"$[0].{name}", "string")
+    place = layout.columns.index(name)
+    return F.coalesce(F.get("__fields", place), F.col(record)[f"c{place}"])
 
 
 def judge(parsed: DataFrame, *, contract: Contract) -> DataFrame:
@@ -169,7 +181,8 @@ def _typed(column: ContractColumn) -> Column:
     if kind.startswith("DECIMAL"):
         # A cast rounds: 0.005 would become 0.01. More digits than the type keeps are accepted only when they are zeros.
         scale = int(kind.rstrip(")").split(",")[1])
-        digits = f"length(substring_index({name}, '.', -1))"
-        exact = f"instr({name}, '.') = 0 or {digits} <= {scale} or try_cast({name} as decimal(38, 18)) = {cast}"
+        short = f"instr({name}, '.') = 0 or length({name}) - instr({name}, '.') <= {scale}"
+        no_exponent = f"instr({name}, 'e') = 0 and instr({name}, 'E') = 0"
+        exact = f"({short}) and {no_exponent} or try_cast({name} as decimal(38, 18)) = {cast}"
         return F.expr(f"case when {exact} then {cast} end")
     return F.expr(cast)

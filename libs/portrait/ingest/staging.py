@@ -38,6 +38,11 @@ def staging_folder(root: Path, feed: str, kind: str) -> Path:
     return root / "_staging" / feed / kind
 
 
+def judged_folder(root: Path, feed: str, kind: str) -> Path:
+    """Where the judged rows of a stream's batch lie until its tables have them; a replay writes them anew."""
+    return root / "_judged" / f"{feed}-{kind}"
+
+
 def unfinished(root: Path, feed: str) -> list[str]:
     """The streams of a feed that have staged files, left behind by a run that died."""
     kinds = sorted(set(KINDS.values()))

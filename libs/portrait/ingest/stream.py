@@ -30,7 +30,7 @@ def run_stream(
     staged = manifests(lake.root, contract.name, kind)
     folder = staging_folder(lake.root, contract.name, kind)
     application = f"ingest:{contract.name}:{_identity(checkpoint, folder, resumed=resumed)}"
-    batches = Batches(lake, contract, staged, application, loaded_at)
+    batches = Batches(lake, contract, kind, staged, application, loaded_at)
     source = _source(lake, contract, kind)
     query = (
         source.writeStream.queryName(f"ingest-{contract.name}-{kind}")

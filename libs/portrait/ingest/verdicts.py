@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
@@ -81,28 +82,33 @@ def rule_counts(bad: DataFrame) -> dict[str, dict[str, int]]:
     """Bad rows by staged file and rule."""
     found: dict[str, dict[str, int]] = {}
     broken = bad.select("__file", F.explode("__reasons").alias("rule")).groupBy("__file", "rule").count()
-    for row in broken.orderBy("__file", F.col("count").desc(), "rule").collect():
+    # Sorted here: a few rows, for which Spark would run two jobs more.
+    for row in sorted(broken.collect(), key=lambda row: (row["__file"], -row["count"], row["rule"])):
         found.setdefault(row["__file"], {})[row["rule"]] = row["count"]
     return found
 
 
-def retyped_columns(rows: DataFrame, rules: Mapping[str, Mapping[str, int]]) -> dict[str, list[str]]:
-    """By staged file, the columns of which at least ten values were given and not one could be cast."""
-    suspects = [
-        (name, rule.removesuffix(".type"))
-        for name, broken in sorted(rules.items())
-        for rule, count in broken.items()
-        if rule.endswith(".type") and count >= RETYPED_FROM
-    ]
-    if not suspects:
-        return {}
-    files, columns = {name for name, _ in suspects}, sorted({column for _, column in suspects})
-    values = rows.where(F.col("__file").isin(*files)).groupBy("__file").agg(*[F.count(c).alias(c) for c in columns])
-    cast = {row["__file"]: row for row in values.collect()}
+def typed_columns(contract: Contract) -> list[str]:
+    """The columns whose values a cast can refuse."""
+    return [column.name for column in contract.columns if column.physical_type != "STRING"]
+
+
+def retyped_columns(
+    blocks: Iterable[Row], rules: Mapping[str, Mapping[str, int]], *, contract: Contract
+) -> dict[str, list[str]]:
+    """By staged file, the columns of which at least ten values were given and not one could be cast.
+
+    `blocks` count the values of `typed_columns`.
+    """
+    cast: Counter[tuple[str, str]] = Counter()
+    for block in blocks:
+        cast.update({(block["__file"], name): block[name] for name in typed_columns(contract)})
     found: dict[str, list[str]] = {}
-    for name, column in suspects:
-        if cast[name][column] == 0:
-            found.setdefault(name, []).append(column)
+    for name, broken in sorted(rules.items()):
+        for rule, count in broken.items():
+            column = rule.removesuffix(".type")
+            if rule.endswith(".type") and count >= RETYPED_FROM and not cast[name, column]:
+                found.setdefault(name, []).append(column)
     return found
 
 
