@@ -290,7 +290,9 @@ def measure(
 
     def slide() -> DataFrame:
         spark.catalog.clearCache()
-        changes = changed_bookings(lake.changes(TRANSACTIONS, after=then, until=now)).persist()
+        changed = lake.changes(TRANSACTIONS, after=then, until=now)
+        assert changed is not None
+        changes = changed_bookings(changed).persist()
         earlier = Earlier(AS_OF, spark.read.parquet(str(before)), changes, lake.read(TRANSACTIONS))
         return slide_bookings(
             lake.read(DAILY), earlier=earlier, customers=customers, contract=contract, features=features, as_of=today

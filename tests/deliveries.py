@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from datetime import datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,31 @@ def arrive(lake: Lake, delivery: Delivery) -> None:
         full = [{**dict.fromkeys(schema.names), **record, "_run": lake.run_number} for record in records]
         lake.append(table, lake.spark.createDataFrame(full, schema))
     lake.complete("ingest", as_of=None, inputs={}, seconds=0.0)
+
+
+def book(lake: Lake, *bookings: dict[str, Any]) -> None:
+    """Merge bookings into silver.transactions, without bronze: transaction_id, booked_on, signed_minor and what else.
+
+    In a run of its own, so that several may follow each other.
+    """
+    contract = lake.catalogue.table("silver.transactions")
+    rows = []
+    for given in bookings:
+        signed = given["signed_minor"]
+        booking = {
+            "account_id": "a", "booked_at": datetime.combine(given["booked_on"], time()), "type": "salary",
+            "direction": "credit" if signed >= 0 else "debit", "amount_minor": abs(signed), "kind_code": 0,
+            "amount": Decimal(abs(signed)) / 100, "signed_amount": Decimal(signed) / 100, **given,
+        }  # fmt: skip
+        rows.append({**dict.fromkeys(contract.column_names), **booking})
+    lake.merge(contract.id, lake.spark.createDataFrame(rows, contract.struct_type))
+    end_run(lake, "transactions")
+
+
+def end_run(lake: Lake, job: str) -> None:
+    """Record that a job ended well; what follows is another run."""
+    lake.complete(job, as_of=None, inputs={}, seconds=0.0)
+    lake.resume(None)
 
 
 def run_job(name: str, *arguments: str) -> None:

@@ -159,9 +159,37 @@ def test_a_change_feed_that_the_contract_asks_for_begins_when_the_table_is_opene
     other.read("gold.tier")
     opened = other.version("gold.tier")
     tiers(other, D2, {"b": "2"})
-    changes = other.changes("gold.tier", after=opened, until=other.version("gold.tier")).collect()
-    assert [(row.customer_id, row._change_type) for row in changes] == [("b", "insert")]
-    assert other.changes("gold.tier", after=opened, until=opened).isEmpty()
+    changes = other.changes("gold.tier", after=opened, until=other.version("gold.tier"))
+    assert changes is not None
+    assert [(row.customer_id, row._change_type) for row in changes.collect()] == [("b", "insert")]
+    none = other.changes("gold.tier", after=opened, until=opened)
+    assert none is not None
+    assert none.isEmpty()
+
+
+def test_a_completed_slice_is_told_from_one_whose_files_are_gone(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1", "b": "2"})
+    then = lake.completed_slice("gold.tier", D1)
+    assert then is not None
+    assert {row.customer_id for row in then.collect()} == {"a", "b"}
+    lake.spark.sql("UPDATE gold.tier SET assets = 3")
+    check = "spark.databricks.delta.retentionDurationCheck.enabled"
+    lake.spark.conf.set(check, "false")
+    try:
+        lake.spark.sql("VACUUM gold.tier RETAIN 0 HOURS")
+    finally:
+        lake.spark.conf.set(check, "true")
+    assert lake.completed_slice("gold.tier", D1) is None
+
+
+def test_a_log_that_no_longer_reaches_back_says_nothing(lake: Lake) -> None:
+    entities(lake, ("a", "x", 1))
+    lake.append("silver.entity", lake.read("silver.entity").limit(0), transaction=("t", 1), note={"known": 7})
+    noted = lake.version("silver.entity")
+    lake.spark.sql("ALTER TABLE silver.entity SET TBLPROPERTIES ('x' = 'y')")
+    assert lake.note("silver.entity") == {"known": 7}
+    (lake.path("silver.entity") / "_delta_log" / f"{noted:020d}.json").unlink()
+    assert lake.note("silver.entity") == {}
 
 
 def test_a_name_outside_the_contracts_never_becomes_a_path(lake: Lake) -> None:

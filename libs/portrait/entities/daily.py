@@ -23,17 +23,17 @@ _ADDED = ("insert", "update_postimage")
 
 def bring_up_to_date(lake: Lake) -> None:
     """Write silver.customer_daily: all of it, or what silver.transactions changed since it was written last."""
+    transactions = lake.read(_TRANSACTIONS)  # before its version is asked for: opening a table may alter it
     version = lake.version(_TRANSACTIONS)
     # The note is part of the commit that it is about: after a crash nothing is appended twice.
     known = lake.note(_DAILY) if lake.completed(_DAILY) else {}
-    if not known:
-        note = {"transactions": version, "appends": 0}
-        lake.overwrite(_DAILY, daily_bookings(lake.read(_TRANSACTIONS)), note=note)
+    changes = lake.changes(_TRANSACTIONS, after=known["transactions"], until=version) if known else None
+    if changes is None:
+        lake.overwrite(_DAILY, daily_bookings(transactions), note={"transactions": version, "appends": 0})
         return
     appends = known["appends"]
     if known["transactions"] != version:
         appends += 1
-        changes = lake.changes(_TRANSACTIONS, after=known["transactions"], until=version)
         lake.append(_DAILY, changed_bookings(changes), note={"transactions": version, "appends": appends})
     if appends > _APPENDS:
         put_in_order(lake, version=version)

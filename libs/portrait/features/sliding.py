@@ -61,12 +61,14 @@ def earlier_slice(lake: Lake, as_of: date) -> Earlier | None:
     never changes a result, therefore it is no input in the contract. Raises PortraitError where silver.customer_daily
     lags behind silver.transactions.
     """
+    transactions = lake.read(_TRANSACTIONS)  # before its version is asked for: opening a table may alter it
     now = lake.version(_TRANSACTIONS)
     if lake.note(_DAILY).get("transactions") != now:
         raise PortraitError(
             f"{_DAILY} is not of the same state as {_TRANSACTIONS}",
             where=str(lake.path(_DAILY)),
-            remedy="run the job 'customer_daily' first",
+            remedy="run the job 'customer_daily' first; where its rows were changed by hand, `portrait run` takes it "
+            "for up to date: submit jobs/customer_daily.py alone, which then writes the table anew",
         )
     before = lake.previous_as_of(_FEATURES, as_of)
     if before is None or (as_of - before).days > _LONGEST or (done := lake.completed(_FEATURES, before)) is None:
@@ -75,9 +77,12 @@ def earlier_slice(lake: Lake, as_of: date) -> Earlier | None:
     if oldest is None or as_of.year - oldest < _YEARS:
         return None
     then = int(done.inputs[_TRANSACTIONS].removeprefix("version "))
-    changes = changed_bookings(lake.changes(_TRANSACTIONS, after=then, until=now))
+    slice_of = lake.completed_slice(_FEATURES, before)
+    changes = lake.changes(_TRANSACTIONS, after=then, until=now)
+    if slice_of is None or changes is None:
+        return None
     # Read in several places; as small as what a day brings.
-    return Earlier(before, lake.completed_slice(_FEATURES, before), changes.persist(), lake.read(_TRANSACTIONS))
+    return Earlier(before, slice_of, changed_bookings(changes).persist(), transactions)
 
 
 def slide_bookings(

@@ -17,7 +17,7 @@ from typing import Any
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -25,8 +25,9 @@ from portrait.contracts import Catalogue, Contract
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.faults import fault_point
 from portrait.lake.lease import Lease
+from portrait.lake.log import is_readable, metrics, newest_note, newest_version
 from portrait.lake.records import Completion, Records, Write
-from portrait.lake.schema import check_frame, evolve
+from portrait.lake.schema import check_frame, evolve, refused_write
 
 _TRANSACTION = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
@@ -94,28 +95,20 @@ class Lake:
 
     def version(self, table: str) -> int:
         """The newest Delta version of a table."""
-        # The listing of the log is what Delta itself goes by, and costs a hundredth of a DESCRIBE HISTORY.
-        commits = (self.path(table) / "_delta_log").glob("*.json")
-        return max(int(file.stem) for file in commits if file.stem.isdigit())
+        return newest_version(self.path(table))
 
     def rows_written(self, write: Write) -> int | None:
         """Rows that a commit wrote, as Delta's own metrics say; None where the operation does not report them."""
-        metrics = self._commit_info(write.table, write.version).get("operationMetrics", {})
-        found = metrics.get("numOutputRows", metrics.get("numTargetRowsInserted"))
+        known = metrics(self.path(write.table), write.version)
+        found = known.get("numOutputRows", known.get("numTargetRowsInserted"))
         return int(found) if found is not None else None
 
     def note(self, table: str) -> dict[str, int]:
-        """What the newest commit of a table says of itself, in one with its rows; empty when it says nothing.
+        """What the newest commit that changed rows of a table says of itself, in one with them.
 
-        An OPTIMIZE by hand says nothing: whoever needs the note then builds the table anew.
+        Empty when it says nothing (it was made by hand): whoever needs the note then builds the table anew.
         """
-        text = self._commit_info(table, self.version(table)).get("userMetadata", "{}")
-        return dict(json.loads(text).get("note", {}))
-
-    def _commit_info(self, table: str, version: int) -> dict[str, Any]:
-        commit = self.path(table) / "_delta_log" / f"{version:020d}.json"
-        lines = map(json.loads, commit.read_text(encoding="utf-8").splitlines())
-        return next((line["commitInfo"] for line in lines if "commitInfo" in line), {})
+        return newest_note(self.path(table))
 
     def slices(self, table: str) -> list[date]:
         """The slices that were written, oldest first."""
@@ -175,22 +168,33 @@ class Lake:
         done = self.records.completions.get((job, as_of))
         return None if done is None or done.fingerprint != self.fingerprints.get(job, "") else done
 
-    def changes(self, table: str, *, after: int, until: int) -> DataFrame:
+    def changes(self, table: str, *, after: int, until: int) -> DataFrame | None:
         """Rows that commits changed after one version up to another: the table's columns and _change_type.
 
-        The contract must say `changeFeed`. An update is two rows, update_preimage and update_postimage.
+        The contract must say `changeFeed`. An update is two rows, update_preimage and update_postimage. None where a
+        VACUUM, or the retention of the log, has removed what tells of these changes: then only the whole table helps.
         """
         self.register(table)
         if after >= until:
             none = self.spark.table(table).where(F.lit(False))
             return none.withColumn("_change_type", F.lit(""))
+        if not is_readable(self.path(table), range(after + 1, until + 1)):
+            return None
         feed = self.spark.read.option("readChangeFeed", "true")
         return feed.option("startingVersion", after + 1).option("endingVersion", until).table(table)
 
-    def completed_slice(self, table: str, as_of: date) -> DataFrame:
-        """A slice as the job that wrote it left it when it ended well, whatever was committed since."""
+    def completed_slice(self, table: str, as_of: date) -> DataFrame | None:
+        """A slice as the job that wrote it left it when it ended well, whatever was committed since.
+
+        None where that state can no longer be read: after a VACUUM, or beyond the retention of the log.
+        """
         version = self.records.versions[table, as_of]
-        frame = self.spark.read.format("delta").option("versionAsOf", version).load(str(self.path(table)))
+        if not is_readable(self.path(table), [version]):
+            return None
+        try:
+            frame = self.spark.read.format("delta").option("versionAsOf", version).load(str(self.path(table)))
+        except AnalysisException:  # the log begins with a later checkpoint
+            return None
         return frame.where(F.col("as_of") == F.lit(as_of))
 
     # -- write --------------------------------------------------------------------------------------------------
@@ -220,11 +224,17 @@ class Lake:
         self._write(table, df, mode="overwrite", options=options, transaction=own, note=note)
 
     def merge(
-        self, table: str, rows: DataFrame, *, replacing: DataFrame | None = None, among: str | None = None
+        self,
+        table: str,
+        rows: DataFrame,
+        *,
+        replacing: DataFrame | None = None,
+        among: str | None = None,
+        note: dict[str, int] | None = None,
     ) -> None:
         """Upsert by the contract's key; rows that are equal already are left alone.
 
-        `among` is SQL that every row `t` of the table with a key of `rows` is known to meet: other files are not read.
+        `among` is SQL that every row `t` of the table is known to meet that is to change: other files are not read.
         `replacing` holds distinct values of some key columns: rows of the table with these values that are not in
         `rows` are deleted in the same commit. `rows` must be unique by key.
         """
@@ -232,7 +242,8 @@ class Lake:
         key = contract.key
         source = rows.select(*contract.column_names, F.lit(False).alias("_gone"))
         if replacing is not None:
-            scoped = self.spark.table(table).join(replacing, on=replacing.columns, how="left_semi")
+            scoped = self.spark.table(table).alias("t").where(among or "true")
+            scoped = scoped.join(replacing, on=replacing.columns, how="left_semi")
             gone = scoped.join(rows.select(*key), on=key, how="left_anti")
             source = source.unionByName(gone.select(*contract.column_names, F.lit(True).alias("_gone")))
         target = DeltaTable.forPath(self.spark, str(self.path(table)))
@@ -245,7 +256,7 @@ class Lake:
         statement = target.alias("t").merge(source.alias("s"), matched).whenMatchedDelete("s._gone")
         statement = statement.whenMatchedUpdate(condition=f"not s._gone and ({changed or 'false'})", set=values)
         statement = statement.whenNotMatchedInsert(condition="not s._gone", values=values)
-        with self._committing(table, None), self._session_ids(self._transaction(table, None)):
+        with self._committing(table, None), self._session_ids(self._transaction(table, None), note):
             statement.execute()
 
     def _write(
@@ -287,7 +298,7 @@ class Lake:
         try:
             yield
         except (PySparkException, Py4JError) as error:
-            raise _clean(error, table) from error
+            raise refused_write(error, table) from error
         fault_point("lake.after_commit", table)
         version = self.version(table)
         with self._lock:
@@ -302,11 +313,11 @@ class Lake:
         return json.dumps(known | ({"note": note} if note else {}))
 
     @contextmanager
-    def _session_ids(self, transaction: tuple[str, int]) -> Iterator[None]:
+    def _session_ids(self, transaction: tuple[str, int], note: dict[str, int] | None) -> Iterator[None]:
         """Transaction ids for a statement that takes no options; unset whatever happens: they would leak otherwise."""
         names = (*_TRANSACTION, _METADATA)
         try:
-            for name, value in zip(names, (*map(str, transaction), self._user_metadata()), strict=True):
+            for name, value in zip(names, (*map(str, transaction), self._user_metadata(note)), strict=True):
                 self.spark.conf.set(name, value)
             yield
         finally:
@@ -369,26 +380,3 @@ def _comparable(contract: Contract, side: str, name: str) -> str:
     """A column as `<=>` can compare it: maps have no order of their own."""
     is_map = contract.column(name).physical_type.startswith("MAP")
     return f"array_sort(map_entries({side}.`{name}`))" if is_map else f"{side}.`{name}`"
-
-
-def _clean(error: Exception, table: str) -> PortraitError:
-    """An error without row values: Delta's constraint messages quote them."""
-    condition = error.getCondition() if isinstance(error, PySparkException) else None
-    text = str(error)
-    for known in ("DELTA_VIOLATE_CONSTRAINT_WITH_VALUES", "DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "DELTA_CONCURRENT"):
-        if known in text:
-            condition = known
-            break
-    if condition and "CONSTRAINT" in condition:
-        line = next((part for part in text.splitlines() if condition in part), condition)
-        reason = line.split("violated by row")[0].split("] ")[-1].strip()
-        return PortraitError(
-            f"a row breaks a constraint: {reason}",
-            where=table,
-            remedy="the job computes something its contract forbids: correct the job, or the contract in schemas/",
-        )
-    return PortraitError(
-        f"the write failed: {condition or type(error).__name__}",
-        where=table,
-        remedy="run again with --debug for the cause",
-    )
