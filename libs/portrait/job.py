@@ -128,10 +128,16 @@ def shared_lake(lake: Lake) -> Iterator[Lake]:
 
 @contextmanager
 def open_lake(args: argparse.Namespace) -> Iterator[Lake]:
-    """The lake of a job, held by a lease while the job works; what the job wrote is recorded when it ends well."""
+    """The lake of a job, held by a lease while the job works; what the job wrote is recorded when it ends well.
+
+    Frames that the job kept in memory are let go however it ends: a backfill runs many jobs in one session.
+    """
     name = Path(sys.modules["__main__"].__file__ or "").stem if _shared is None else ""
     if _shared is not None:
-        yield _shared
+        try:
+            yield _shared
+        finally:
+            _shared.spark.catalog.clearCache()
         return
     flags = {"lake": args.lake, "landing": args.landing, "schemas": args.schemas}
     settings = load_settings(args.conf, target=args.target, flags=flags)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,7 +22,7 @@ from portrait.entities.dimensions import dimensions
 from portrait.entities.kinds import kind_code
 from portrait.entities.reconciliation import differences, load_policy
 from portrait.entities.transactions import resolve_transactions
-from portrait.job import shared_lake
+from portrait.job import open_lake, shared_lake
 from portrait.lake import Lake, Lease
 
 pytestmark = pytest.mark.delta
@@ -196,3 +197,14 @@ def test_only_what_a_delivery_touches_is_committed(in_parts: Outcome) -> None:
 
 def test_dimensions_without_a_feed_are_left_out(in_parts: Outcome) -> None:
     assert in_parts.absent == ["silver.cards", "silver.loans"]
+
+
+def test_frames_kept_in_memory_are_let_go_when_a_job_ends_or_fails(
+    spark: SparkSession, tmp_path: Path, schemas_dir: Path
+) -> None:
+    lake = Lake(spark, tmp_path, load_catalogue(schemas_dir))
+    kept = spark.range(3).persist()
+    assert kept.storageLevel.useMemory
+    with pytest.raises(KeyboardInterrupt), shared_lake(lake), open_lake(argparse.Namespace()):
+        raise KeyboardInterrupt
+    assert not kept.storageLevel.useMemory
