@@ -77,6 +77,17 @@ def test_choice_does_not_depend_on_the_order_of_arrival(spark: SparkSession) -> 
     assert [tuple(row) for row in chosen] == [(Decimal("5.00"), "x")]
 
 
+def test_the_record_that_counted_stands_for_all_before_it(spark: SparkSession) -> None:
+    contents = [{"note": "x"}, {"note": "w", "channel": "atm"}, {"note": "a", "booked_at": datetime(1993, 1, 6)}]
+    orders = [
+        [booking(transaction_id=str(number), **values) for values in order]  # type: ignore[arg-type]
+        for number, order in enumerate(permutations(contents))
+    ]
+    before = one_record_each(bookings(spark, *[row for order in orders for row in order[:2]]))
+    found = one_record_each(before.unionByName(bookings(spark, *[order[2] for order in orders]))).collect()
+    assert [row.note for row in found] == ["w"] * len(orders)
+
+
 @pytest.mark.parametrize(
     ("direction", "signed", "minor"), [("credit", Decimal("1234.56"), 123456), ("debit", Decimal("-1234.56"), -123456)]
 )

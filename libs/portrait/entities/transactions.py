@@ -29,10 +29,11 @@ BOOKING_COLUMNS = (
 
 
 def bring_up_to_date(lake: Lake) -> None:
-    """Write silver.transactions: all of it, or what came since it was written last.
+    """Write silver.transactions: all of it (the first time, or when the code changed), or what came since.
 
     Bookings with a new id, nearly all, are appended. Ids that had come before, and bookings of accounts whose parties
-    changed, are resolved again from all their records and merged; only days that hold them are looked at.
+    changed, are resolved again and merged; only days that hold them are looked at. The record that counted so far
+    stands for all that came before: which one counts does not depend on the order in which they are compared.
     """
     parties = lake.read("silver.account_parties") if lake.has("silver.account_parties") else None
     new = lake.new_rows(_BOOKINGS, consumer=_TABLE)
@@ -44,34 +45,39 @@ def bring_up_to_date(lake: Lake) -> None:
     def resolved(bookings: DataFrame) -> DataFrame:
         return resolve_transactions(bookings, parties=parties).withColumn("kind_code", kind)
 
-    received = lake.read(_BOOKINGS)
-    if not lake.has(_TABLE):
+    if not lake.has(_TABLE) or lake.completed(_TABLE) is None:  # another code may have chosen other records
         # Days together in files: what enters and leaves a window is read by day.
-        lake.overwrite(_TABLE, resolved(received).repartitionByRange("booked_on").sortWithinPartitions("booked_on"))
+        whole = resolved(lake.read(_BOOKINGS)).repartitionByRange("booked_on")
+        lake.overwrite(_TABLE, whole.sortWithinPartitions("booked_on"))
         return
-    again = known_bookings(lake.read(_TABLE), new=new, moved=moved).persist()
+    transactions = lake.read(_TABLE)
+    again = known_bookings(transactions, new=new, moved=moved).persist()
     fresh = resolved(new.join(again, on="transaction_id", how="left_anti"))
     lake.append(_TABLE, fresh, transaction=(f"transactions:{_TABLE}:new", lake.run_number))
-    span = again.agg(*[f(name) for name in ("transaction_id", "booked_on") for f in (F.min, F.max)]).collect()[0]
-    if span[0] is not None:
-        records = received.where(F.col("transaction_id").between(span[0], span[1]))
+    first, last = again.agg(F.min("booked_on"), F.max("booked_on")).collect()[0]
+    if first is not None:
+        days = f"booked_on between date'{first}' and date'{last}'"
+        records = transactions.where(days).select(*BOOKING_COLUMNS).unionByName(new.select(*BOOKING_COLUMNS))
         records = records.join(again.select("transaction_id"), on="transaction_id", how="left_semi")
-        days = f"t.booked_on between date'{span[2]}' and date'{span[3]}'"
-        lake.merge(_TABLE, resolved(records), among=days)
-    again.unpersist()
+        lake.merge(_TABLE, resolved(records), among=f"t.{days}")
 
 
 def known_bookings(transactions: DataFrame, *, new: DataFrame, moved: DataFrame | None) -> DataFrame:
     """Bookings of silver.transactions that must be resolved again: transaction_id, booked_on; some twice.
 
     `new`: records that came since the last time; their ids may have come before with other content. `moved`: change
-    records of account parties that came since: every booking of these accounts may have another owner.
+    records of account parties that came since: bookings of these accounts may have another owner, from the day on of
+    which the record tells.
     """
     found = transactions.join(new, on="transaction_id", how="left_semi").select("transaction_id", "booked_on")
     if moved is None:
         return found
-    theirs = transactions.join(moved, on="account_id", how="left_semi").select("transaction_id", "booked_on")
-    return found.unionByName(theirs)
+    since = moved.groupBy("account_id").agg(F.min(F.to_date("changed_at")).alias("since"))
+    first = since.agg(F.min("since").alias("day")).collect()[0]["day"]
+    if first is None:
+        return found
+    theirs = transactions.where(F.col("booked_on") >= F.lit(first)).join(since, on="account_id", how="inner")
+    return found.unionByName(theirs.where("booked_on >= since").select("transaction_id", "booked_on"))
 
 
 def resolve_transactions(bookings: DataFrame, *, parties: DataFrame | None) -> DataFrame:
