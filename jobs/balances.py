@@ -1,16 +1,14 @@
 """silver.balances: closing balances as runs of days; ops.reconciliation: account-days that do not meet.
 
-Reads silver.transactions of the accounts with new bookings, and builds both tables anew for these accounts.
-A rerun with nothing new commits nothing.
+Reads silver.transactions: all of it the first time, or when the code changed; then what its commits changed since, and
+the bookings of these accounts from their first changed day on. A rerun with nothing new commits nothing.
 """
 
 from __future__ import annotations
 
-from portrait.entities.balances import affected_accounts, balance_runs, close_days, measure_days
-from portrait.entities.reconciliation import differences, load_policy
+from portrait.entities.balances import bring_up_to_date
+from portrait.entities.reconciliation import load_policy
 from portrait.job import job_arguments, open_lake, submit
-
-BOOKINGS = "bronze.transactions"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -18,19 +16,7 @@ def main(argv: list[str] | None = None) -> None:
     args = job_arguments(__doc__).parse_args(argv)
     policy = load_policy(args.conf)
     with open_lake(args) as lake:
-        new = lake.new_rows(BOOKINGS, consumer="silver.balances")
-        if new.isEmpty():
-            return
-        transactions, accounts = lake.read("silver.transactions"), None
-        if lake.has("silver.balances"):
-            accounts = affected_accounts(lake.read(BOOKINGS), new=new)
-            transactions = transactions.join(accounts, on="account_id", how="left_semi")
-        days = measure_days(transactions).persist()
-        closings = close_days(days).persist()
-        lake.merge("silver.balances", balance_runs(closings), replacing=accounts)
-        lake.merge("ops.reconciliation", differences(closings, policy=policy), replacing=accounts)
-        closings.unpersist()
-        days.unpersist()
+        bring_up_to_date(lake, policy=policy)
 
 
 if __name__ == "__main__":

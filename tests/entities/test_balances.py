@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from chispa import assert_df_equality
 from hypothesis import HealthCheck, Phase, given, settings
@@ -13,7 +15,15 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from tests.entities.chain import Booking, close_account
 
-from portrait.entities.balances import balance_runs, close_days, measure_days
+from portrait.entities.balances import (
+    balance_runs,
+    bookings_since,
+    close_days,
+    first_changed_days,
+    go_on,
+    measure_days,
+    runs_since,
+)
 from portrait.entities.reconciliation import ReconciliationPolicy, differences
 
 BOOKINGS = "account_id string, booked_on date, signed_minor bigint, balance_after decimal(18,2)"
@@ -112,8 +122,9 @@ def test_days_of_one_balance_are_one_run(spark: SparkSession) -> None:
         spark.createDataFrame([("a", day(1), 5, 5), ("a", day(3), 5, 5), ("a", day(7), 9, 9)], CLOSINGS)
     )
     expected = spark.createDataFrame(
-        [("a", day(1), day(6), Decimal("0.05"), 5), ("a", day(7), None, Decimal("0.09"), 9)],
-        "account_id string, from_day date, to_day date, balance decimal(18,2), balance_minor bigint",
+        [("a", day(1), day(6), Decimal("0.05"), 5, False), ("a", day(7), None, Decimal("0.09"), 9, True)],
+        "account_id string, from_day date, to_day date, balance decimal(18,2), balance_minor bigint, "
+        "is_current boolean",
     )
     assert_df_equality(runs.sort("from_day"), expected, ignore_nullable=True)
 
@@ -204,3 +215,138 @@ def _clipped(transactions: DataFrame, until: int) -> DataFrame:
             "account_id", "from_day", f"if(to_day < {last}, to_day, null) as to_day", "balance", "balance_minor"
         )
     )
+
+
+# -- going on from what is known ------------------------------------------------------------------------------------
+
+Known = dict[int, tuple[str, Booking]]
+"""Bookings by their number: account, booking."""
+Changes = list[tuple[str, Booking, str]]
+Run = tuple[str, date, date | None, int]
+Break = tuple[str, date, int, int]
+
+
+def disturb(known: Known, dice: random.Random, today: int) -> Changes:
+    """What a day brings to silver.transactions, and the rows of its change feed."""
+    changes: Changes = []
+
+    def put(number: int, booking: tuple[str, Booking] | None) -> None:
+        before = known.pop(number, None)
+        if before is not None:
+            changes.append((*before, "delete" if booking is None else "update_preimage"))
+        if booking is not None:
+            known[number] = booking
+            changes.append((*booking, "insert" if before is None else "update_postimage"))
+
+    def some_booking(number: int, account: str) -> Booking:
+        signed = dice.randint(-6, 6)
+        theirs = [row for name, row in known.values() if name == account and row[0] <= number]
+        linked = sum(row[1] for row in theirs) + signed
+        return number, signed, dice.choice((linked, linked, linked, None, dice.randint(-6, 6)))
+
+    for number in dice.sample(sorted(known), k=len(known) // 12):
+        account, booking = known[number]
+        match dice.randrange(5):
+            case 0:
+                put(number, None)
+            case 1:  # another owner: nothing that a balance is made of
+                put(number, (account, booking))
+            case 2:
+                put(number, (account, (dice.randint(1, today), *booking[1:])))
+            case 3:
+                put(number, (f"a{dice.randrange(ACCOUNTS):03}", booking))
+            case _:
+                put(number, (account, some_booking(booking[0], account)))
+    first = max(known, default=0) + 1
+    for number in range(first, first + 2 * ACCOUNTS // 3):
+        account = f"a{dice.randrange(today * ACCOUNTS // DAYS):03}"  # accounts open day by day
+        put(number, (account, some_booking(today - dice.choice((0, 0, 0, 0, 0, 0, 1, 2, 5)), account)))
+    for number in [n for n, (name, _) in known.items() if name == f"a{today:03}"]:
+        put(number, None)  # an account loses all that it had
+    return changes
+
+
+def as_rows(bookings: list[tuple[str, Booking]]) -> dict[str, pa.Array]:
+    return {
+        "account_id": pa.array([account for account, _ in bookings], pa.string()),
+        "booked_on": pa.array([day(row[0]) for _, row in bookings], pa.date32()),
+        "signed_minor": pa.array([row[1] for _, row in bookings], pa.int64()),
+        "balance_after": pa.array([amount(row[2]) for _, row in bookings], pa.decimal128(18, 2)),
+    }
+
+
+def by_the_rules(known: Known) -> tuple[set[Run], set[Break]]:
+    """Runs and differences of all accounts, in plain Python."""
+    runs: set[Run] = set()
+    breaks: set[Break] = set()
+    histories: dict[str, list[Booking]] = {}
+    for account, booking in known.values():
+        histories.setdefault(account, []).append(booking)
+    for account, history in histories.items():
+        closed = close_account(history)
+        breaks |= {(account, day(number), before, after) for number, before, after in closed if before != after}
+        begun = [row for place, row in enumerate(closed) if not place or row[2] != closed[place - 1][2]]
+        ends = [day(row[0] - 1) for row in begun[1:]] + [None]
+        runs |= {(account, day(row[0]), end, row[2]) for row, end in zip(begun, ends, strict=True)}
+    return runs, breaks
+
+
+ACCOUNTS, DAYS = 120, 12
+
+
+def test_going_on_from_known_balances_gives_those_of_all_bookings(spark: SparkSession) -> None:
+    dice = random.Random(7)
+    known: Known = {}
+    for today in range(1, 8):
+        disturb(known, dice, today)
+    runs, breaks = by_the_rules(known)
+    for today in range(8, DAYS + 1):
+        changes = disturb(known, dice, today)
+        feed = as_rows([(account, booking) for account, booking, _ in changes])
+        kinds = pa.array([kind for _, _, kind in changes])
+        since = first_changed_days(spark.createDataFrame(pa.table(feed | {"_change_type": kinds}))).localCheckpoint()
+        first = min(row.first_day for row in since.collect())
+        balances = spark.createDataFrame(
+            [(*run, run[2] is None) for run in sorted(runs, key=str)],
+            "account_id string, from_day date, to_day date, balance_minor bigint, is_current boolean",
+        )
+        transactions = spark.createDataFrame(pa.table(as_rows(list(known.values()))))
+        old = runs_since(balances, since=since, first=first).localCheckpoint()
+        closings = close_days(
+            measure_days(bookings_since(transactions, since=since, runs=old, first=first))
+        ).localCheckpoint()
+        new = go_on(closings, runs=old).select("account_id", "from_day", "to_day", "balance_minor")
+        runs -= {(row.account_id, row.from_day, row.to_day, row.balance_minor) for row in old.collect()}
+        runs |= {(row.account_id, row.from_day, row.to_day, row.balance_minor) for row in new.collect()}
+        changed = {row.account_id: row.first_day for row in since.collect()}
+        breaks = {item for item in breaks if item[0] not in changed or item[1] < changed[item[0]]}
+        breaks |= {tuple(row) for row in closings.where("expected_minor <> closing_minor").collect()}
+        assert (runs, breaks) == by_the_rules(known), day(today)
+
+
+def test_only_days_from_the_first_changed_one_on_are_read(spark: SparkSession) -> None:
+    since = spark.createDataFrame([("a", day(5)), ("b", day(3))], "account_id string, first_day date")
+    runs = spark.createDataFrame(
+        [("a", day(1), day(2), 1), ("a", day(3), day(4), 2), ("a", day(5), None, 3), ("b", day(1), None, 9)],
+        "account_id string, from_day date, to_day date, balance_minor bigint",
+    )
+    old = runs_since(runs, since=since, first=day(3))
+    assert sorted((row.account_id, row.from_day) for row in old.collect()) == [
+        ("a", day(3)), ("a", day(5)), ("b", day(1)),
+    ]  # fmt: skip
+    history: list[Booking] = [(number, 1, None) for number in range(1, 7)]
+    booked = bookings_since(
+        frame(spark, {"a": history, "b": history, "c": history}), since=since, runs=old, first=day(3)
+    )
+    found = sorted((row.account_id, row.booked_on, row.carried_minor) for row in booked.collect())
+    assert found == [
+        *[("a", day(number), 2) for number in (5, 6)], *[("b", day(number), 9) for number in (3, 4, 5, 6)],
+    ]  # fmt: skip
+
+
+def test_what_changes_no_balance_changes_no_day(spark: SparkSession) -> None:
+    same: Booking = (3, 5, 10)
+    feed = as_rows([("a", same), ("a", same), ("b", same), ("b", (4, 5, 10))])
+    kinds = pa.array(["update_preimage", "update_postimage"] * 2)
+    found = first_changed_days(spark.createDataFrame(pa.table(feed | {"_change_type": kinds}))).collect()
+    assert [(row.account_id, row.first_day) for row in found] == [("b", day(3))]

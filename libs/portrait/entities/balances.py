@@ -8,14 +8,24 @@ the account before), and the offset changes exactly where the chain breaks. Acco
 day need nothing but window sums; only those with a break are folded, day by day.
 
 No closing balance depends on a later day: balances up to a date are the same whether or not later bookings are known.
+Nor does one depend on more of the past than the closing balance before it. So a run that finds changed bookings goes on
+from the balance before an account's first changed day, and reads no older booking: of most accounts, those of one day.
 """
 
 from __future__ import annotations
+
+from datetime import date, timedelta
 
 from pyspark.sql import DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from portrait.entities.money import to_amount, to_minor
+from portrait.entities.reconciliation import ReconciliationPolicy, differences
+from portrait.lake import Lake
+
+_BALANCES, _DIFFERENCES, _TRANSACTIONS = "silver.balances", "ops.reconciliation", "silver.transactions"
+_ADDED = ("insert", "update_postimage")
+_LINK = ("account_id", "booked_on", "signed_minor", "balance_after")  # all that a chain is made of
 
 # The member of an array that is nearest to a value, the smaller of two equally near. {values}, {value}: SQL.
 _NEAREST = "array_min(transform({values}, x -> struct(abs(x - {value}) as distance, x as value))).value"
@@ -42,40 +52,137 @@ _FOLD = f"""aggregate(days,
     state -> state.steps)"""
 
 
-def affected_accounts(received: DataFrame, *, new: DataFrame) -> DataFrame:
-    """The accounts whose chain the new records touch: account_id, distinct.
+def bring_up_to_date(lake: Lake, *, policy: ReconciliationPolicy) -> None:
+    """Write silver.balances and ops.reconciliation: all of them, or what follows from changes of silver.transactions.
 
-    `received`: every bronze record; `new`: those that came since the last time. An id that had come before under
-    another account touches both accounts.
+    What is written depends on silver.transactions alone, however often it is done. So one note suffices, that of the
+    table written last: a run that died between the two finds the first as it would write it, and goes on.
     """
-    ids = new.select("transaction_id").distinct()
-    return received.join(ids, on="transaction_id", how="left_semi").select("account_id").distinct()
+    transactions = lake.read(_TRANSACTIONS)  # before its version is asked for: opening a table may alter it
+    version = lake.version(_TRANSACTIONS)
+    known = lake.note(_BALANCES) if lake.completed(_BALANCES) else {}
+    changes = lake.changes(_TRANSACTIONS, after=known["transactions"], until=version) if known else None
+    if changes is None:
+        closings = close_days(measure_days(transactions).persist()).persist()
+        lake.overwrite(_DIFFERENCES, differences(closings, policy=policy))
+        # Runs that end at about the same time lie together: a window, and what changes now, is in few files.
+        runs = balance_runs(closings).repartitionByRange("to_day", "account_id")
+        lake.overwrite(_BALANCES, runs.sortWithinPartitions("to_day", "account_id"), note={"transactions": version})
+    elif known["transactions"] != version:
+        since = first_changed_days(changes).persist()
+        _go_on(lake, since, transactions=transactions, policy=policy, note={"transactions": version})
 
 
-def measure_days(transactions: DataFrame) -> DataFrame:
+def _go_on(
+    lake: Lake, since: DataFrame, *, transactions: DataFrame, policy: ReconciliationPolicy, note: dict[str, int]
+) -> None:
+    first = since.agg(F.min("first_day").alias("day")).collect()[0]["day"]
+    if first is None:
+        lake.append(_BALANCES, lake.read(_BALANCES).limit(0), note=note)
+        return
+    runs = runs_since(lake.read(_BALANCES), since=since, first=first).persist()
+    closings = close_days(measure_days(bookings_since(transactions, since=since, runs=runs, first=first)).persist())
+    closings.persist()
+    theirs = lake.read(_DIFFERENCES).where(F.col("day") >= F.lit(first)).join(since, on="account_id", how="inner")
+    known = theirs.where("day >= first_day").drop("first_day")
+    _replace(lake, _DIFFERENCES, known, differences(closings, policy=policy), ended="day")
+    _replace(lake, _BALANCES, runs.drop("first_day"), go_on(closings, runs=runs), ended="to_day", note=note)
+
+
+def _replace(
+    lake: Lake, table: str, old: DataFrame, new: DataFrame, *, ended: str, note: dict[str, int] | None = None
+) -> None:
+    """Make `new` of the rows `old`, in one commit; none when they are equal and there is nothing to note.
+
+    `ended`: the column by which files are found that hold one of `old`; files are written anew only where rows differ.
+    """
+    contract = lake.catalogue.table(table)
+    old, new = old.select(*contract.column_names), new.select(*contract.column_names).persist()
+    stale, fresh = old.subtract(new).persist(), new.subtract(old).persist()
+    found = stale.agg(F.count("*").alias("rows"), F.min(ended).alias("least")).collect()[0]
+    if not found["rows"] and fresh.isEmpty():
+        if note:
+            lake.append(table, fresh, note=note)
+        return
+    gone = stale.join(fresh, on=contract.key, how="left_anti").select(*contract.key)
+    among = f"t.{ended} is null" + (f" or t.{ended} >= date'{found['least']}'" if found["least"] else "")
+    lake.merge(table, fresh, replacing=None if gone.isEmpty() else gone, among=f"({among})", note=note)
+
+
+def first_changed_days(changes: DataFrame) -> DataFrame:
+    """Accounts of which a day changed, with the first such day: account_id, first_day.
+
+    `changes`: those of silver.transactions (its Delta change feed). What does not change a balance cancels out.
+    """
+    sign = F.when(F.col("_change_type").isin(*_ADDED), 1).otherwise(-1)
+    counted = changes.groupBy(*_LINK).agg(F.sum(sign).alias("more")).where("more <> 0")
+    return counted.groupBy("account_id").agg(F.min("booked_on").alias("first_day"))
+
+
+def runs_since(balances: DataFrame, *, since: DataFrame, first: date) -> DataFrame:
+    """Rows of silver.balances that may change, with first_day: those that reach the day before it, or begin later.
+
+    `since`: account_id, first_day; `first`: the least of these days, so that files of older runs are passed over.
+    """
+    end, day_before = F.col("to_day"), F.date_sub("first_day", 1)
+    reaching = balances.where(end.isNull() | (end >= F.lit(first - timedelta(days=1))))
+    return reaching.join(since, on="account_id", how="inner").where(end.isNull() | (end >= day_before))
+
+
+def bookings_since(transactions: DataFrame, *, since: DataFrame, runs: DataFrame, first: date) -> DataFrame:
+    """Bookings from the first changed day of their account on, with the balance that they follow: carried_minor.
+
+    `runs`: see `runs_since`. carried_minor is null where nothing was booked before.
+    """
+    carried = _carried(runs).select("account_id", F.col("balance_minor").alias("carried_minor"))
+    accounts = since.join(carried, on="account_id", how="left")
+    reaching = transactions.where(F.col("booked_on") >= F.lit(first)).select(*_LINK)
+    return reaching.join(accounts, on="account_id", how="inner").where("booked_on >= first_day").drop("first_day")
+
+
+def go_on(closings: DataFrame, *, runs: DataFrame) -> DataFrame:
+    """What becomes of `runs` (see `runs_since`), given the closing balances from the first changed days on."""
+    before = F.col("balance_minor")
+    standing = _carried(runs).select(
+        "account_id", F.col("from_day").alias("day"), before.alias("expected_minor"), before.alias("closing_minor")
+    )
+    return balance_runs(standing.unionByName(closings))
+
+
+def _carried(runs: DataFrame) -> DataFrame:
+    """Of each account the run of the day before the first changed one."""
+    return runs.where("from_day < first_day")
+
+
+def measure_days(bookings: DataFrame) -> DataFrame:
     """Days of accounts: one row an account and day with bookings, amounts in minor units.
 
-    `transactions`: every silver transaction of the accounts in question. `moved`: movements since the first booking,
-    the day's included. `reported`: balances that the day reports, an empty array if none; a booking without
-    balance_after counts as movement only. `opening`: what must be added to `moved` on the first day, so that this day
-    closes with the balance at which its bookings, linked by the balances before and after them, end; if that is not
-    one balance, with the reported one nearest to the movements, as if the account had opened with nothing; 0 if none is
-    reported. `closes`: whether every day of the account meets `moved` + `opening`.
+    `bookings`: every silver transaction of the accounts in question, or those of `bookings_since`, with the balance
+    that they follow. `moved`: movements since the first of them, the day's included. `reported`: balances that the day
+    reports, an empty array if none; a booking without balance_after counts as movement only. `opening`: what must be
+    added to `moved`: the balance that they follow. Where that is unknown, so much that the first day closes with the
+    balance at which its bookings, linked by the balances before and after them, end; if that is not one balance, with
+    the reported one nearest to the movements, as if the account had opened with nothing; 0 if none is reported.
+    `closes`: whether every day of the account meets `moved` + `opening`.
     """
-    bookings = transactions.select(
+    follows = "carried_minor" in bookings.columns
+    links = bookings.select(
         "account_id",
         F.col("booked_on").alias("day"),
         "signed_minor",
         to_minor(F.col("balance_after")).alias("after"),
-    ).withColumn("first_day", F.min("day").over(_so_far()))
+        (F.col("carried_minor") if follows else F.lit(None).cast("bigint")).alias("carried"),
+    ).withColumn("first_day", F.when(F.col("carried").isNull(), F.min("day").over(_so_far())))
     link = F.struct((F.col("after") - F.col("signed_minor")).alias("before"), F.col("after").alias("after"))
-    days = bookings.groupBy("account_id", "day").agg(
+    is_first = F.col("day") == F.col("first_day")
+    days = links.groupBy("account_id", "day").agg(
         F.sum("signed_minor").alias("movement"),
         F.collect_set("after").alias("reported"),
-        F.collect_list(F.when((F.col("day") == F.col("first_day")) & F.col("after").isNotNull(), link)).alias("links"),
+        F.collect_list(F.when(is_first & F.col("after").isNotNull(), link)).alias("links"),
         F.min("first_day").alias("first_day"),
+        F.min("carried").alias("carried"),
     )
-    opening = F.when(F.col("day") == F.col("first_day"), F.expr(_OPENING))
+    opening = F.when(is_first, F.expr(_OPENING)).otherwise(F.col("carried"))
     return (
         days.withColumn("moved", F.sum("movement").over(_so_far()))
         .withColumn("opening", F.first(opening, ignorenulls=True).over(_so_far()))
@@ -90,7 +197,7 @@ def close_days(days: DataFrame) -> DataFrame:
 
     `expected_minor`: closing balance of the day before plus the day's movements; `closing_minor` differs from it
     where the day reports other balances only. A day that reports none closes with the expected one. On the first day
-    nothing is expected (expected = closing). `days` is read twice: keep it where it is costly.
+    of an account nothing is expected (expected = closing). `days` is read twice: keep it where it is costly.
     """
     steps = _steps(days.where(~F.col("closes")))
     offset = F.coalesce(F.last("after", ignorenulls=True).over(_so_far()), F.col("opening"))
@@ -122,6 +229,7 @@ def balance_runs(closings: DataFrame) -> DataFrame:
             "to_day",
             to_amount(F.col("closing_minor")).alias("balance"),
             F.col("closing_minor").alias("balance_minor"),
+            F.col("to_day").isNull().alias("is_current"),
         )
     )
 

@@ -32,7 +32,7 @@ JOBS: dict[str, list[str]] = {
     "ingest": [],
     "entities": ["ingest"],
     "transactions": ["ingest", "entities"],
-    "balances": ["ingest", "transactions"],
+    "balances": ["transactions"],
     "customer_daily": ["transactions"],
     "customer_features": ["entities", "transactions", "balances", "customer_daily"],
     "customer_group": ["customer_features"],
