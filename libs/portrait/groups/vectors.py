@@ -117,20 +117,18 @@ def scaled_vectors(groupable: DataFrame, *, measured: Measured, policy: GroupPol
     A feature unknown for one customer is put at the centre. k-means|| draws by partition, so number and order of
     partitions are fixed by the number of customers, and rows within them by customer_id.
     """
+    partitions = -(-measured.customers // policy.search.customers_per_partition)
+    # Laid out first: the vector would be the wider part of what is sent and sorted.
+    placed = groupable.repartition(partitions, "customer_id").sortWithinPartitions("customer_id")
     elements = []
     for scale in measured.scales:
         deviation = (_transformed(scale.feature) - F.lit(scale.centre)) / F.lit(scale.spread)
         cut = F.least(F.greatest(deviation, F.lit(-policy.clip)), F.lit(policy.clip))
-        on_grid = F.round(cut * F.lit(scale.feature.weight * GRID)) / F.lit(GRID)
+        # rint, because round takes every number through its decimal digits.
+        on_grid = F.rint(cut * F.lit(scale.feature.weight * GRID)) / F.lit(GRID)
         # least and greatest pass over NULL, so the unknown is asked for, not coalesced.
-        elements.append(F.when(deviation.isNull(), F.lit(0.0)).otherwise(on_grid))
-    partitions = -(-measured.customers // policy.search.customers_per_partition)
-    return (
-        groupable.withColumn("x", F.array(*elements))
-        .withColumn("vector", array_to_vector(F.col("x")))
-        .repartition(partitions, "customer_id")
-        .sortWithinPartitions("customer_id")
-    )
+        elements.append(F.when(F.col(scale.feature.id).isNull(), F.lit(0.0)).otherwise(on_grid))
+    return placed.withColumn("x", F.array(*elements)).withColumn("vector", array_to_vector(F.col("x")))
 
 
 def _transformed(feature: VectorFeature) -> Column:
