@@ -59,6 +59,7 @@ bench: setup
 	$(BIN)/python bench/features.py
 	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/kmeans.py
+	$(BIN)/python bench/lifetime.py
 	$(BIN)/python bench/synthetic.py
 
 # What a cluster needs beside conf/, schemas/ and jobs/: the package as wheel and as zip, the jars and their hashes.

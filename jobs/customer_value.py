@@ -1,21 +1,38 @@
-"""gold.customer_value: one row a customer and as_of: recency, frequency, monetary, assets, value score and its parts.
+"""gold.customer_value: one row a customer and as_of: recency, frequency, monetary, assets, score, lifetime value.
 
-Reads the slice of gold.customer_features; weights and scale from conf/value.yml. A rerun replaces the slice.
+Also gold.value_model, one row a number of the scale and the lifetime models behind it. Reads gold.customer_features and
+silver.customer_daily; conf/value.yml. Models that a slice does not determine are those before. A rerun replaces both.
 """
 
 from __future__ import annotations
 
+from portrait.features import load_features
 from portrait.job import job_arguments, open_lake, submit
+from portrait.value.customer import customer_value
+from portrait.value.lifetime import fit_models, initiated, model_rows, models_of, purchase_histories, score_histories
 from portrait.value.policy import load_value_policy
-from portrait.value.score import customer_value
+from portrait.value.rfm import customer_measures
+from portrait.value.scale import slice_scale, stored_scale
+
+MODEL = "gold.value_model"
 
 
 def main(argv: list[str] | None = None) -> None:
     args = job_arguments(__doc__).parse_args(argv)
     with open_lake(args) as lake:
-        policy = load_value_policy(args.conf)
-        features = lake.slice("gold.customer_features", args.as_of)
-        lake.replace("gold.customer_value", customer_value(features, policy=policy, as_of=args.as_of), args.as_of)
+        day, policy, model = args.as_of, load_value_policy(args.conf), lake.catalogue.table(MODEL)
+        counts = initiated(load_features(args.conf), lake.catalogue.table("silver.transactions"))
+        daily, spans, fixed = lake.read("silver.customer_daily"), policy.lifetime, policy.scale_for(day)
+        measures = customer_measures(lake.slice("gold.customer_features", day), policy=policy)
+        scale = stored_scale(lake.slice(MODEL, fixed)) if fixed else slice_scale(measures, policy=policy, as_of=day)
+        histories = purchase_histories(daily, counts=counts, policy=spans, as_of=day).persist()
+        models = fit_models(histories, earlier=models_of(lake.previous_slice(MODEL, day)), policy=spans, as_of=day)
+        scored = score_histories(histories, models, policy=spans)
+        value = customer_value(measures, scored, scale=scale, policy=policy, as_of=day)
+        lake.replace("gold.customer_value", value, day)
+        rows = [*scale.rows(day), *model_rows(models, day)]
+        lake.replace(MODEL, lake.spark.createDataFrame(rows, model.struct_type), day)
+        histories.unpersist()
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ def portrait(*words: str, cwd: Path = CHECKOUT, **environment: str) -> subproces
         (("sql", "SELECT * FROM delta.`/etc`"), "there is no table 'delta./etc'"),
         (("sql", "SELECT * FROM csv.`/etc/passwd`"), "there is no table"),
         (("sql", "SELECT * FROM"), "not a query"),
+        (("tiers", "simulate", "--policy", "nowhere.yml"), "the file does not exist"),
+        (("tiers", "migration", "--from", "2025-02-28", "--to", "2025-01-31"), "--from must lie before --to"),
         (("show", "gold.segments", "--lake", "nowhere"), "there is no lake here"),
         (("status", "--lake", "nowhere"), "there is no lake here"),
     ],
@@ -74,6 +76,28 @@ def test_a_forbidden_label_exits_2_and_names_the_file(tmp_path: Path) -> None:
     assert result.returncode == 2, result.stderr
     assert label.name in result.stderr
     assert "java_method" in result.stderr.lower()
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "message"),
+    [
+        ("tiers.yml", "upgrade: next_month", "upgrade: sometimes", "policies.policy_a.upgrade"),
+        ("tiers.yml", "shadow: policy_b", "shadow: policy_c", "there is no policy 'policy_c'"),
+        ("value.yml", "weights: ahp_and_entropy", "weights: by_feeling", "rfm.weights"),
+    ],
+)
+def test_a_policy_is_checked_before_the_run(tmp_path: Path, file: str, right: str, wrong: str, message: str) -> None:
+    for folder in ("conf", "schemas", "jobs"):
+        shutil.copytree(CHECKOUT / folder, tmp_path / folder)
+    (tmp_path / "landing").mkdir()
+    policy = tmp_path / "conf" / file
+    text = policy.read_text()
+    assert right in text
+    policy.write_text(text.replace(right, wrong, 1))
+    result = portrait("run", "--as-of", "2025-02-28", cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert message in result.stderr
+    assert f"{file}:" in result.stderr
 
 
 def test_debug_shows_the_stack_trace() -> None:

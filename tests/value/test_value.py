@@ -12,15 +12,18 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from portrait.errors import ConfigurationError
+from portrait.value.customer import customer_value
 from portrait.value.policy import PARTS, ValuePolicy, load_value_policy
 from portrait.value.rfm import customer_measures, rfm_cuts, rfm_scores
-from portrait.value.score import customer_value, score_customers, value_scale
+from portrait.value.scale import slice_scale
+from portrait.value.score import raising_parts, score_customers, value_scale
 
+SHIPPED = load_value_policy(Path(__file__).parents[2] / "conf")
 POLICY = ValuePolicy.model_validate(
     {
+        **SHIPPED.model_dump(),
         "weights": {"recency": 0.1, "frequency": 0.2, "monetary": 0.3, "assets": 0.4},
         "winsorise": {"lower": 0.0, "upper": 1.0},
-        "window_days": 365,
     }
 )
 FEATURES = (
@@ -96,6 +99,15 @@ def test_the_score_by_hand(spark: SparkSession) -> None:
     assert [rows[2][f"score_{part}"] for part in PARTS] == pytest.approx([5.0, 10.0, 15.0, 20.0])
 
 
+def test_what_would_raise_the_score_by_hand(spark: SparkSession) -> None:
+    # Points still to win, of 10, 20, 30 and 40: the middle one half of each; the best none; the worst all.
+    frame = measures(spark, [(0, 99, 99, 99), (2, 0, 0, 0), (1, 9, 9, 9), (2, 99, 0, 99)])
+    scored = score_customers(frame, value_scale(frame, policy=POLICY), policy=POLICY)
+    rows = scored.select("customer_id", raising_parts(POLICY).alias("parts")).sort("customer_id").collect()
+    every = ["assets", "monetary", "frequency", "recency"]
+    assert [row.parts for row in rows] == [[], every, every, ["monetary", "recency"]]
+
+
 def test_values_beyond_the_quantiles_earn_no_more(spark: SparkSession) -> None:
     policy = POLICY.model_copy(update={"winsorise": POLICY.winsorise.model_copy(update={"lower": 0.1, "upper": 0.9})})
     frame = measures(spark, [(n, n, n, n) for n in range(0, 11)])
@@ -149,9 +161,12 @@ def test_a_better_measure_never_lowers_the_part_and_parts_sum_to_the_score(
 
 def test_the_slice_has_one_row_a_customer_with_its_day(spark: SparkSession) -> None:
     features = spark.createDataFrame([(f"c{n}", n, n, Decimal(n), Decimal(n), None) for n in range(5)], FEATURES)
-    value = customer_value(features, policy=POLICY, as_of=date(2024, 1, 31))
-    assert sorted((row.as_of, row.customer_id) for row in value.collect()) == [
-        (date(2024, 1, 31), f"c{n}") for n in range(5)
+    lifetime = spark.createDataFrame([("c1", 3), ("gone", 1)], "customer_id string, purchases int")
+    day, known = date(2024, 1, 31), customer_measures(features, policy=POLICY)
+    scale = slice_scale(known, policy=POLICY, as_of=day)
+    value = customer_value(known, lifetime, scale=scale, policy=POLICY, as_of=day)
+    assert sorted((row.as_of, row.customer_id, row.purchases) for row in value.collect()) == [
+        (date(2024, 1, 31), f"c{n}", 3 if n == 1 else 0) for n in range(5)
     ]
 
 

@@ -20,6 +20,7 @@ from portrait.cli.reports import dictionary_command, report_command, superset_co
 from portrait.cli.runs import plan_command, publish_command, rollback_command, run_command, status_command
 from portrait.cli.tiers import tiers
 from portrait.cli.users import sql_user_command
+from portrait.cli.value import value
 from portrait.errors import PortraitError
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.add_typer(land, name="land")
 app.add_typer(features, name="features")
 app.add_typer(tiers, name="tiers")
+app.add_typer(value, name="value")
 _COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor_command,
     "demo": demo_command,

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
+from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from portrait.settings import Strict, load_yaml
+from portrait.value.weights import CONSISTENT, ahp_weights
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
+Fifth = Annotated[int, Field(ge=1, le=5)]
+Fifths = tuple[Fifth, Fifth]
+
 PARTS = ("recency", "frequency", "monetary", "assets")
+RFM = ("recency", "frequency", "monetary")
 
 
 class Weights(Strict):
@@ -48,13 +55,112 @@ class Winsorise(Strict):
         return self
 
 
+class Lifetime(Strict):
+    """What a purchase is, how far back and ahead the lifetime model looks."""
+
+    unit_days: Annotated[int, Field(ge=1, le=31)]
+    window_units: Annotated[int, Field(ge=8, le=400)]
+    horizon_units: Annotated[int, Field(ge=1, le=1200)]
+    discount_rate: Annotated[float, Field(ge=0, lt=1)]
+    least_repeaters: Annotated[int, Field(ge=50)]
+
+
+class Segment(Strict):
+    """A segment and the fifths that lead into it; a measure left out may have any."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    title: str
+    recency: Fifths = (1, 5)
+    frequency: Fifths = (1, 5)
+    monetary: Fifths = (1, 5)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for name in RFM:
+            low, high = self.fifths(name)
+            if low > high:
+                raise ValueError(f"{name}: the first fifth must not be above the second")
+        return self
+
+    def fifths(self, part: str) -> tuple[int, int]:
+        """The lowest and the highest fifth of one of RFM."""
+        low, high = getattr(self, part)
+        return int(low), int(high)
+
+
+class RfmPolicy(Strict):
+    """How recency, frequency and monetary are weighed against each other, and the segments of their fifths."""
+
+    weights: Literal["given", "entropy", "ahp", "ahp_and_entropy"]
+    given: dict[Literal["recency", "frequency", "monetary"], Share] = {}
+    pairwise: list[list[Annotated[float, Field(gt=0)]]] = []
+    scale_of: date | None = None
+    segments: list[Segment]
+
+    @field_validator("given")
+    @classmethod
+    def _together_one(cls, given: dict[str, float]) -> dict[str, float]:
+        if given and (set(given) != set(RFM) or not math.isclose(sum(given.values()), 1.0, abs_tol=1e-9)):
+            raise ValueError(f"give {', '.join(RFM)}, together 1")
+        return given
+
+    @field_validator("pairwise")
+    @classmethod
+    def _without_contradiction(cls, pairwise: list[list[float]]) -> list[list[float]]:
+        if not pairwise:
+            return pairwise
+        if len(pairwise) != len(RFM):
+            raise ValueError(f"compare {', '.join(RFM)}, in this order")
+        _, ratio = ahp_weights(pairwise)
+        if ratio >= CONSISTENT:
+            raise ValueError(
+                f"the judgements contradict each other: consistency ratio {ratio:.2f}, below 0.10 is wanted"
+            )
+        return pairwise
+
+    @field_validator("segments")
+    @classmethod
+    def _everyone_is_in_one(cls, segments: list[Segment]) -> list[Segment]:
+        if len({segment.id for segment in segments}) < len(segments):
+            raise ValueError("two segments have one id")
+        fifths = range(1, 6)
+        for scores in product(fifths, fifths, fifths):
+            if segment_of(segments, scores) is None:
+                raise ValueError(f"recency {scores[0]}, frequency {scores[1]}, monetary {scores[2]} is in no segment")
+        return segments
+
+    @model_validator(mode="after")
+    def _has_what_it_names(self) -> Self:
+        if self.weights == "given" and not self.given:
+            raise ValueError("weights: given needs `given`")
+        if self.weights.startswith("ahp") and not self.pairwise:
+            raise ValueError(f"weights: {self.weights} needs `pairwise`")
+        return self
+
+
+def segment_of(segments: list[Segment], scores: tuple[int, ...]) -> str | None:
+    """The first segment that the fifths of recency, frequency and monetary lead into; None when there is none."""
+    for segment in segments:
+        bounds = (segment.fifths(name) for name in RFM)
+        if all(low <= score <= high for score, (low, high) in zip(scores, bounds, strict=True)):
+            return segment.id
+    return None
+
+
 class ValuePolicy(Strict):
-    """How the value score is made."""
+    """How the value score and lifetime value are made."""
 
     weights: Weights
     winsorise: Winsorise
     window_days: Literal[365]
     significant_digits: Annotated[int, Field(ge=2, le=6)] = 4
+    lifetime: Lifetime
+    rfm: RfmPolicy
+
+    def scale_for(self, as_of: date) -> date | None:
+        """The earlier slice whose scale judges that of `as_of`; None: its own."""
+        fixed = self.rfm.scale_of
+        return fixed if fixed is not None and fixed < as_of else None
 
 
 def load_value_policy(conf: Path) -> ValuePolicy:

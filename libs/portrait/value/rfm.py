@@ -6,10 +6,12 @@ transaction types these are stands in the feature declarations; here only the co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from portrait.value.policy import ValuePolicy
+from portrait.value.policy import RFM, Segment, ValuePolicy
 from portrait.value.quantiles import on_grid, quantiles
 
 _MONEY = "decimal(18,2)"
@@ -46,13 +48,18 @@ def customer_measures(features: DataFrame, *, policy: ValuePolicy) -> DataFrame:
 
 def rfm_cuts(measures: DataFrame, *, digits: int) -> DataFrame:
     """One row: for each of R, F, M the array [lowest, four quintile cuts, highest] among customers with a purchase."""
+    return measures.agg(*cut_columns(digits=digits))
+
+
+def cut_columns(*, digits: int) -> list[Column]:
+    """The same as aggregates."""
     shares = [0.0, *_CUTS, 1.0]
     purchased = F.col("recency_days").isNotNull()
-    return measures.agg(
+    return [
         quantiles(F.col("recency_days"), shares, digits=digits).alias("recency_cuts"),
         quantiles(F.when(purchased, F.col("frequency")), shares, digits=digits).alias("frequency_cuts"),
         quantiles(F.when(purchased, F.col("monetary")), shares, digits=digits).alias("monetary_cuts"),
-    )
+    ]
 
 
 def rfm_scores(measures: DataFrame, cuts: DataFrame, *, digits: int) -> DataFrame:
@@ -77,3 +84,12 @@ def _quintile(measure: str, cuts: str, *, digits: int) -> Column:
     inner = [(number > F.col(cuts).getItem(index)).cast("int") for index in range(1, 5)]
     score = F.lit(1) + inner[0] + inner[1] + inner[2] + inner[3]
     return F.when(F.col(cuts).getItem(0) == F.col(cuts).getItem(5), F.lit(3)).otherwise(score)
+
+
+def rfm_segment(segments: Sequence[Segment]) -> Column:
+    """The first segment whose fifths fit; NULL when the customer initiated nothing within the window."""
+    result = F.lit(None).cast("string")
+    for segment in reversed(segments):
+        fits = [F.col(f"{name}_score").between(*segment.fifths(name)) for name in RFM]
+        result = F.when(fits[0] & fits[1] & fits[2], F.lit(segment.id)).otherwise(result)
+    return F.when(F.col("recency_score").isNotNull(), result)

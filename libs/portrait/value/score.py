@@ -6,27 +6,27 @@ recency reversed, times 100 x weight. The scale is an input of its own, so that 
 
 from __future__ import annotations
 
-from datetime import date
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.value.policy import PARTS, ValuePolicy
 from portrait.value.quantiles import quantiles
-from portrait.value.rfm import customer_measures, rfm_cuts, rfm_scores
 
 _DECIMALS = 4
 
 
 def value_scale(measures: DataFrame, *, policy: ValuePolicy) -> DataFrame:
     """One row: for each part `<part>_bounds`, the array [lower, upper] that its values are cut to (before log1p)."""
+    return measures.agg(*bound_columns(policy))
+
+
+def bound_columns(policy: ValuePolicy) -> list[Column]:
+    """The same as aggregates."""
     shares = [policy.winsorise.lower, policy.winsorise.upper]
-    return measures.agg(
-        *[
-            quantiles(_raw(part, policy=policy), shares, digits=policy.significant_digits).alias(f"{part}_bounds")
-            for part in PARTS
-        ]
-    )
+    return [
+        quantiles(_raw(part, policy=policy), shares, digits=policy.significant_digits).alias(f"{part}_bounds")
+        for part in PARTS
+    ]
 
 
 def score_customers(measures: DataFrame, scale: DataFrame, *, policy: ValuePolicy) -> DataFrame:
@@ -42,15 +42,6 @@ def score_customers(measures: DataFrame, scale: DataFrame, *, policy: ValuePolic
     return with_parts.withColumn("score", F.least(F.lit(100.0), F.round(total, _DECIMALS)))
 
 
-def customer_value(features: DataFrame, *, policy: ValuePolicy, as_of: date) -> DataFrame:
-    """gold.customer_value: one row a customer of the slice."""
-    measures = customer_measures(features, policy=policy)
-    digits = policy.significant_digits
-    scored = rfm_scores(measures, rfm_cuts(measures, digits=digits), digits=digits)
-    valued = score_customers(scored, value_scale(measures, policy=policy), policy=policy)
-    return valued.select(F.lit(as_of).alias("as_of"), *valued.columns)
-
-
 def _raw(part: str, *, policy: ValuePolicy) -> Column:
     """The measure as a number; nothing within the window is the worst recency, an overdrawn customer has no assets."""
     if part == "recency":
@@ -61,14 +52,35 @@ def _raw(part: str, *, policy: ValuePolicy) -> Column:
     return F.col(part).cast("double")
 
 
-def _points(part: str, *, policy: ValuePolicy) -> Column:
+def raising_parts(policy: ValuePolicy) -> Column:
+    """ARRAY<STRING>: the parts by the points that they could still bring, most first; parts at their most are left out.
+
+    Reads score_<part>. Of equal ones the first of PARTS comes first.
+    """
+    missing = [
+        F.struct(
+            F.round(F.col(f"score_{part}") - F.lit(100.0 * policy.weights.of(part)), _DECIMALS).alias("less"),
+            F.lit(place).alias("place"),
+            F.lit(part).alias("part"),
+        )
+        for place, part in enumerate(PARTS)
+    ]
+    short = F.filter(F.array(*missing), lambda item: item["less"] < 0)
+    return F.transform(F.array_sort(short), lambda item: item["part"])
+
+
+def unit(part: str, *, policy: ValuePolicy) -> Column:
+    """The measure cut to `<part>_bounds` and scaled to [0, 1], better is more; 0 where the bounds coincide."""
     bounds = F.col(f"{part}_bounds")
     low, high = bounds.getItem(0), bounds.getItem(1)
     cut = F.least(F.greatest(_raw(part, policy=policy), low), high)
     if part == "recency":
-        unit = (high - cut) / (high - low)
+        scaled = (high - cut) / (high - low)
     else:
-        unit = (F.log1p(cut) - F.log1p(low)) / (F.log1p(high) - F.log1p(low))
-    points = F.round(unit * F.lit(100.0 * policy.weights.of(part)), _DECIMALS)
+        scaled = (F.log1p(cut) - F.log1p(low)) / (F.log1p(high) - F.log1p(low))
     known = F.col(part).isNotNull() if part == "assets" else F.lit(True)
-    return F.when(known & (high > low), points).otherwise(F.lit(0.0))
+    return F.when(known & (high > low), scaled).otherwise(F.lit(0.0))
+
+
+def _points(part: str, *, policy: ValuePolicy) -> Column:
+    return F.round(unit(part, policy=policy) * F.lit(100.0 * policy.weights.of(part)), _DECIMALS)

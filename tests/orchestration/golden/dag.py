@@ -36,7 +36,7 @@ JOBS: dict[str, list[str]] = {
     "customer_daily": ["transactions"],
     "customer_features": ["entities", "transactions", "balances", "customer_daily"],
     "customer_group": ["customer_features"],
-    "customer_value": ["customer_features"],
+    "customer_value": ["customer_daily", "customer_features"],
     "customer_tier": ["entities", "customer_value"],
     "customer_portrait": ["customer_features", "customer_group", "customer_value", "customer_tier"],
     "recommendations": ["entities", "customer_features", "customer_group", "customer_tier"],
