@@ -85,6 +85,8 @@ def _frames(lake: Lake, as_of: date, run: int) -> dict[str, DataFrame]:
     """One small frame a kind of figure, for the tables that exist."""
     sliced: dict[str, tuple[str, Build]] = {
         "tiers": ("gold.customer_tier", _by_tier),
+        "outlook": ("gold.customer_tier", _outlook),
+        "rfm": ("gold.customer_value", _by_segment),
         "migration": ("gold.tier_migration", _whole),
         "groups": ("gold.group_summary", _whole),
         "profile": ("gold.group_profile", _whole),
@@ -142,6 +144,21 @@ def _by_tier(tiers: DataFrame) -> DataFrame:
     """One row a tier and reason: customers, their assets, the sum of their scores."""
     return tiers.groupBy("tier", "tier_rank", "reason_code").agg(
         _customers(), F.sum("assets").alias("assets"), F.sum("score").alias("score")
+    )
+
+
+def _outlook(tiers: DataFrame) -> DataFrame:
+    """One row a tier and watch state: customers, and those whom the shadow policy has elsewhere (NULL: no shadow)."""
+    elsewhere = F.sum((F.col("shadow_tier") != F.col("earned_tier")).cast("int")).alias("elsewhere")
+    known = tiers.where(F.col("watch_state").isNotNull())  # slices of an earlier build have none
+    return known.groupBy("tier", "tier_rank", "watch_state").agg(_customers(), elsewhere)
+
+
+def _by_segment(value: DataFrame) -> DataFrame:
+    """One row an RFM segment: customers, their assets, their mean probability of being alive."""
+    known = value.where(F.col("rfm_segment").isNotNull())
+    return known.groupBy("rfm_segment").agg(
+        _customers(), F.sum("assets").alias("assets"), F.round(F.avg("p_alive"), 6).alias("alive")
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from portrait.report.charts import Bar, Cell, bars, heat
 from portrait.report.figures import Figures, Row
 from portrait.report.markup import Head, Html, card, folded, h, remark, section, table
+from portrait.report.outlook import outlook_card, segments_card
 from portrait.report.words import (
     NONE,
     amount,
@@ -105,6 +106,8 @@ def tiers_section(figures: Figures) -> Html:
             note="Average deposits and investments, account currency.",
         ),
         _migration_card(figures),
+        outlook_card(figures),
+        segments_card(figures),
         card("Tiers in figures", _tier_table(found, customers), _reasons(figures["tiers"])),
     )
 

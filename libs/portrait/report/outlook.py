@@ -1,0 +1,54 @@
+"""Two cards of the section about tiers: what the policy has in store for customers, and segments by recency."""
+
+from __future__ import annotations
+
+from portrait.report.figures import Figures
+from portrait.report.markup import Head, Html, card, h, table
+from portrait.report.words import amount, count, percent, plural, ratio, title
+
+STATES = ("settled", "below", "watch", "falling", "rising")
+
+
+def outlook_card(figures: Figures) -> Html | None:
+    """Customers by tier and watch state, and what the shadow policy would make of them; None without policies."""
+    rows = figures["outlook"]
+    if not rows:
+        return None
+    ranks = {row["tier"]: int(row["tier_rank"]) for row in rows}
+    found = {(row["tier"], row["watch_state"]): int(row["customers"]) for row in rows}
+    lines = [
+        [title(tier), *[count(found.get((tier, state), 0)) for state in STATES]]
+        for tier in sorted(ranks, key=lambda name: ranks[name])
+    ]
+    totals = {state: sum(found.get((tier, state), 0) for tier in ranks) for state in STATES}
+    words = f"Next month {count(totals['rising'])} rise and {count(totals['falling'])} fall; "
+    words += f"{count(totals['watch'])} more are on watch."
+    elsewhere = sum(int(row["elsewhere"] or 0) for row in rows)
+    if any(row["elsewhere"] is not None for row in rows):
+        words += f" Under the policy computed beside, {plural(elsewhere, 'customer')} would be in another tier."
+    heads = [Head("Tier"), *[Head(state.capitalize(), True) for state in STATES]]
+    return card("Where tiers are heading", table("Customers by tier and watch state", heads, lines), h("p", words))
+
+
+def segments_card(figures: Figures) -> Html | None:
+    """Customers, assets, and how alive they are by RFM segment; None where there is none."""
+    rows = figures["rfm"]
+    if not rows:
+        return None
+    whole = sum(int(row["customers"]) for row in rows)
+    heads = [Head("Segment"), *[Head(name, True) for name in ("Customers", "Share", "Assets a customer", "Alive")]]
+    lines = [
+        [
+            title(row["rfm_segment"]),
+            count(row["customers"]),
+            percent(ratio(row["customers"], whole)),
+            amount(ratio(row["assets"], row["customers"])),
+            percent(row["alive"]),
+        ]
+        for row in sorted(rows, key=lambda row: (-int(row["customers"]), row["rfm_segment"]))
+    ]
+    return card(
+        "Segments by recency, frequency and monetary",
+        table("Customers by RFM segment", heads, lines),
+        note="Alive: mean probability that the customer will initiate bookings again (BG/NBD).",
+    )
