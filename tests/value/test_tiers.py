@@ -205,3 +205,42 @@ def test_an_impossible_policy_is_refused_with_its_line(tmp_path: Path, policy: d
         load_tier_policy(tmp_path / "tiers.yml")
     assert message in caught.value.message
     assert caught.value.where.startswith(f"{tmp_path / 'tiers.yml'}:")
+
+
+STOOD = (
+    "customer_id string, tier string, policy string, earned_tier string, since date, misses int, "
+    "best_missed_tier string, coming_tier string, shadow_policy string, shadow_tier string, shadow_since date, "
+    "shadow_misses int, shadow_best_missed_tier string, shadow_coming_tier string"
+)
+
+
+@pytest.mark.parametrize(
+    ("deciding", "tier", "misses", "coming"),
+    [
+        ("three", "vip", 3, "ordinary"),  # goes on from its own two misses
+        ("six", "diamond", 5, None),  # was the shadow: goes on from the four that it counted
+        ("other", "vip", 1, None),  # was not computed: the tier stays, misses begin anew
+    ],
+)
+def test_another_policy_goes_on_from_what_was_kept_for_it(
+    spark: SparkSession, deciding: str, tier: str, misses: int, coming: str | None
+) -> None:
+    slow = {**RULES, "upgrade": "next_month"}
+    rules = {name: slow | {"drop_after_misses": 6 if name == "six" else 3} for name in ("three", "six", "other")}
+    policy = TierPolicy.model_validate({**ABSOLUTE, "policy": deciding, "policies": rules})
+    since = date(2023, 1, 1)
+    kept = [("a", "vip", "three", "vip", since, 2, "ordinary", None, "six", "diamond", since, 4, "growing", None)]
+    value = spark.createDataFrame([("a", Decimal(10), 0.0)], VALUE)
+    before = spark.createDataFrame(kept, STOOD)
+    levels = tier_levels(value, policy=policy)
+    found = assign_tiers(value, before, before, levels=levels, overrides=None, policy=policy, as_of=AS_OF).collect()[0]
+    assert (found.tier, found.misses, found.coming_tier, found.since) == (tier, misses, coming, since)
+
+
+def test_a_slice_of_an_earlier_build_gives_the_tier_to_begin_with(spark: SparkSession) -> None:
+    policy = TierPolicy.model_validate({**ABSOLUTE, "policies": {"now": RULES | {"drop_after_misses": 3}}})
+    value = spark.createDataFrame([("a", Decimal(10), 0.0)], VALUE)
+    before = spark.createDataFrame([("a", "vip")], "customer_id string, tier string")
+    levels = tier_levels(value, policy=policy)
+    found = assign_tiers(value, before, before, levels=levels, overrides=None, policy=policy, as_of=AS_OF).collect()[0]
+    assert (found.tier, found.misses, found.best_missed_tier, found.since) == ("vip", 1, "ordinary", date(2024, 1, 1))
