@@ -6,6 +6,7 @@ Everything else in `conf/` is YAML that the subject's own pydantic model describ
 
 from __future__ import annotations
 
+import getpass
 import os
 import tomllib
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from portrait.errors import ConfigurationError
 
 Model = TypeVar("Model", bound=BaseModel)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Strict(BaseModel):
@@ -86,6 +88,11 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in names.items() if name not in _NOT_SETTINGS}
 
 
+def actor_of() -> str:
+    """Who acts, for records of what people did: PORTRAIT_ACTOR, or the user of the machine."""
+    return os.environ.get("PORTRAIT_ACTOR") or getpass.getuser()
+
+
 def load_yaml(path: Path, model: type[Model]) -> Model:
     """One configuration file as its model.
 
@@ -110,8 +117,8 @@ def load_yaml_tree(path: Path) -> Any:
         raise ConfigurationError("the file does not exist", where=str(path), remedy="create it, or correct the path")
     text = path.read_text(encoding="utf-8")
     try:
-        _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), path)
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        _refuse_repeated_keys(yaml.compose(text, Loader=_LOADER), path)
+        return yaml.load(text, Loader=_LOADER)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -122,7 +129,7 @@ def load_yaml_tree(path: Path) -> Any:
 
 def line_of(path: Path, location: tuple[Any, ...]) -> int:
     """The 1-based line of a key in a YAML file; of its nearest existing parent when the key is absent."""
-    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
     line = 1
     for part in location:
         step = _child(node, part)

@@ -29,6 +29,7 @@ LabelsOf = Callable[..., LabelSet]
         ({"value": "salary_count_90d"}, "value", "not a boolean"),
         ({"type": "integer"}, "value", "not an integer"),
         ({"values": ["yes", "no"]}, "values", "only texts"),
+        ({"values": ["x", "x"]}, "values", "twice"),
         ({"type": "string", "values": ["x"], "value": "case when tenure_days > 1 then 'y' end"}, "value", "'y'"),
         ({"type": "string", "value": "if(age_years < 18, 'young', 'old')", "unknown_when": None,
           "sensitivity": "personal"}, "value", "unknown_when"),
@@ -89,6 +90,14 @@ def test_the_labels_that_the_project_ships(conf_dir: Path, schemas_dir: Path) ->
     catalogue = load_catalogue(schemas_dir)
     catalogue = catalogue.with_columns("gold.customer_features", load_features(conf_dir).columns())
     labels = load_labels(conf_dir, catalogue).labels
-    assert len(labels) >= 24
+    assert len(labels) >= 120
     assert {label.kind for label in labels} == {"fact", "statistic", "rule", "model"}
-    assert {"attributes", "behaviour", "value", "channel", "risk"} <= {label.theme for label in labels}
+    assert len({label.theme for label in labels}) >= 8
+    assert [label.id for label in labels if not label.unknown_means] == []
+
+
+def test_titles_of_values_and_the_meaning_of_unknown_are_told(labels_of: LabelsOf) -> None:
+    label = {"type": "string", "values": {"x": "The first", "y_z": "y z"}, "unknown_means": "nobody asked."}
+    column = labels_of(label | {"value": "case when tenure_days > 1 then 'x' end"}).columns()[0]
+    assert column.enum == ("x", "y_z")
+    assert column.description.endswith("90 days. x = The first. NULL: unknown; nobody asked.")

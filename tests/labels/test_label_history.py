@@ -82,13 +82,44 @@ def test_a_slice_filled_in_rewrites_the_change_points_after_it(lake: Lake, label
         D3: {"a": (False, "vip"), "b": (True, "vip")},
     }
     for day in (D1, D3, D2):  # D2 is the backfill
-        lake.replace("gold.customer_portrait", portrait(lake.spark, day, slices[day]), day)
-        write_label_history(lake, labels=labels, as_of=day)
-        lake.complete("customer_portrait", as_of=day, inputs={}, seconds=0.0)
-        lake.resume(None)
-    rows = lake.read("gold.label_history").where(f"as_of > date'{D1}'").collect()
-    assert {(row.valid_from, row.customer_id, row.label, row.value) for row in rows} == {
+        write(lake, labels, day, slices[day])
+    assert changes_after(lake, D1) == {
         (D2, "a", "salary_customer", "false"),
         (D2, "b", "tier", "growing"),
         (D3, "b", "tier", "vip"),
     }
+    assert replayed(lake, list(slices)) == told(slices)
+    slices[D2] = {"a": (True, None), "c": (None, "vip")}  # computed again, with other facts; b is gone, c is there
+    write(lake, labels, D2, slices[D2])
+    assert replayed(lake, list(slices)) == told(slices)
+
+
+def write(lake: Lake, labels: LabelSet, day: date, customers: Slice) -> None:
+    lake.replace("gold.customer_portrait", portrait(lake.spark, day, customers), day)
+    write_label_history(lake, labels=labels, as_of=day)
+    lake.complete("customer_portrait", as_of=day, inputs={}, seconds=0.0)
+    lake.resume(None)
+
+
+def changes_after(lake: Lake, day: date) -> set[tuple[date, str, str, str | None]]:
+    rows = lake.read("gold.label_history").where(f"as_of > date'{day}'").collect()
+    return {(row.valid_from, row.customer_id, row.label, row.value) for row in rows}
+
+
+def replayed(lake: Lake, days: list[date]) -> dict[tuple[date, str, str], str]:
+    """What the history says of every day: the last change point of that day or before, where it gives a value."""
+    rows = sorted(lake.read("gold.label_history").collect(), key=lambda row: row.valid_from)
+    found = {(day, row.customer_id, row.label): row.value for day in days for row in rows if row.valid_from <= day}
+    return {place: value for place, value in found.items() if value is not None}
+
+
+def told(slices: dict[date, Slice]) -> dict[tuple[date, str, str], str]:
+    """What the slices of the portrait say, where it is known."""
+    found: dict[tuple[date, str, str], str] = {}
+    for day, customers in slices.items():
+        for name, (salaried, tier) in customers.items():
+            if salaried is not None:
+                found[day, name, "salary_customer"] = str(salaried).lower()
+            if tier is not None:
+                found[day, name, "tier"] = tier
+    return found

@@ -1,7 +1,8 @@
 """Labels: one YAML file each, checked before Spark starts, one SELECT a source, kept wide and as history."""
 
 from portrait.labels.declaration import Label, LabelSet, load_labels
-from portrait.labels.history import label_changes, write_label_history
+from portrait.labels.failing import failing_labels, write_portrait
+from portrait.labels.history import label_changes, label_intervals, write_label_history
 from portrait.labels.portrait import customer_portrait
 from portrait.labels.statistics import label_statistics
 
@@ -9,8 +10,11 @@ __all__ = [
     "Label",
     "LabelSet",
     "customer_portrait",
+    "failing_labels",
     "label_changes",
+    "label_intervals",
     "label_statistics",
     "load_labels",
     "write_label_history",
+    "write_portrait",
 ]

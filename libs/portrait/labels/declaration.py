@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema, field_validator
 
 from portrait.contracts import Catalogue, Column
 from portrait.errors import ConfigurationError
-from portrait.labels.expression import Checked, check_expression
+from portrait.labels.expression import check_expression
+from portrait.labels.readers import check_retirement
 from portrait.settings import Strict, line_of, load_yaml
 
 PHYSICAL_TYPES = {
@@ -23,7 +25,20 @@ PHYSICAL_TYPES = {
     "date": "DATE",
 }
 SOURCES = ("customer_features", "customer_value", "customer_tier", "customer_group")
-_CLASSES = ("public", "internal", "personal", "sensitive")
+SENSITIVITIES = ("public", "internal", "personal", "sensitive")
+
+
+_VALUES = WithJsonSchema(
+    {"anyOf": [{"type": "object", "additionalProperties": {"type": "string"}}, {"type": "array", "items": {}}]}
+)
+Fact = bool | int | float | str | date | None
+
+
+class Example(Strict):
+    """What the label must say of a customer with these facts; a fact that is not given is unknown."""
+
+    given: dict[str, Fact]
+    expect: Fact
 
 
 class Label(Strict):
@@ -34,10 +49,15 @@ class Label(Strict):
     theme: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     kind: Literal["fact", "statistic", "rule", "model"]
     type: Literal["boolean", "string", "integer", "decimal", "date"]
-    values: list[str] = []
-    from_: Literal["customer_features", "customer_value", "customer_tier", "customer_group"] = Field(alias="from")
+    values: Annotated[dict[str, str], _VALUES] = {}
+    """The texts that the label can have, with their titles; a list in the file gives each its own name as title."""
+    from_: Literal["customer_features", "customer_value", "customer_tier", "customer_group", "portrait"] = Field(
+        alias="from"
+    )
     value: str
     unknown_when: str | None = None
+    unknown_means: str | None = None
+    """What it means that the label is unknown, for those who use it."""
     owner: str = Field(min_length=2)
     sensitivity: Literal["public", "internal", "personal", "sensitive"]
     freshness: str = Field(pattern=r"^\d+ days?$")
@@ -46,6 +66,27 @@ class Label(Strict):
     replaced_by: str | None = None
     sunset: date | None = None
     description: str = Field(min_length=10)
+    examples: list[Example] = []
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _titled(cls, values: object) -> object:
+        if not isinstance(values, list):
+            return values
+        if len(set(map(str, values))) < len(values):
+            raise ValueError("a value stands twice")
+        return {value: str(value).replace("_", " ") for value in values}
+
+    @property
+    def source(self) -> str:
+        """The table whose columns the label reads; other labels are columns of the portrait."""
+        return f"gold.{self.from_}" if self.from_ in SOURCES else "gold.customer_portrait"
+
+    @property
+    def rule(self) -> str:
+        """How the label is made, as its author wrote it, in one line."""
+        unknown = f"; unknown when {self.unknown_when}" if self.unknown_when else ""
+        return " ".join(f"{self.value}{unknown}".split())
 
     @property
     def has_column(self) -> bool:
@@ -58,6 +99,15 @@ class Label(Strict):
         return self.status in {"active", "deprecated"}
 
     @property
+    def _titles(self) -> str:
+        told = [f"{value} = {title}" for value, title in self.values.items() if title != value.replace("_", " ")]
+        return f" {'; '.join(told)}." if told else ""
+
+    @property
+    def _unknown(self) -> str:
+        return f" NULL: unknown; {self.unknown_means}" if self.unknown_means else " NULL: unknown."
+
+    @property
     def column(self) -> Column:
         """The label's column in the contract of gold.customer_portrait."""
         notes = {
@@ -68,7 +118,7 @@ class Label(Strict):
         return Column(
             name=self.id,
             physical_type=PHYSICAL_TYPES[self.type],
-            description=f"{self.title}. {self.description}{notes.get(self.status, '')} NULL: unknown.",
+            description=f"{self.title}. {self.description}{notes.get(self.status, '')}{self._titles}{self._unknown}",
             classification=self.sensitivity,
             enum=tuple(self.values),
         )
@@ -76,10 +126,11 @@ class Label(Strict):
 
 @dataclass(frozen=True)
 class CheckedLabel:
-    """A label and the Spark SQL that computes it; NULL is unknown."""
+    """A label, the Spark SQL that computes it (NULL is unknown), and the columns of its source that the SQL reads."""
 
     label: Label
     sql: str
+    reads: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -97,6 +148,17 @@ class LabelSet:
         """Columns for `Catalogue.with_columns("gold.customer_portrait", ...)`."""
         return [label.column for label in self.labels]
 
+    def levels(self) -> list[list[CheckedLabel]]:
+        """Labels that are made from labels, in steps: each reads only what the sources or an earlier step gave."""
+        waiting = {item.label.id: item for item in self.computed_from("portrait")}
+        steps: list[list[CheckedLabel]] = []
+        while waiting:
+            ready = [item for item in waiting.values() if not item.reads & waiting.keys()]
+            steps.append(ready)
+            for item in ready:
+                del waiting[item.label.id]
+        return steps
+
     def computed_from(self, source: str) -> list[CheckedLabel]:
         """The labels that one source answers."""
         return [item for item in self.checked if item.label.from_ == source and item.label.is_computed]
@@ -106,7 +168,8 @@ def load_labels(conf: Path, catalogue: Catalogue) -> LabelSet:
     """The labels below `conf/labels`; `catalogue` must know the declared columns of gold.customer_features.
 
     Raises ConfigurationError naming file, line and key for an unknown key, an id that stands twice or is not the
-    file's name, a column that `from` does not have, an expression that is not allowed or not of the stated type.
+    file's name, a column that `from` does not have, an expression that is not allowed or not of the stated type, for
+    labels that are made from each other in a circle, with the path, and for a retired label that is still read.
     """
     paths = sorted((conf / "labels").glob("*/*.yml"))
     if not paths:
@@ -118,16 +181,38 @@ def load_labels(conf: Path, catalogue: Catalogue) -> LabelSet:
     }
     portrait = catalogue.table("gold.customer_portrait")
     taken = set(portrait.column_names) - set(portrait.declared)
-    checked: dict[str, CheckedLabel] = {}
+    labels: dict[str, Label] = {}
     for path in paths:
         label = load_yaml(path, Label)
         _check_place(label, path)
-        if label.id in checked or label.id in taken:
+        if label.id in labels or label.id in taken:
             raise _refusal(path, "id", f"the name '{label.id}' is taken", "ids are unique over all themes: rename one")
-        checked[label.id] = CheckedLabel(label, _check_value(label, path, known[label.from_]))
+        labels[label.id] = label
+    known["portrait"] = {"as_of": known["customer_features"]["as_of"]} | {
+        label.id: label.column for label in labels.values() if label.is_computed
+    }
+    places = {path.stem: path for path in paths}
+    retired = {name: places[name] for name, label in labels.items() if label.status == "retired"}
+    check_retirement(conf, catalogue, retired)
+    checked = {name: _check_value(label, places[name], known[label.from_]) for name, label in labels.items()}
+    _check_order(checked, places)
     for path in paths:
         _check_lifecycle(checked, path)
     return LabelSet(tuple(checked.values()))
+
+
+def _check_order(checked: Mapping[str, CheckedLabel], places: Mapping[str, Path]) -> None:
+    made_of_labels = {name: item.reads for name, item in checked.items() if item.label.from_ == "portrait"}
+    try:
+        TopologicalSorter(made_of_labels).prepare()
+    except CycleError as error:
+        path = list(reversed(error.args[1]))
+        raise _refusal(
+            places[path[0]],
+            "value",
+            f"the labels are made from each other in a circle: {' -> '.join(path)}",
+            "break the circle: make one of them from a feature",
+        ) from error
 
 
 def _check_place(label: Label, path: Path) -> None:
@@ -138,15 +223,15 @@ def _check_place(label: Label, path: Path) -> None:
             f"the label calls itself '{label.theme}/{label.id}'",
             f"theme and id must be '{path.parent.name}' and '{path.stem}', as the file's place says; or move the file",
         )
-    if label.values and (label.type != "string" or len(set(label.values)) < len(label.values)):
-        raise _refusal(path, "values", "only texts have values, each once", "remove the key, or correct the list")
+    if label.values and label.type != "string":
+        raise _refusal(path, "values", "only texts have values", "remove the key")
 
 
-def _check_value(label: Label, path: Path, known: Mapping[str, Column]) -> str:
-    """The SQL of the label. A draft or retired one is not computed, and what it reads need not exist (any more)."""
+def _check_value(label: Label, path: Path, known: Mapping[str, Column]) -> CheckedLabel:
+    """The label with its SQL. A draft or retired one is not computed, and what it reads need not exist (any more)."""
     columns = {name: column.physical_type for name, column in known.items() if name != "customer_id"}
     if not label.is_computed:
-        return "NULL"
+        return CheckedLabel(label, "NULL")
     value = check_expression(label.value, columns=columns, where=_where(path, "value"))
     if value.family not in _families(label.type):
         article = "an" if label.type[0] in "aeiou" else "a"
@@ -170,24 +255,28 @@ def _check_value(label: Label, path: Path, known: Mapping[str, Column]) -> str:
             "an ELSE gives a value to customers of whom nothing is known",
             "state 'unknown_when', or write the last case as a WHEN of its own",
         )
-    _check_sensitivity(label, path, known, value, unknown)
+    reads = value.columns | (unknown.columns if unknown else frozenset())
+    for position, example in enumerate(label.examples):
+        if strange := sorted(example.given.keys() - reads):
+            line = line_of(path, ("examples", position))
+            raise ConfigurationError(
+                f"the label does not read '{strange[0]}'", where=f"{path}:{line} examples", remedy="remove the fact"
+            )
+    _check_sensitivity(label, path, known, reads)
     if unknown is None:
-        return value.sql
+        return CheckedLabel(label, value.sql, reads)
     # Where it cannot be told whether the label is known, it is not: only a plain no lets the value through.
-    return f"CASE WHEN NOT ({unknown.sql}) THEN {value.sql} END"
+    return CheckedLabel(label, f"CASE WHEN NOT ({unknown.sql}) THEN {value.sql} END", reads)
 
 
 def _families(kind: str) -> set[str]:
     return {"decimal", "integer"} if kind == "decimal" else {kind}
 
 
-def _check_sensitivity(
-    label: Label, path: Path, known: Mapping[str, Column], value: Checked, unknown: Checked | None
-) -> None:
-    read = value.columns | (unknown.columns if unknown else frozenset())
-    for name in sorted(read):
+def _check_sensitivity(label: Label, path: Path, known: Mapping[str, Column], reads: frozenset[str]) -> None:
+    for name in sorted(reads):
         needed = known[name].classification
-        if _CLASSES.index(label.sensitivity) < _CLASSES.index(needed):
+        if SENSITIVITIES.index(label.sensitivity) < SENSITIVITIES.index(needed):
             raise _refusal(
                 path,
                 "sensitivity",

@@ -10,14 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from sqlglot import exp, parse
 from sqlglot.errors import SqlglotError
-from sqlglot.optimizer.annotate_types import annotate_types
 
 from portrait.errors import ConfigurationError
+from portrait.labels.types import Types
 
 _DIALECT = "spark"
+SYNONYMS = {"tier": "value_tier", "group_name": "behaviour_group"}
+"""Names of gold.segments for what the portrait has as labels; audiences may use them."""
 MAX_NODES = 400  # more is not a label but a feature
 
 # Functions as authors write them, with the nodes they parse to.
@@ -26,15 +29,20 @@ _FUNCTIONS: dict[str, tuple[type[exp.Expr], ...]] = {
     "ceil": (exp.Ceil,),
     "coalesce": (exp.Coalesce,),
     "datediff": (exp.DateDiff, exp.TsOrDsToDate),
+    "day": (exp.Day, exp.DayOfMonth),
     "floor": (exp.Floor,),
     "greatest": (exp.Greatest,),
     "if": (exp.If,),
     "least": (exp.Least,),
+    "length": (exp.Length,),
     "lower": (exp.Lower,),
     "month": (exp.Month,),
     "nullif": (exp.Nullif,),
+    "quarter": (exp.Quarter,),
     "round": (exp.Round,),
-    "try_cast": (exp.TryCast, exp.DataType),
+    "sign": (exp.Sign,),
+    "trim": (exp.Trim,),
+    "try_cast": (exp.TryCast, exp.DataType, exp.DataTypeParam),
     "try_divide": (exp.SafeDivide,),
     "upper": (exp.Upper,),
     "year": (exp.Year,),
@@ -42,7 +50,7 @@ _FUNCTIONS: dict[str, tuple[type[exp.Expr], ...]] = {
 _OPERATORS: tuple[type[exp.Expr], ...] = (
     exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren,
     exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Is,
-    exp.Case, exp.If, exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Cast,
+    exp.NullSafeEQ, exp.NullSafeNEQ, exp.Case, exp.If, exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Cast,
 )  # fmt: skip
 _ALLOWED = frozenset(_OPERATORS).union(*_FUNCTIONS.values())
 _CAST_TYPES = frozenset({"INT", "BIGINT", "DOUBLE", "DATE", "TEXT", "BOOLEAN", "DECIMAL"})
@@ -59,7 +67,7 @@ _FORBIDDEN_TEXT = {
     "@": "no variables: write the value itself",
 }
 _TEXT_LITERAL = re.compile(r"[\w .,:+/%()<>&-]*")
-_NUMBER = re.compile(r"\d+(\.\d+)?")
+_NUMBER = re.compile(r"\d{1,18}(\.\d{1,10})?")
 
 _ONLY_COLUMNS = (
     "a label sees the columns of its 'from' and nothing else: declare a feature in conf/features for the rest"
@@ -83,7 +91,7 @@ class Checked:
 
     sql: str
     columns: frozenset[str]
-    family: str  # boolean, string, integer, decimal, date, or unknown
+    family: str  # see portrait.labels.types
     turns_unknown_into_value: bool  # an ELSE gives a value where the condition is unknown
     outcomes: tuple[str, ...]  # text literals that a CASE or IF can give
 
@@ -92,6 +100,26 @@ def check_expression(text: str, *, columns: Mapping[str, str], where: str) -> Ch
     """The expression, checked. `columns`: name to Spark type of what may be read.
 
     Raises ConfigurationError naming `where` (file, line, key), the offending text and what to write instead.
+    """
+    tree = parse_expression(text, where=where)
+    for node in tree.walk():
+        _check_node(node, columns, where)
+    sql = tree.sql(dialect=_DIALECT)
+    if [again.sql(dialect=_DIALECT) for again in parse(sql, dialect=_DIALECT) if again] != [sql]:
+        raise _refusal(text, "this reads differently when written out", where, "write it more simply")
+    return Checked(
+        sql=sql,
+        columns=frozenset(column.name for column in tree.find_all(exp.Column)),
+        family=Types(columns, lambda node, what, instead: _refusal(_text(node), what, where, instead)).of(tree),
+        turns_unknown_into_value=any(_gives_value(branch) for branch in _branches(tree)),
+        outcomes=tuple(literal.name for literal in _outcomes(tree)),
+    )
+
+
+def parse_expression(text: str, *, where: str) -> exp.Expr:
+    """The syntax tree of one expression in which every node is on the allow-list; names are not looked at.
+
+    Raises ConfigurationError as `check_expression` does.
     """
     _refuse_text(text, where)
     try:
@@ -107,20 +135,22 @@ def check_expression(text: str, *, columns: Mapping[str, str], where: str) -> Ch
     for node in nodes:
         if type(node) not in _ALLOWED:
             raise _refusal(node.sql(dialect=_DIALECT), _what(node), where, _remedy(node))
-    for node in nodes:
-        _check_node(node, columns, where)
+        if isinstance(node, exp.Literal):
+            _check_literal(node, where)
     if len(nodes) > MAX_NODES:
         raise _refusal(text[:60], f"more than {MAX_NODES} terms", where, "declare a feature in conf/features for it")
-    sql = tree.sql(dialect=_DIALECT)
-    if [again.sql(dialect=_DIALECT) for again in parse(sql, dialect=_DIALECT) if again] != [sql]:
-        raise _refusal(text, "this reads differently when written out", where, "write it more simply")
-    return Checked(
-        sql=sql,
-        columns=frozenset(column.name for column in tree.find_all(exp.Column)),
-        family=_family(tree, columns),
-        turns_unknown_into_value=any(_gives_value(branch) for branch in _branches(tree)),
-        outcomes=tuple(literal.name for literal in _outcomes(tree)),
-    )
+    return tree
+
+
+def _check_literal(node: exp.Literal, where: str) -> None:
+    pattern = _TEXT_LITERAL if node.is_string else _NUMBER
+    if not pattern.fullmatch(node.name):
+        raise _refusal(
+            node.name,
+            "this may not stand in a literal",
+            where,
+            "use letters, digits and . , : + - / % ( ); numbers of up to 18 digits",
+        )
 
 
 def _refuse_text(text: str, where: str) -> None:
@@ -134,12 +164,6 @@ def _refuse_text(text: str, where: str) -> None:
 def _check_node(node: exp.Expr, columns: Mapping[str, str], where: str) -> None:
     if isinstance(node, exp.Column):
         _check_column(node, columns, where)
-    elif isinstance(node, exp.Literal):
-        pattern = _TEXT_LITERAL if node.is_string else _NUMBER
-        if not pattern.fullmatch(node.name):
-            raise _refusal(
-                node.name, "this may not stand in a literal", where, "use letters, digits and . , : + - / % ( )"
-            )
     elif isinstance(node, exp.Cast):
         _check_cast(node, where)
     elif isinstance(node, exp.In) and not node.expressions:
@@ -162,9 +186,22 @@ def _check_column(node: exp.Column, columns: Mapping[str, str], where: str) -> N
 
 def _check_cast(node: exp.Cast, where: str) -> None:
     date_literal = node.to.this == exp.DataType.Type.DATE and isinstance(node.this, exp.Literal)
+    if date_literal and not _is_day(node.this.name):
+        raise _refusal(_text(node), "this is no day", where, "write date'2024-12-31'")
     safe = isinstance(node, exp.TryCast) and node.args.get("safe")
     if node.to.this.name not in _CAST_TYPES or not (safe or (date_literal and not isinstance(node, exp.TryCast))):
         raise _refusal(node.sql(dialect=_DIALECT), "this conversion may fail", where, "write try_cast(a as type)")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _text(node: exp.Expr) -> str:
+    return node.sql(dialect=_DIALECT)
 
 
 def _what(node: exp.Expr) -> str:
@@ -185,22 +222,6 @@ def _remedy(node: exp.Expr) -> str:
 def _refusal(text: str, problem: str, where: str, remedy: str) -> ConfigurationError:
     shown = " ".join(text.split())
     return ConfigurationError(f"{problem}: {shown[:120]}", where=where, remedy=remedy)
-
-
-def _family(tree: exp.Expr, columns: Mapping[str, str]) -> str:
-    query = exp.select(tree.copy()).from_("t")
-    for column in query.find_all(exp.Column):
-        column.set("table", exp.to_identifier("t"))
-    typed = annotate_types(query, schema={"t": dict(columns)}, dialect=_DIALECT).selects[0].type
-    name = typed.this if typed is not None else None
-    families = {
-        "boolean": {exp.DataType.Type.BOOLEAN},
-        "string": exp.DataType.TEXT_TYPES,
-        "integer": exp.DataType.INTEGER_TYPES,
-        "date": {exp.DataType.Type.DATE},
-        "decimal": exp.DataType.NUMERIC_TYPES,
-    }
-    return next((family for family, types in families.items() if name in types), "unknown")
 
 
 def _branches(tree: exp.Expr) -> list[exp.Expr]:

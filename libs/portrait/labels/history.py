@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from portrait.labels.declaration import Label, LabelSet
@@ -62,3 +62,16 @@ def write_label_history(lake: Lake, *, labels: LabelSet, as_of: date) -> None:
         later = lake.slice(PORTRAIT, following)
         changes = label_changes(current=later, previous=portrait, as_of=following, labels=labels)
         lake.replace(HISTORY, changes, following)
+
+
+def label_intervals(history: DataFrame, *, customer: str, label: str | None, as_of: date | None) -> DataFrame:
+    """label, value, valid_from, valid_to (null: in force), version; with `as_of` the one interval that holds it."""
+    rows = history.where(F.col("customer_id") == F.lit(customer))
+    if label is not None:
+        rows = rows.where(F.col("label") == F.lit(label))
+    following = F.lead("valid_from").over(Window.partitionBy("label").orderBy("valid_from"))
+    spans = rows.select("label", "value", "valid_from", F.date_sub(following, 1).alias("valid_to"), "version")
+    if as_of is None:
+        return spans
+    ended = F.col("valid_to").isNotNull() & (F.col("valid_to") < F.lit(as_of))
+    return spans.where((F.col("valid_from") <= F.lit(as_of)) & ~ended)

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.errors import ConfigurationError
-from portrait.labels.declaration import PHYSICAL_TYPES, LabelSet
+from portrait.labels.declaration import PHYSICAL_TYPES, CheckedLabel, LabelSet
 
 POPULATION = "customer_features"
 
 
-def customer_portrait(*, labels: LabelSet, as_of: date, sources: Mapping[str, DataFrame]) -> DataFrame:
+def customer_portrait(
+    *, labels: LabelSet, as_of: date, sources: Mapping[str, DataFrame], failed: Collection[str] = ()
+) -> DataFrame:
     """One row a customer of the features' slice, one column a label; NULL is unknown, which is not "no".
 
     `sources`: the slices of `as_of` by name, `customer_features` among them. The plan scans each source once, whatever
-    the number of labels. Raises ConfigurationError when a label asks for a source that is not there.
+    the number of labels; labels made from labels come in further steps of the same plan. Labels in `failed` are NULL.
+    Raises ConfigurationError when a label asks for a source that is not there.
     """
-    portrait = _answers(sources[POPULATION], labels=labels, source=POPULATION)
+    portrait = _answers(sources[POPULATION], labels=labels, source=POPULATION, failed=failed)
     for source in dict.fromkeys(item.label.from_ for item in labels.checked if item.label.is_computed):
-        if source == POPULATION:
+        if source in (POPULATION, "portrait"):
             continue
         if source not in sources:
             raise ConfigurationError(
@@ -30,9 +33,13 @@ def customer_portrait(*, labels: LabelSet, as_of: date, sources: Mapping[str, Da
                 where="conf/labels",
                 remedy=f"run the job '{source}' first, or set those labels to draft",
             )
-        portrait = portrait.join(_answers(sources[source], labels=labels, source=source), "customer_id", how="left")
+        answers = _answers(sources[source], labels=labels, source=source, failed=failed)
+        portrait = portrait.join(answers, "customer_id", how="left")
+    portrait = portrait.withColumn("as_of", F.lit(as_of))
+    for step in labels.levels():
+        portrait = portrait.select("*", *[_column(item, failed) for item in step])
     return portrait.select(
-        F.lit(as_of).alias("as_of"),
+        "as_of",
         "customer_id",
         *[
             F.col(label.id) if label.is_computed else F.lit(None).cast(PHYSICAL_TYPES[label.type]).alias(label.id)
@@ -41,12 +48,11 @@ def customer_portrait(*, labels: LabelSet, as_of: date, sources: Mapping[str, Da
     )
 
 
-def _answers(slice_of_source: DataFrame, *, labels: LabelSet, source: str) -> DataFrame:
+def _answers(slice_of_source: DataFrame, *, labels: LabelSet, source: str, failed: Collection[str]) -> DataFrame:
     """One row a customer: every label of the source, in one SELECT."""
-    return slice_of_source.select(
-        "customer_id",
-        *[
-            F.expr(item.sql).cast(PHYSICAL_TYPES[item.label.type]).alias(item.label.id)
-            for item in labels.computed_from(source)
-        ],
-    )
+    return slice_of_source.select("customer_id", *[_column(item, failed) for item in labels.computed_from(source)])
+
+
+def _column(item: CheckedLabel, failed: Collection[str]) -> Column:
+    sql = "NULL" if item.label.id in failed else item.sql
+    return F.expr(sql).cast(PHYSICAL_TYPES[item.label.type]).alias(item.label.id)

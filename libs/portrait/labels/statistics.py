@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from pyspark.sql import Column, DataFrame
@@ -13,11 +14,16 @@ LISTED_VALUES = 50  # the most frequent ones; the rest is added up as "other val
 _MAGNITUDES = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
 
-def label_statistics(*, portrait: DataFrame, labels: LabelSet, as_of: date) -> DataFrame:
+def label_statistics(
+    *, portrait: DataFrame, labels: LabelSet, as_of: date, failed: Mapping[str, str] | None = None
+) -> DataFrame:
     """One row a label: customers, those known, coverage = known / customers, and customers by value.
 
-    Texts and yes/no are counted by value, numbers by magnitude, dates by year; unknown is not among them.
+    Texts and yes/no are counted by value, numbers by magnitude, dates by year; unknown is not among them. `failed`:
+    label to the reason why it could not be computed.
     """
+    reasons = [F.lit(text) for pair in (failed or {}).items() for text in pair]
+    failure = F.create_map(*reasons)[F.col("label")] if reasons else F.lit(None)
     observed = F.array(*[_observation(label) for label in labels.labels])
     counts = (
         portrait.select(F.explode(observed).alias("o"))
@@ -42,6 +48,7 @@ def label_statistics(*, portrait: DataFrame, labels: LabelSet, as_of: date) -> D
             "known",
             (F.col("known") / F.col("customers")).alias("coverage"),
             F.expr(_DISTRIBUTION).alias("distribution"),
+            failure.cast("string").alias("failure"),
         )
     )
 
