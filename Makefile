@@ -62,6 +62,7 @@ bench: setup
 	$(BIN)/python bench/lifetime.py
 	$(BIN)/python bench/synthetic.py
 	$(BIN)/python bench/labels.py
+	$(BIN)/python bench/audiences.py
 
 # What a cluster needs beside conf/, schemas/ and jobs/: the package as wheel and as zip, the jars and their hashes.
 dist: setup

@@ -38,6 +38,7 @@ def test_a_module_has_at_most_400_lines(module: Path) -> None:
 CLOCK = re.compile(r"datetime\.now\(|date\.today\(|current_date\(|current_timestamp\(|time\.time\(")
 MAY_READ_THE_CLOCK = {
     "ingest/pipeline.py",
+    "labels/audiences/export.py",
     "lake/lake.py",
     "lake/lease.py",
     "lake/publication.py",

@@ -20,6 +20,7 @@ from portrait.events import event, start_log
 from portrait.features import check_values, load_features
 from portrait.fingerprint import code_hash, hash_files, hash_text
 from portrait.labels import load_labels
+from portrait.labels.audiences import load_audiences
 from portrait.lake import Lake, Lease
 from portrait.lake.records import Write
 from portrait.lineage import record_job
@@ -56,8 +57,8 @@ def job_arguments(doc: str | None) -> argparse.ArgumentParser:
 def load_suite(conf: Path, schemas: Path) -> Catalogue:
     """All contracts, with the columns that features and labels declare in `conf/`.
 
-    Raises ConfigurationError for anything wrong in either, or in the policies of value and tiers; nothing of Spark is
-    needed.
+    Raises ConfigurationError for anything wrong in them, in the audiences, or in the policies of value and tiers;
+    nothing of Spark is needed.
     """
     catalogue = load_catalogue(schemas)
     load_value_policy(conf)
@@ -65,7 +66,9 @@ def load_suite(conf: Path, schemas: Path) -> Catalogue:
     features = load_features(conf)
     check_values(features, catalogue)
     catalogue = catalogue.with_columns("gold.customer_features", features.columns())
-    return catalogue.with_columns("gold.customer_portrait", load_labels(conf, catalogue).columns())
+    labels = load_labels(conf, catalogue)
+    load_audiences(conf, labels, catalogue)
+    return catalogue.with_columns("gold.customer_portrait", labels.columns())
 
 
 def fingerprints(jobs: list[Job], catalogue: Catalogue, conf: Path) -> dict[str, str]:

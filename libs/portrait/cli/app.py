@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from portrait import __version__
+from portrait.cli.audience import audience
 from portrait.cli.doctor import doctor_command
 from portrait.cli.features import features
 from portrait.cli.land import demo_command, land
@@ -34,6 +35,7 @@ app.add_typer(land, name="land")
 app.add_typer(features, name="features")
 app.add_typer(tiers, name="tiers")
 app.add_typer(value, name="value")
+app.add_typer(audience, name="audience")
 _COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor_command,
     "demo": demo_command,

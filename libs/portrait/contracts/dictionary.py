@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portrait.contracts.catalogue import LINEAGE, Catalogue
 from portrait.contracts.contract import Column, Contract, Rule
+from portrait.contracts.graph import BOOKKEEPERS
 from portrait.errors import ConfigurationError
 
 LAYERS = {
@@ -79,7 +80,7 @@ def _facts(contract: Contract, catalogue: Catalogue) -> list[str]:
     key = ", ".join(f"`{name}`" for name in contract.key) or "none"
     facts = [f"Grain: {contract.grain}", f"Key: {key}"]
     if contract.job:
-        facts.append(f"Written by: `jobs/{contract.job}.py`" if contract.job != "runner" else "Written by: the runner")
+        facts.append(f"Written by: {BOOKKEEPERS.get(contract.job, f'`jobs/{contract.job}.py`')}")
     lineage = {
         "Reads": contract.reads,
         "Reads when present": contract.reads_optional,

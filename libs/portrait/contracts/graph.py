@@ -8,8 +8,8 @@ from graphlib import CycleError, TopologicalSorter
 from portrait.contracts.catalogue import Catalogue
 from portrait.errors import ConfigurationError
 
-# Writes the records of runs themselves; not a job of jobs/.
-BOOKKEEPER = "runner"
+# Who writes a table without being a job of jobs/: the runner its records, commands what people did.
+BOOKKEEPERS = {"runner": "the runner", "command": "a command of `portrait`"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def job_graph(catalogue: Catalogue) -> list[Job]:
     Raises ConfigurationError when the contracts describe a circle.
     """
     jobs: dict[str, Job] = {}
-    for name in sorted({contract.job for contract in catalogue if contract.job} - {BOOKKEEPER}):
+    for name in sorted({contract.job for contract in catalogue if contract.job} - set(BOOKKEEPERS)):
         tables = [contract for contract in catalogue if contract.job == name]
         own = {contract.id for contract in tables}
 

@@ -40,6 +40,7 @@ JOBS: dict[str, list[str]] = {
     "customer_tier": ["entities", "customer_value"],
     "customer_portrait": ["customer_features", "customer_group", "customer_value", "customer_tier"],
     "recommendations": ["entities", "customer_features", "customer_group", "customer_tier"],
+    "audiences": ["customer_portrait"],
     "segments": ["customer_features", "customer_group", "customer_tier", "customer_portrait", "recommendations"],
     "quality": [
         "customer_features",
@@ -48,6 +49,7 @@ JOBS: dict[str, list[str]] = {
         "customer_tier",
         "customer_portrait",
         "recommendations",
+        "audiences",
         "segments",
     ],
     "publish": [
@@ -57,6 +59,7 @@ JOBS: dict[str, list[str]] = {
         "customer_tier",
         "customer_portrait",
         "recommendations",
+        "audiences",
         "segments",
         "quality",
     ],

@@ -1,0 +1,113 @@
+"""The labels of one slice as Arrow columns on the driver: counts answer at once, without a Spark job each.
+
+Arrow keeps a yes-or-no column as two bitmaps, values and validity: the bitmaps of a bitmap index, in the order of the
+files, so that no numbering of customers has to be kept stable. docs/decisions/0005 has the measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from urllib.parse import unquote, urlparse
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from pyspark.sql import DataFrame
+
+from portrait.errors import PortraitError
+from portrait.labels.audiences.clauses import Clause
+from portrait.labels.audiences.declaration import CheckedAudience
+from portrait.labels.declaration import Label
+from portrait.lake import Lake, publications
+
+PORTRAIT = "gold.customer_portrait"
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+ARROW_TYPES: dict[str, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "string": _TEXT,
+    "integer": pa.int64(),
+    "decimal": pa.decimal128(18, 2),
+    "date": pa.date32(),
+}
+
+
+@dataclass(frozen=True)
+class Count:
+    """How a clause divides the customers of a slice."""
+
+    customers: int
+    true: int
+    unknown: int
+
+    @property
+    def false(self) -> int:
+        """Customers for whom the clause does not hold."""
+        return self.customers - self.true - self.unknown
+
+    def members(self, policy: str) -> int:
+        """Members by a policy for unknown."""
+        return self.true + (self.unknown if policy == "include" else 0)
+
+
+class PortraitColumns(Mapping[str, pa.Array]):
+    """Label to its column; each is read once, when it is first asked for, and kept."""
+
+    def __init__(self, slice_of_portrait: DataFrame, labels: Mapping[str, Label]) -> None:
+        # Not inputFiles(), which may name files of other slices too.
+        found = slice_of_portrait.select("_metadata.file_path").distinct().collect()
+        self._files = sorted(_local(row.file_path) for row in found)
+        self._labels = labels
+        self._read: dict[str, pa.Array] = {}
+        self.customers: int = sum(fragment.count_rows() for fragment in ds.dataset(self._files).get_fragments())
+
+    def __getitem__(self, name: str) -> pa.Array:
+        if name not in self._read:
+            kind = ARROW_TYPES[self._labels[name].type]
+            texts = {name} if kind == _TEXT else set()
+            layout = ds.ParquetFileFormat(dictionary_columns=texts)
+            files = ds.dataset(self._files, schema=pa.schema([(name, kind)]), format=layout)
+            column = files.to_table().column(name)
+            self._read[name] = column.unify_dictionaries().combine_chunks()
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._labels)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def count(self, clause: Clause) -> Count:
+        """How many customers the clause holds for, and of how many it cannot be told; exact."""
+        found = clause.evaluate(self)
+        return Count(self.customers, found.true_count, found.null_count)
+
+    def member(self, item: CheckedAudience) -> pa.Array:
+        """For every customer whether they are in the audience, by its policy for unknown."""
+        return pc.fill_null(item.clause.evaluate(self), item.audience.unknown == "include")
+
+
+def portrait_at(lake: Lake, as_of: date | None) -> tuple[date, DataFrame]:
+    """The slice that readers see; with `as_of` the newest of that day or before, and its day.
+
+    Raises PortraitError when there is none.
+    """
+    served = next(iter(publications(lake)), None)
+    if as_of is None and served is not None and PORTRAIT in served.versions:
+        reader = lake.spark.read.format("delta").option("versionAsOf", served.versions[PORTRAIT])
+        pinned = reader.load(str(lake.path(PORTRAIT)))
+        return served.as_of, pinned.where(f"as_of = date'{served.as_of}'")
+    day = max((day for day in lake.slices(PORTRAIT) if as_of is None or day <= as_of), default=None)
+    if day is None:
+        raise PortraitError(
+            f"{PORTRAIT} has no slice of {as_of} or before" if as_of else f"{PORTRAIT} has no slice yet",
+            where=str(lake.root),
+            remedy="`portrait run` first, or ask for a later day",
+        )
+    return day, lake.slice(PORTRAIT, day)
+
+
+def _local(uri: str) -> str:
+    """The path of a data file: Spark names files as addresses, percent signs escaped."""
+    return unquote(urlparse(uri).path)

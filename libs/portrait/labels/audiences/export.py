@@ -1,0 +1,126 @@
+"""A list of customers for use outside the lake: suppressed by purpose, logged before it can be seen."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from portrait.errors import ConfigurationError, GateRefused
+from portrait.faults import fault_point
+from portrait.labels.audiences.columns import portrait_at
+from portrait.labels.audiences.declaration import AudienceSet, CheckedAudience
+from portrait.labels.audiences.exports import FeedList, LabelList
+from portrait.lake import Lake
+from portrait.settings import actor_of
+
+LOG = "ops.audience_exports"
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was exported."""
+
+    number: int
+    as_of: date
+    folder: Path
+    members: int
+    exported: int
+    suppressed: dict[str, int] = field(default_factory=dict)
+    not_asked: list[str] = field(default_factory=list)
+
+
+def export_audience(
+    lake: Lake, *, audiences: AudienceSet, name: str, purpose: str, to: Path, kind: str, actor: str | None = None
+) -> Export:
+    """Write the customers of an audience, as the published slice has them, below `to`; the lake must be open to write.
+
+    Raises ConfigurationError for another purpose than the audience's, GateRefused when the audience reads a sensitive
+    label and fewer than the minimum would be in the list. Nothing is written then.
+    """
+    item, policy = audiences.audience(name), audiences.exports
+    if purpose != item.audience.purpose:
+        raise ConfigurationError(
+            f"the audience is for '{item.audience.purpose}', not for '{purpose}'",
+            where=f"conf/audiences/{name}.yml",
+            remedy="name its own purpose, or declare another audience",
+        )
+    as_of, portrait = portrait_at(lake, None)
+    lists = policy.purposes[purpose]
+    asked = [entry for entry in lists if isinstance(entry, LabelList) or lake.has(f"bronze.{entry.feed}")]
+    flagged = _flagged(lake, portrait, item, asked, as_of).persist()
+    try:
+        names = [entry.name for entry in asked]
+        on = [F.count_if(F.col(f"on_{entry}")).alias(entry) for entry in names]
+        free = F.lit(True)
+        for entry in names:
+            free = free & ~F.col(f"on_{entry}")
+        counted = flagged.agg(F.count(F.lit(1)).alias("members"), F.count_if(free).alias("exported"), *on).collect()[0]
+        done = Export(
+            number=lake.run_number,
+            as_of=as_of,
+            folder=to / f"{name}-{as_of}-{lake.run_number}",
+            members=counted.members,
+            exported=counted.exported,
+            suppressed={entry: counted[entry] for entry in names},
+            not_asked=[entry.name for entry in lists if entry.name not in names],
+        )
+        if audiences.sensitivity(item.clause) == "sensitive" and done.exported < policy.minimum_customers:
+            raise GateRefused(
+                f"the audience reads a sensitive label, and fewer than {policy.minimum_customers} would be in the list",
+                where=f"conf/audiences/{name}.yml",
+                remedy="widen the audience, or leave the sensitive label out",
+            )
+        _write(lake, flagged.where(free).select("customer_id"), done, item=item, kind=kind, actor=actor)
+    finally:
+        flagged.unpersist()
+    return done
+
+
+def _flagged(
+    lake: Lake, portrait: DataFrame, item: CheckedAudience, lists: list[LabelList | FeedList], as_of: date
+) -> DataFrame:
+    """One row a member, with on_<list> for each list: whether the member is on it."""
+    by_label = [F.expr(entry.sql).alias(f"on_{entry.name}") for entry in lists if isinstance(entry, LabelList)]
+    flagged = portrait.where(item.member_sql).select("customer_id", *by_label)
+    for entry in lists:
+        if isinstance(entry, FeedList):
+            listed = _on_feed(lake, entry, as_of).withColumn(f"on_{entry.name}", F.lit(True))
+            flagged = flagged.join(listed, on="customer_id", how="left").fillna(False, [f"on_{entry.name}"])
+    return flagged
+
+
+def _on_feed(lake: Lake, entry: FeedList, as_of: date) -> DataFrame:
+    records = lake.read(f"bronze.{entry.feed}").where(entry.sql)
+    if entry.at is not None and entry.days is not None:
+        # What arrived later than the slice counts as well: who complains today gets no letter today.
+        records = records.where(F.col(entry.at) >= F.lit(as_of - timedelta(days=entry.days - 1)))
+    return records.where(F.col("customer_id").isNotNull()).select("customer_id").distinct()
+
+
+def _write(
+    lake: Lake, customers: DataFrame, done: Export, *, item: CheckedAudience, kind: str, actor: str | None
+) -> None:
+    """The list under a hidden name, the log's row, then the list's own name: no list without its row."""
+    hidden = done.folder.with_name(f".{done.folder.name}")
+    writer = customers.orderBy("customer_id").write
+    if kind == "csv":
+        writer.option("header", "true").csv(hidden.resolve().as_uri())
+    else:
+        writer.format("delta").save(str(hidden.resolve()))
+    row = (
+        done.number, item.audience.id, done.as_of, item.audience.purpose, list(item.audience.channels), item.clause.sql,
+        done.members, done.suppressed, done.not_asked, done.exported, str(done.folder), kind, actor or actor_of(),
+        datetime.now(UTC),
+    )  # fmt: skip
+    try:
+        lake.append(LOG, lake.spark.createDataFrame([row], lake.catalogue.table(LOG).struct_type))
+    except BaseException:
+        shutil.rmtree(hidden)
+        raise
+    fault_point("audience.before_rename", item.audience.id)
+    hidden.rename(done.folder)

@@ -1,0 +1,321 @@
+"""Audiences on small lakes: counts against Spark SQL and DuckDB, members against explanations, exports."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+import yaml
+from deltalake import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from portrait.contracts import Catalogue, load_catalogue
+from portrait.errors import ConfigurationError, GateRefused
+from portrait.labels import LabelSet, customer_portrait, load_labels, write_label_history
+from portrait.labels.audiences import (
+    AudienceSet,
+    PortraitColumns,
+    audience_at,
+    audience_members,
+    audience_summary,
+    behind,
+    export_audience,
+    load_audiences,
+    one_customer,
+    portrait_at,
+    tree,
+)
+from portrait.lake import Lake, Lease
+
+pytestmark = pytest.mark.delta
+D1, D2 = date(2024, 3, 31), date(2024, 4, 30)
+PLAIN = {"unknown_when": None, "theme": "value", "kind": "fact"}
+LABELS: list[dict[str, object]] = [
+    {"id": "salaried", "value": "salary_count_90d >= 3"},
+    {"id": "consents", "value": "consent_marketing", "unknown_when": None, "theme": "value"},
+    PLAIN | {"id": "job", "type": "string", "value": "occupation"},
+    PLAIN | {"id": "years", "type": "integer", "value": "age_years", "sensitivity": "sensitive"},
+    PLAIN | {"id": "spent", "type": "decimal", "value": "debit_amount_90d"},
+    PLAIN | {"id": "assessed", "type": "date", "value": "risk_assessed_on"},
+]
+AUDIENCES: dict[str, dict[str, object]] = {
+    "workers": {"where": "salaried and job in ('cook', 'nurse')"},
+    "quiet": {"where": "not workers and spent < 100", "unknown": "include"},
+    "grown": {"where": "years >= 18 or job is null", "purpose": "risk"},
+    "few": {"where": "years = 3 and spent = 3 and salaried", "purpose": "risk"},
+}
+EXPORTS = {
+    "minimum_customers": 5,
+    "lists": {
+        "no_consent": {"title": "No consent", "where": "not consents", "unknown": "include"},
+        "unsubscribed": {"title": "Asked not to", "feed": "responses", "where": "kind = 'unsubscribed'"},
+        "unhappy": {"title": "Unhappy", "feed": "feedback", "where": "score <= 2", "at": "at", "days": 10},
+    },
+    "purposes": {"marketing": ["no_consent", "unsubscribed", "unhappy"], "risk": []},
+}
+CUSTOMERS = 400
+
+
+def facts(spark: SparkSession, *, seed: int) -> DataFrame:
+    """Features of random customers, a tenth of everything unknown."""
+    draw = random.Random(seed)
+
+    def perhaps(value: Any) -> Any:
+        return None if draw.random() < 0.1 else value
+
+    rows = [
+        (
+            f"C{number:04d}",
+            draw.choice([30, 200]),
+            perhaps(draw.randrange(90)),
+            perhaps(draw.randrange(6)),
+            perhaps(Decimal(draw.randrange(-100, 30_000)) / 100),
+            perhaps(draw.choice(["cook", "nurse", "clerk", "night shift"])),
+            perhaps(draw.random() < 0.5),
+            perhaps(date(2024, 1, 1 + draw.randrange(31))),
+        )
+        for number in range(CUSTOMERS)
+    ]
+    return spark.createDataFrame(
+        rows,
+        "customer_id string, tenure_days int, age_years int, salary_count_90d bigint, debit_amount_90d decimal(18,2),"
+        "occupation string, consent_marketing boolean, risk_assessed_on date",
+    )
+
+
+class Bank:
+    """A lake with two slices of a portrait."""
+
+    def __init__(self, lake: Lake, labels: LabelSet, audiences: AudienceSet) -> None:
+        self.lake, self.labels, self.audiences = lake, labels, audiences
+        self.portrait = lake.slice("gold.customer_portrait", D2)
+        self.columns = PortraitColumns(self.portrait, audiences.words.labels)
+
+
+def declare(folder: Path, audiences: dict[str, dict[str, object]]) -> None:
+    (folder / "audiences").mkdir(exist_ok=True)
+    for name, change in audiences.items():
+        audience = {"id": name, "title": name.title(), "purpose": "marketing"} | change
+        (folder / "audiences" / f"{name}.yml").write_text(yaml.safe_dump(audience, sort_keys=False), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def bank(
+    spark: SparkSession, catalogue: Catalogue, schemas_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bank]:
+    from tests.labels.conftest import LABEL
+
+    conf = tmp_path_factory.mktemp("audiences")
+    for change in LABELS:
+        label = {key: value for key, value in (LABEL | change).items() if value is not None}
+        (conf / "labels" / str(label["theme"])).mkdir(parents=True, exist_ok=True)
+        (conf / "labels" / str(label["theme"]) / f"{label['id']}.yml").write_text(
+            yaml.safe_dump(label, sort_keys=False)
+        )
+    declare(conf, AUDIENCES)
+    (conf / "exports.yml").write_text(yaml.safe_dump(EXPORTS, sort_keys=False))
+    shipped = load_catalogue(schemas_dir).contracts
+    own = shipped | {"gold.customer_features": catalogue.table("gold.customer_features")}
+    own["gold.customer_features"] = replace(own["gold.customer_features"], properties={"job": "customer_features"})
+    known = Catalogue(own)
+    labels = load_labels(conf, known)
+    known = known.with_columns("gold.customer_portrait", labels.columns())
+    with Lease(conf / "lake") as lease:
+        lake = Lake(spark, conf / "lake", known, lease=lease)
+        audiences = load_audiences(conf, labels, known)
+        for day, seed in ((D1, 1), (D2, 2)):
+            features = facts(spark, seed=seed).selectExpr(f"date'{day}' as as_of", "*")
+            missing = [c for c in known.table("gold.customer_features").columns if c.name not in features.columns]
+            features = features.selectExpr("*", *[f"cast(null as {c.physical_type}) as {c.name}" for c in missing])
+            portrait = customer_portrait(labels=labels, as_of=day, sources={"customer_features": features})
+            lake.replace("gold.customer_portrait", portrait, day)
+            write_label_history(lake, labels=labels, as_of=day)
+            current = lake.read("gold.customer_portrait").where(f"as_of = date'{day}'")
+            summary = audience_summary(portrait=current, audiences=audiences, as_of=day)
+            lake.replace("gold.audiences", summary, day)
+            if day == D2:  # the newest day has everything
+                members = audience_members(portrait=current, audiences=audiences, as_of=day)
+                lake.replace("gold.audience_members", members, day)
+                lake.replace("gold.customer_features", features, day)
+            lake.complete("customer_portrait", as_of=day, inputs={}, seconds=0.0)
+            lake.resume(None)
+        yield Bank(lake, labels, audiences)
+
+
+def random_expression(draw: random.Random, depth: int) -> str:
+    """An expression over all kinds of labels and audiences."""
+    if depth and draw.random() < 0.7:
+        word = draw.choice([" and ", " or "])
+        inner = word.join(random_expression(draw, depth - 1) for _ in range(draw.randint(2, 3)))
+        return f"not ({inner})" if draw.random() < 0.3 else f"({inner})"
+    return draw.choice(
+        [
+            "salaried", "not consents", "consents is true", "salaried is not null", "workers", "not quiet",
+            f"job = '{draw.choice(['cook', 'nurse', 'poet'])}'", "job not in ('cook', 'clerk')", "job is null",
+            f"years {draw.choice(['<', '<=', '>', '>=', '=', '<>'])} {draw.randrange(90)}",
+            f"years between {draw.randrange(40)} and {40 + draw.randrange(40)}", "years in (18, 21, 65)",
+            f"spent {draw.choice(['<', '>=', '<>'])} {draw.randrange(-1, 300)}.{draw.randrange(100):02d}",
+            f"assessed > date'2024-01-{draw.randint(1, 28):02d}'",
+        ]
+    )  # fmt: skip
+
+
+def test_every_count_equals_spark_sql_and_duckdb(bank: Bank) -> None:
+    draw = random.Random(11)
+    clauses = [bank.audiences.parse(random_expression(draw, 3), where="test") for _ in range(60)]
+    parts = [f"count_if({c.sql}), count_if(({c.sql}) is null)" for c in clauses]
+    bank.portrait.createOrReplaceTempView("portrait_of_test")
+    spark = bank.lake.spark
+    by_spark = list(spark.sql(f"select {', '.join(parts)} from portrait_of_test").collect()[0])
+    spark.catalog.dropTempView("portrait_of_test")
+    slice_of = DeltaTable(str(bank.lake.path("gold.customer_portrait"))).to_pyarrow_dataset(
+        partitions=[("as_of", "=", str(D2))]
+    )
+    connection = duckdb.connect()
+    connection.register("slice_of", slice_of)
+    by_duckdb = list(connection.sql(f"select {', '.join(parts)} from slice_of").fetchall()[0])
+    ours = [number for c in clauses for number in (bank.columns.count(c).true, bank.columns.count(c).unknown)]
+    assert ours == by_spark
+    assert ours == by_duckdb
+    assert len(set(ours)) > 50
+    assert bank.columns.customers == CUSTOMERS
+
+
+def test_the_explanation_is_the_membership_for_every_customer(bank: Bank) -> None:
+    ids = [row.customer_id for row in bank.portrait.select("customer_id").collect()]
+    rows = {row.customer_id: row for row in bank.portrait.collect()}
+    members = {
+        name: {
+            row.customer_id
+            for row in bank.lake.slice("gold.audience_members", D2).where(f"audience = '{name}'").collect()
+        }
+        for name in AUDIENCES
+    }
+    unknown = 0
+    for name, item in bank.audiences.checked.items():
+        names = sorted(bank.columns)
+        table = {label: pa.array([rows[c][label] for c in ids], type=bank.columns[label].type) for label in names}
+        for position, customer in enumerate(ids):
+            verdict = next(tree(item.clause, table, row=position)).verdict
+            unknown += verdict is None
+            inside = item.audience.unknown == "include" if verdict is None else verdict
+            assert inside == (customer in members[name]), (name, customer)
+    assert unknown > 100
+
+
+def test_the_summary_counts_what_the_members_are(bank: Bank) -> None:
+    summary = {row.audience: row for row in bank.lake.slice("gold.audiences", D2).collect()}
+    members = bank.lake.slice("gold.audience_members", D2).groupBy("audience").count().collect()
+    assert {name: row.members for name, row in summary.items() if row.members} == {
+        m.audience: m["count"] for m in members
+    }
+    assert summary["quiet"].labels == ["job", "salaried", "spent"]
+    assert all(row.customers == CUSTOMERS for row in summary.values())
+
+
+def test_by_hand_unknown_is_neither_in_nor_out(bank: Bank) -> None:
+    spark = bank.lake.spark
+    rows = spark.sql("""select * from values ('in', true, 'cook', 5), ('out', false, 'cook', 500),
+        ('no job', true, null, 500), ('poor', null, null, 5) as t(customer_id, salaried, job, spent)""")
+    rows = rows.selectExpr("*", "null as years", "null as consents", "null as assessed")
+    found = audience_members(portrait=rows, audiences=bank.audiences, as_of=D1).collect()
+    # 'no job': salaried and unknown = unknown, its negation too, and 500 < 100 is false: not quiet. 'poor': unknown and
+    # true = unknown, which 'quiet' includes.
+    assert {(row.audience, row.customer_id) for row in found} == {
+        ("workers", "in"), ("quiet", "poor"), ("grown", "no job"), ("grown", "poor"),
+    }  # fmt: skip
+
+
+def test_members_come_from_one_scan(bank: Bank, capsys: Any) -> None:
+    audience_members(portrait=bank.portrait, audiences=bank.audiences, as_of=D2).explain()
+    assert capsys.readouterr().out.count("FileScan") == 1
+
+
+def test_a_reason_has_value_day_and_facts(bank: Bank) -> None:
+    item = bank.audiences.audience("workers")
+    known = {checked.label.id: checked for checked in bank.labels.checked}
+    jobs = (
+        bank.lake.read("gold.label_history")
+        .where("label = 'job'")
+        .groupBy("customer_id")
+        .agg(F.max("as_of").alias("day"))
+    )
+    steady = jobs.where(f"day = date'{D1}'").collect()[0].customer_id
+    columns = one_customer(bank.portrait, customer=steady, clause=item.clause, labels=known)
+    reasons = behind(bank.lake, customer=steady, as_of=D2, columns=columns, labels=known)
+    row = bank.lake.slice("gold.customer_features", D2).where(f"customer_id = '{steady}'").head()
+    assert (reasons["job"].value, reasons["job"].since, reasons["job"].facts) == (
+        row.occupation,
+        D1,
+        {"occupation": row.occupation},
+    )
+    assert reasons["salaried"].facts == {"salary_count_90d": row.salary_count_90d, "tenure_days": row.tenure_days}
+    assert reasons["salaried"].rule == "salary_count_90d >= 3; unknown when tenure_days < 90"
+
+
+def test_an_unknown_customer_is_an_error(bank: Bank) -> None:
+    with pytest.raises(ConfigurationError, match="no such customer"):
+        one_customer(bank.portrait, customer="nobody", clause=bank.audiences.audience("workers").clause, labels={})
+
+
+def test_a_past_audience_is_what_it_meant_that_day(bank: Bank, tmp_path: Path) -> None:
+    then = audience_at(bank.lake, audiences=bank.audiences, name="quiet", as_of=D1)
+    assert then.clause.sql == bank.audiences.audience("quiet").clause.sql
+    changed = replace(bank.audiences, checked={})
+    assert audience_at(bank.lake, audiences=changed, name="quiet", as_of=D1).audience.unknown == "include"
+    with pytest.raises(ConfigurationError, match="no audience 'nobody' on 2024-03-31"):
+        audience_at(bank.lake, audiences=bank.audiences, name="nobody", as_of=D1)
+    assert portrait_at(bank.lake, date(2024, 4, 29))[0] == D1
+    assert portrait_at(bank.lake, None)[0] == D2
+
+
+def exported(done_folder: Path) -> set[str]:
+    return {row[0] for row in duckdb.sql(f"select customer_id from '{done_folder}/*.csv'").fetchall()}
+
+
+def test_an_export_leaves_out_whom_the_lists_name_and_is_logged(bank: Bank, tmp_path: Path) -> None:
+    spark, lake = bank.lake.spark, bank.lake
+    answered = spark.sql("select 'C0001' as customer_id, 'unsubscribed' as kind union all select 'C0002', 'bought'")
+    said = spark.sql("""select * from values ('C0003', 1, timestamp'2024-04-21 00:00:00'),
+        ('C0004', 1, timestamp'2024-04-20 23:59:59'), ('C0005', 5, timestamp'2024-04-30 12:00:00')
+        as t(customer_id, score, at)""")
+    for table, rows in {"bronze.responses": answered, "bronze.feedback": said}.items():
+        wanted = lake.catalogue.table(table).columns
+        lake.append(table, rows.selectExpr(*[
+            f"cast({c.name if c.name in rows.columns else 'null'} as {c.physical_type}) as {c.name}" for c in wanted
+        ]))  # fmt: skip
+    done = export_audience(
+        lake, audiences=bank.audiences, name="quiet", purpose="marketing", to=tmp_path, kind="csv", actor="somebody"
+    )
+    members = {r.customer_id for r in lake.slice("gold.audience_members", D2).where("audience = 'quiet'").collect()}
+    agreed = {r.customer_id for r in bank.portrait.where("consents").collect()}
+    assert exported(done.folder) == (members & agreed) - {"C0001", "C0003"}
+    assert done.exported == len(exported(done.folder))
+    assert done.suppressed["no_consent"] == len(members - agreed)
+    log = lake.read("ops.audience_exports").where(f"export = {done.number}").collect()
+    assert [(row.actor, row.exported, row.members, row.purpose) for row in log] == [
+        ("somebody", done.exported, len(members), "marketing")
+    ]
+
+
+def test_a_delta_export_without_lists_holds_all_members(bank: Bank, tmp_path: Path) -> None:
+    bank.lake.resume(None)
+    done = export_audience(bank.lake, audiences=bank.audiences, name="grown", purpose="risk", to=tmp_path, kind="delta")
+    assert bank.lake.spark.read.format("delta").load(str(done.folder)).count() == done.members == done.exported
+
+
+def test_another_purpose_or_too_few_sensitive_customers_are_refused(bank: Bank, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is for 'marketing'"):
+        export_audience(bank.lake, audiences=bank.audiences, name="quiet", purpose="risk", to=tmp_path, kind="csv")
+    with pytest.raises(GateRefused, match="fewer than 5"):
+        export_audience(bank.lake, audiences=bank.audiences, name="few", purpose="risk", to=tmp_path, kind="csv")
+    assert list(tmp_path.iterdir()) == []
