@@ -39,6 +39,7 @@ CLOCK = re.compile(r"datetime\.now\(|date\.today\(|current_date\(|current_timest
 MAY_READ_THE_CLOCK = {
     "ingest/pipeline.py",
     "labels/audiences/export.py",
+    "labels/lifecycle.py",
     "lake/lake.py",
     "lake/lease.py",
     "lake/publication.py",

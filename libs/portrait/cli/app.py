@@ -13,6 +13,7 @@ from portrait import __version__
 from portrait.cli.audience import audience
 from portrait.cli.doctor import doctor_command
 from portrait.cli.features import features
+from portrait.cli.labels import labels
 from portrait.cli.land import demo_command, land
 from portrait.cli.look import digest_command, explain_command, show_command, sql_command
 from portrait.cli.output import errors
@@ -35,6 +36,7 @@ app.add_typer(land, name="land")
 app.add_typer(features, name="features")
 app.add_typer(tiers, name="tiers")
 app.add_typer(value, name="value")
+app.add_typer(labels, name="labels")
 app.add_typer(audience, name="audience")
 _COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor_command,

@@ -1,0 +1,245 @@
+"""Commands about labels: what there is, what a customer had when, what a change of the files would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from pyspark.sql import functions as F
+
+from portrait.cli.audience import declared
+from portrait.cli.context import embedded, existing, reading, suite_of, writing
+from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.output import console, emit
+from portrait.errors import ConfigurationError
+from portrait.labels import LabelSet, customer_portrait, label_intervals
+from portrait.labels.audiences import AudienceSet, labels_read, portrait_at
+from portrait.labels.declaration import SOURCES, CheckedLabel
+from portrait.labels.editor import editor_schemas
+from portrait.labels.examples import try_examples
+from portrait.labels.lifecycle import Change, applied_labels, apply, plan
+from portrait.labels.preview import audience_preview, changed_customers, label_preview, with_all
+from portrait.lake import Lake
+
+labels = typer.Typer(help="Labels: their files, their history, and what a change would do.", no_args_is_help=True)
+SAMPLE = 5  # customers shown for each changed label
+
+
+@labels.command("list")
+def list_command(conf: Conf = CONF, output: Output = Format.table) -> None:
+    """Every label of conf/labels."""
+    known = declared(settings_of(conf, None))[0]
+    rows = [
+        [item.id, item.theme, item.kind, item.type, item.status, item.version, item.sensitivity, item.title]
+        for item in (checked.label for checked in known.checked)
+    ]
+    emit(["label", "theme", "kind", "type", "status", "version", "sensitivity", "title"], rows, output, title="Labels")
+
+
+@labels.command("show")
+def show_command(
+    name: Annotated[str, typer.Argument(metavar="ID", help="A label, a file of conf/labels.")],
+    as_of: OptionalAsOf = None,
+    lake: LakeRoot = None,
+    conf: Conf = CONF,
+    target: Target = None,
+    output: Output = Format.table,
+) -> None:
+    """One label: what it means, who reads it, and how its values are spread."""
+    settings = settings_of(conf, target, lake=lake)
+    known, audiences = declared(settings)
+    item = _label(known, name)
+    label = item.label
+    rows: list[list[object]] = [
+        ["title", label.title], ["description", label.description], ["values", label.values or ""],
+        ["rule", label.rule], ["from", f"{label.source}: {', '.join(sorted(item.reads))}"],
+        ["unknown means", label.unknown_means or ""], ["owner", label.owner], ["sensitivity", label.sensitivity],
+        ["status", f"{label.status}, version {label.version}"],
+        ["made from it", ", ".join(i.label.id for i in known.computed_from("portrait") if name in i.reads)],
+        ["audiences", ", ".join(_reading(audiences, {name}))],
+    ]  # fmt: skip
+    existing(settings)
+    with reading(settings, target) as opened:
+        day = max((d for d in opened.slices("gold.label_statistics") if as_of is None or d <= as_of), default=None)
+        if day is not None:
+            found = opened.slice("gold.label_statistics", day).where(F.col("label") == F.lit(name)).head()
+            if found is not None:
+                facts = ("customers", "known", "coverage", "distribution", "failure")
+                rows += [[f"{key}, {day}", found[key] if found[key] is not None else ""] for key in facts]
+    emit(["what", name], rows, output)
+
+
+@labels.command("history")
+def history_command(
+    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="Customer id.")],
+    name: Annotated[str | None, typer.Argument(metavar="[LABEL]", help="Default: every label.")] = None,
+    as_of: OptionalAsOf = None,
+    lake: LakeRoot = None,
+    conf: Conf = CONF,
+    target: Target = None,
+    limit: Limit = 1000,
+    output: Output = Format.table,
+) -> None:
+    """When the labels of a customer changed, and to what; with --as-of what they were that day."""
+    settings = settings_of(conf, target, lake=lake)
+    known = declared(settings)[0]
+    if name is not None:
+        _label(known, name)
+    existing(settings)
+    with reading(settings, target) as opened:
+        rows = label_intervals(opened.read("gold.label_history"), customer=customer, label=name, as_of=as_of)
+        found = rows.orderBy("label", "valid_from").limit(limit).collect()
+    emit(rows.columns, [list(row) for row in found], output, title=f"Customer {customer}")
+
+
+@labels.command("plan")
+def plan_command(
+    lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
+) -> None:
+    """What the files would change: labels, customers gained and lost by tier and group, audiences, a sample."""
+    settings = settings_of(conf, target, lake=lake)
+    known, audiences = declared(settings)
+    existing(settings)
+    with reading(settings, target) as opened:
+        changes = plan(known, applied_labels(opened))
+        rows = [[c.label, c.action, c.status, c.version, ", ".join(c.keys)] for c in changes]
+        emit(["label", "action", "status", "version", "keys"], rows, output, title="Changes")
+        touched = [c for c in changes if c.changes_values and c.keys]
+        if touched and opened.slices("gold.customer_portrait"):
+            _preview(opened, known, audiences, touched, output)
+
+
+def _preview(lake: Lake, known: LabelSet, audiences: AudienceSet, changes: list[Change], output: Format) -> None:
+    day, before = portrait_at(lake, None)
+    before = with_all(before, known.labels)
+    sources = {name: lake.slice(f"gold.{name}", day) for name in SOURCES}
+    after = customer_portrait(labels=known, as_of=day, sources=sources)
+    names = {change.label for change in changes}
+    names |= {i.label.id for step in known.levels() for i in step if _reads(known, i, names)}
+    touched = [item.label for item in known.checked if item.label.id in names and item.label.has_column]
+    tiers = lake.slice("gold.customer_tier", day).select("customer_id", "tier")
+    groups = lake.slice("gold.customer_group", day).select("customer_id", "group_name")
+    placed = tiers.join(groups, on="customer_id", how="full_outer")
+    effects = label_preview(before=before, after=after, labels=touched, placed=placed)
+    columns = ["label", "effect", "tier", "group_name", "customers"]
+    rows = [list(row) for row in effects.orderBy(*columns[:-1]).collect()]
+    emit(columns, rows, output, title=f"Customers of {day}")
+    asked = _reading(audiences, names)
+    if asked:
+        counts = audience_preview(before=before, after=after, audiences=audiences, names=asked)
+        emit(counts.columns, [list(row) for row in counts.collect()], output, title=f"Audiences of {day}")
+    sample = []
+    for label in touched:
+        found = changed_customers(before=before, after=after, label=label, limit=SAMPLE).collect()
+        sample += [[label.id, row.customer_id, row.before, row.after] for row in found]
+    emit(["label", "customer_id", "before", "after"], sample, output, title="Sample")
+
+
+def _reads(known: LabelSet, item: CheckedLabel, names: set[str]) -> bool:
+    """Whether a label is made from one of `names`, through other labels too."""
+    made = {i.label.id: i for i in known.computed_from("portrait")}
+    return any(name in names or (name in made and _reads(known, made[name], names)) for name in item.reads)
+
+
+def _reading(audiences: AudienceSet, names: set[str]) -> list[str]:
+    return [name for name, item in audiences.checked.items() if labels_read(item.clause) & names]
+
+
+@labels.command("apply")
+def apply_command(lake: LakeRoot = None, conf: Conf = CONF, target: Target = None) -> None:
+    """Record the changes of the files in ops.label_events, with who applied them; the next run computes them."""
+    settings = settings_of(conf, target, lake=lake)
+    known = declared(settings)[0]
+    with writing(settings, target) as opened:
+        changes = plan(known, applied_labels(opened))
+        if not changes:
+            console.print("Nothing to apply: the files are as applied last.")
+            return
+        event = apply(opened, changes)
+    counted: dict[str, int] = {}
+    for change in changes:
+        counted[change.action] = counted.get(change.action, 0) + 1
+    told = ", ".join(f"{count} {action}" for action, count in sorted(counted.items()))
+    console.print(f"Applied as event {event}: {told}.", soft_wrap=True)
+
+
+@labels.command("test")
+def examples_command(
+    name: Annotated[str | None, typer.Argument(metavar="[ID]", help="Default: every label with examples.")] = None,
+    conf: Conf = CONF,
+    target: Target = None,
+    output: Output = Format.table,
+) -> None:
+    """Compute the examples in the label files, and say which do not hold; exit code 1 when one does not."""
+    settings = settings_of(conf, target)
+    catalogue = suite_of(settings)
+    known = declared(settings)[0]
+    items = [item for item in known.checked if item.label.examples and name in (None, item.label.id)]
+    if name is not None and not items:
+        _label(known, name)
+    spark = embedded(settings, target)
+    try:
+        tried = [one for item in items for one in try_examples(spark, item, source=catalogue.table(item.label.source))]
+    finally:
+        spark.stop()
+    rows = [
+        [one.label, one.example.given, one.example.expect, one.found, "ok" if one.passed else "NOT OK"] for one in tried
+    ]
+    emit(["label", "given", "expected", "found", "state"], rows, output, title="Examples")
+    if not all(one.passed for one in tried):
+        raise typer.Exit(1)
+
+
+@labels.command("schema")
+def schema_command(
+    write: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("docs/editor"),
+) -> None:
+    """Write the JSON Schemas of label and audience files, for completion in editors."""
+    write.mkdir(parents=True, exist_ok=True)
+    for name, text in editor_schemas().items():
+        (write / name).write_text(text, encoding="utf-8")
+        console.print(f"Wrote {write / name}", soft_wrap=True)
+
+
+@labels.command("new")
+def new_command(
+    name: Annotated[str, typer.Option("--id", prompt="Id (lower case, with underscores)", help="Id of the label.")],
+    title: Annotated[str, typer.Option(prompt="Title", help="What people call it.")],
+    theme: Annotated[str, typer.Option(prompt="Theme", help="Folder of conf/labels.")],
+    source: Annotated[str, typer.Option("--from", prompt="From (a table, or portrait)", help="Where the facts are.")],
+    kind: Annotated[str, typer.Option("--type", prompt="Type (boolean, string, integer, decimal, date)", help="Type.")],
+    value: Annotated[str, typer.Option(prompt="Value (Spark SQL)", help="Spark SQL over columns of --from.")],
+    description: Annotated[str, typer.Option(prompt="Description", help="What a marketer needs to know.")],
+    unknown_means: Annotated[str, typer.Option(prompt="Unknown means", help="What it means that it is unknown.")],
+    owner: Annotated[str, typer.Option(prompt="Owner", help="Team that answers for it.")],
+    sensitivity: Annotated[str, typer.Option(help="public, internal, personal or sensitive.")] = "internal",
+    conf: Conf = CONF,
+) -> None:
+    """Write a valid label file by asking; it is a draft until its status is changed."""
+    path = conf / "labels" / theme / f"{name}.yml"
+    if path.exists():
+        raise ConfigurationError("the file exists already", where=str(path), remedy="choose another id")
+    written = {
+        "id": name, "title": title, "theme": theme, "kind": "rule", "type": kind, "from": source, "value": value,
+        "unknown_means": unknown_means, "owner": owner, "sensitivity": sensitivity, "freshness": "1 day",
+        "status": "active", "version": 1, "description": description,
+    }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # Checked as an active label, because a draft's expression is not looked at.
+        for status in ("active", "draft"):
+            path.write_text(yaml.safe_dump(written | {"status": status}, sort_keys=False, width=110), encoding="utf-8")
+            declared(settings_of(conf, None))
+    except ConfigurationError:
+        path.unlink()
+        raise
+    console.print(f"Wrote {path}; set 'status: active' to compute it from the next run on.", soft_wrap=True)
+
+
+def _label(known: LabelSet, name: str) -> CheckedLabel:
+    for item in known.checked:
+        if item.label.id == name:
+            return item
+    raise ConfigurationError(f"no label is called '{name}'", where="conf/labels", remedy="see `portrait labels list`")

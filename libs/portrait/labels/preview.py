@@ -1,0 +1,82 @@
+"""What a change of definitions would do to customers and audiences, on real data, before it is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from portrait.labels.audiences.declaration import AudienceSet
+from portrait.labels.declaration import PHYSICAL_TYPES, Label
+
+
+def with_all(portrait: DataFrame, labels: Sequence[Label]) -> DataFrame:
+    """A slice with a column for each label, unknown for all where the label is younger than the slice."""
+    missing = [label for label in labels if label.id not in portrait.columns]
+    return portrait.select("*", *[F.lit(None).cast(PHYSICAL_TYPES[label.type]).alias(label.id) for label in missing])
+
+
+def label_preview(*, before: DataFrame, after: DataFrame, labels: Sequence[Label], placed: DataFrame) -> DataFrame:
+    """Customers whose labels change: label, effect, tier, group_name, customers.
+
+    `before` and `after`: the portrait's slice as it is, and as the new definitions make it, both with all labels.
+    `placed`: customer_id, tier, group_name. Effect: gained is yes now or known now, lost was yes or
+    was known, changed is any other change of value.
+    """
+    points = F.array(*[_point(label) for label in labels])
+    return (
+        _side_by_side(before, after, labels)
+        .select("customer_id", F.explode(F.filter(points, lambda point: point.isNotNull())).alias("point"))
+        .join(placed, on="customer_id", how="left")
+        .groupBy(F.col("point.label"), F.col("point.effect"), "tier", "group_name")
+        .agg(F.count(F.lit(1)).alias("customers"))
+    )
+
+
+def changed_customers(*, before: DataFrame, after: DataFrame, label: Label, limit: int) -> DataFrame:
+    """The first customers, by id, whose label changes: customer_id, before, after."""
+    both = _side_by_side(before, after, [label])
+    old, new = F.col(f"before.{label.id}"), F.col(f"after.{label.id}")
+    changed = both.where(~old.eqNullSafe(new)).orderBy("customer_id").limit(limit)
+    return changed.select("customer_id", old.cast("string").alias("before"), new.cast("string").alias("after"))
+
+
+def audience_preview(*, before: DataFrame, after: DataFrame, audiences: AudienceSet, names: Sequence[str]) -> DataFrame:
+    """One row an audience: members before, members after, gained, lost. Every label that they read must be in both."""
+
+    def members(portrait: DataFrame, side: str) -> DataFrame:
+        flags = [F.expr(audiences.audience(name).member_sql).alias(name) for name in names]
+        return portrait.select("customer_id", F.struct(*flags).alias(side))
+
+    both = members(before, "before").join(members(after, "after"), on="customer_id", how="full_outer")
+    counted = []
+    for name in names:
+        was = F.coalesce(F.col(f"before.{name}"), F.lit(False))
+        now = F.coalesce(F.col(f"after.{name}"), F.lit(False))
+        counted.append(
+            F.struct(
+                F.lit(name).alias("audience"),
+                F.count_if(was).alias("members_before"),
+                F.count_if(now).alias("members_after"),
+                F.count_if(~was & now).alias("gained"),
+                F.count_if(was & ~now).alias("lost"),
+            )
+        )
+    return both.agg(F.array(*counted).alias("all")).select(F.inline("all"))
+
+
+def _side_by_side(before: DataFrame, after: DataFrame, labels: Sequence[Label]) -> DataFrame:
+    ids = [label.id for label in labels]
+    old = before.select("customer_id", F.struct(*ids).alias("before"))
+    return old.join(after.select("customer_id", F.struct(*ids).alias("after")), on="customer_id", how="full_outer")
+
+
+def _point(label: Label) -> Column:
+    was, now = F.col(f"before.{label.id}"), F.col(f"after.{label.id}")
+    if label.type == "boolean":
+        held, holds = F.coalesce(was, F.lit(False)), F.coalesce(now, F.lit(False))
+    else:
+        held, holds = was.isNotNull(), now.isNotNull()
+    effect = F.when(~held & holds, "gained").when(held & ~holds, "lost").otherwise("changed")
+    return F.when(~was.eqNullSafe(now), F.struct(F.lit(label.id).alias("label"), effect.alias("effect")))
