@@ -1,7 +1,7 @@
 """The labels of one slice as Arrow columns on the driver: counts answer at once, without a Spark job each.
 
 Arrow keeps a yes-or-no column as two bitmaps, values and validity: the bitmaps of a bitmap index, in the order of the
-files, so that no numbering of customers has to be kept stable. docs/decisions/0005 has the measurements.
+files, so that no numbering of customers has to be kept stable. docs/decisions/0008 has the measurements.
 """
 
 from __future__ import annotations
