@@ -32,7 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Of the suites that start processes the run of the real bank comes last: CI runs what fits into its time.
     """
-    longest = ["entities/test_jobs", "features/test_sliding_jobs", "features/test_sliding", "pipeline/test_berka"]
+    longest = [
+        "entities/test_jobs",
+        "features/test_sliding_jobs",
+        "cli/test_bad_words",
+        "entities/test_balances_on_a_lake",
+    ]
+    longest += ["sources/test_synthetic_landing", "features/test_sliding", "pipeline/test_berka"]
     places = {name: place for place, name in enumerate([*longest[:-1], "", longest[-1]])}
     items.sort(key=lambda item: places.get(f"{item.path.parent.name}/{item.path.stem}", places[""]))
 

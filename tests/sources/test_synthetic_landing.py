@@ -15,7 +15,7 @@ from portrait.errors import ConfigurationError
 from portrait.ingest.parsing import Layout, judge, parse_lines
 from portrait.sources import land_synthetic, last_day
 from portrait.sources.feeds import FEED_COLUMNS
-from portrait.sources.synthetic import CORE_FEEDS
+from portrait.sources.synthetic import ALL_FEEDS, CORE_FEEDS
 from portrait.sources.synthetic.spoilt import FAULTS
 
 EIGHT_KINDS = {
@@ -158,7 +158,7 @@ def test_bad_rows_stay_far_below_the_threshold(bank: Landed, feed: str):
     assert planted / bank.rows[feed] < 0.01
 
 
-@pytest.mark.parametrize("feed", sorted(FEED_COLUMNS))
+@pytest.mark.parametrize("feed", sorted(ALL_FEEDS))
 def test_ingest_finds_the_planted_rows_and_no_others(spark: SparkSession, schemas_dir: Path, bank: Landed, feed: str):
     contract = load_catalogue(schemas_dir).table(f"raw.{feed}")
     header = ",".join(FEED_COLUMNS[feed])
