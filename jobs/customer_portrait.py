@@ -11,9 +11,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from portrait.job import job_arguments, open_lake, submit
-from portrait.labels import label_statistics, load_labels, write_label_history, write_portrait
-
-SOURCES = ("customer_features", "customer_value", "customer_tier", "customer_group")
+from portrait.labels import SOURCES, label_statistics, load_labels, write_label_history, write_portrait
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -89,6 +89,18 @@ def test_a_slice_that_was_never_written_is_an_error_and_not_empty(lake: Lake) ->
         lake.slice("gold.tier", D2)
 
 
+def test_the_newest_slice_is_of_the_day_or_before(lake: Lake) -> None:
+    with pytest.raises(PortraitError, match="gold.tier has no slice yet"):
+        lake.newest_slice("gold.tier")
+    tiers(lake, D3, {"a": "3"})
+    tiers(lake, D2, {"a": "1"})
+    assert lake.newest_slice("gold.tier") == D3
+    assert lake.newest_slice("gold.tier", until=D3) == D3
+    assert lake.newest_slice("gold.tier", until=date(2025, 3, 30)) == D2
+    with pytest.raises(PortraitError, match="gold.tier has no slice of 2025-01-31 or before"):
+        lake.newest_slice("gold.tier", until=D1)
+
+
 def test_every_difference_to_the_contract_is_reported_at_once(lake: Lake) -> None:
     frame = lake.spark.sql("SELECT DATE '2025-01-31' AS as_of, 7 AS customer_id, 1 AS surplus")
     with pytest.raises(PortraitError) as caught:

@@ -107,7 +107,6 @@ def _columns(
     settings: Settings, target: str | None, audiences: AudienceSet, as_of: AsOf | None
 ) -> Iterator[tuple[Callable[[str], CheckedAudience], PortraitColumns]]:
     """What an audience meant that day, by id, and the columns of its slice."""
-    existing(settings)
     with reading(settings, target) as opened:
         day, portrait = portrait_at(opened, as_of)
 
@@ -147,9 +146,8 @@ def members_command(
 ) -> None:
     """Customers in an audience; with --as-of as it was, by what the audience meant that day."""
     settings = settings_of(conf, target, lake=lake)
-    existing(settings)
     with reading(settings, target) as opened:
-        day = _built(opened, as_of)
+        day = opened.newest_slice(MEMBERS, until=as_of)
         found = opened.slice(MEMBERS, day).where(F.col("audience") == F.lit(name)).select("customer_id")
         rows = found.orderBy("customer_id").limit(limit).collect()
         if not rows and opened.slice(AUDIENCES, day).where(F.col("audience") == F.lit(name)).isEmpty():
@@ -157,16 +155,6 @@ def members_command(
                 f"there was no audience '{name}' on {day}", where=AUDIENCES, remedy="check the id, or --as-of"
             )
     emit(["customer_id"], [[row.customer_id] for row in rows], output, title=f"{name} on {day}")
-
-
-def _built(lake: Lake, as_of: AsOf | None) -> AsOf:
-    """The newest day for which audiences were built, `as_of` or before."""
-    day = max((day for day in lake.slices(MEMBERS) if as_of is None or day <= as_of), default=None)
-    if day is None:
-        raise ConfigurationError(
-            "audiences were not built yet", where=str(lake.root), remedy="`portrait audience build --as-of DATE`"
-        )
-    return day
 
 
 @audience.command("overlap")
@@ -235,7 +223,6 @@ def explain_command(
     settings = settings_of(conf, target, lake=lake)
     labels, audiences = declared(settings)
     known = {checked.label.id: checked for checked in labels.checked}
-    existing(settings)
     with reading(settings, target) as opened:
         day, portrait = portrait_at(opened, as_of)
         item = audience_at(opened, audiences=audiences, name=name, as_of=day if as_of else None)

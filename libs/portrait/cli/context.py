@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -17,8 +18,11 @@ from portrait.settings import Settings
 
 
 def suite_of(settings: Settings) -> Catalogue:
-    """All contracts and declarations; every mistake in them is found here, before Spark starts."""
-    return load_suite(settings.conf, settings.schemas)
+    """All contracts and declarations; every mistake in them is found here, before Spark starts. Read once a command."""
+    return _suite(settings.conf, settings.schemas)
+
+
+_suite = cache(load_suite)
 
 
 def embedded(settings: Settings, target: str | None) -> SparkSession:

@@ -10,7 +10,7 @@ import yaml
 from pyspark.sql import functions as F
 
 from portrait.cli.audience import declared
-from portrait.cli.context import embedded, existing, reading, suite_of, writing
+from portrait.cli.context import embedded, reading, suite_of, writing
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
 from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError
@@ -60,7 +60,6 @@ def show_command(
         ["made from it", ", ".join(i.label.id for i in known.computed_from("portrait") if name in i.reads)],
         ["audiences", ", ".join(_reading(audiences, {name}))],
     ]  # fmt: skip
-    existing(settings)
     with reading(settings, target) as opened:
         day = max((d for d in opened.slices("gold.label_statistics") if as_of is None or d <= as_of), default=None)
         if day is not None:
@@ -87,7 +86,6 @@ def history_command(
     known = declared(settings)[0]
     if name is not None:
         _label(known, name)
-    existing(settings)
     with reading(settings, target) as opened:
         rows = label_intervals(opened.read("gold.label_history"), customer=customer, label=name, as_of=as_of)
         found = rows.orderBy("label", "valid_from").limit(limit).collect()
@@ -101,7 +99,6 @@ def plan_command(
     """What the files would change: labels, customers gained and lost by tier and group, audiences, a sample."""
     settings = settings_of(conf, target, lake=lake)
     known, audiences = declared(settings)
-    existing(settings)
     with reading(settings, target) as opened:
         changes = plan(known, applied_labels(opened))
         rows = [[c.label, c.action, c.status, c.version, ", ".join(c.keys)] for c in changes]
@@ -115,7 +112,7 @@ def _preview(lake: Lake, known: LabelSet, audiences: AudienceSet, changes: list[
     day, before = portrait_at(lake, None)
     before = with_all(before, known.labels)
     sources = {name: lake.slice(f"gold.{name}", day) for name in SOURCES}
-    after = customer_portrait(labels=known, as_of=day, sources=sources)
+    after = customer_portrait(labels=known, as_of=day, sources=sources).persist()  # asked once a label and more
     names = {change.label for change in changes}
     names |= {i.label.id for step in known.levels() for i in step if _reads(known, i, names)}
     touched = [item.label for item in known.checked if item.label.id in names and item.label.has_column]

@@ -9,7 +9,7 @@ import typer
 from pyspark.sql import functions as F
 from sqlglot import exp
 
-from portrait.cli.context import existing, reading, suite_of
+from portrait.cli.context import reading, suite_of
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
 from portrait.cli.output import console, emit
 from portrait.contracts import Catalogue
@@ -31,7 +31,6 @@ def show_command(
     """The first rows of a table, in the order of its key."""
     settings = settings_of(conf, target, lake=lake)
     contract = suite_of(settings).table(table.replace("published.", "gold."))
-    existing(settings)
     with reading(settings, target) as opened:
         if table.startswith("published."):
             register_views(opened)
@@ -56,7 +55,6 @@ def sql_command(
     """Ask a question in Spark SQL; reading only."""
     settings = settings_of(conf, target, lake=lake)
     tables = readable_tables(query, suite_of(settings))
-    existing(settings)
     with reading(settings, target) as opened:
         for table in tables:
             if not table.startswith("published."):
@@ -106,7 +104,6 @@ def digest_command(
     settings = settings_of(conf, target, lake=lake)
     catalogue = suite_of(settings)
     names = [catalogue.table(table).id] if table else [contract.id for contract in catalogue.layer("gold")]
-    existing(settings)
     with reading(settings, target) as opened:
         written = [name for name in names if opened.has(name) and (as_of is None or as_of in opened.slices(name))]
         rows = [[name, as_of, digest(opened, name, as_of)] for name in (names if table else written)]
@@ -125,13 +122,8 @@ def explain_command(
 ) -> None:
     """Tier, group, labels and recommendations of one customer, each with the facts behind it."""
     settings = settings_of(conf, target, lake=lake)
-    existing(settings)
     with reading(settings, target) as opened:
-        day = as_of or max(opened.slices("gold.segments"), default=None)
-        if day is None:
-            raise ConfigurationError(
-                "no segments were computed yet", where=str(opened.root), remedy="`portrait run` first"
-            )
+        day = opened.newest_slice("gold.segments", until=as_of)
         parts = {
             title: _rows_of(opened, table, customer, day)
             for title, table in (

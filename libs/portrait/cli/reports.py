@@ -11,7 +11,6 @@ from portrait.cli.context import reading, suite_of
 from portrait.cli.options import CONF, Conf, LakeRoot, OptionalAsOf, Target, settings_of
 from portrait.cli.output import console
 from portrait.contracts.dictionary import dictionary
-from portrait.errors import ConfigurationError
 from portrait.report import write_report
 from portrait.superset import PLACEHOLDER, load_declaration, write_bundle
 
@@ -19,11 +18,7 @@ from portrait.superset import PLACEHOLDER, load_declaration, write_bundle
 def report_command(as_of: OptionalAsOf = None, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None) -> None:
     """Write the HTML report of a slice: one file that works offline."""
     with reading(settings_of(conf, target, lake=lake), target) as opened:
-        day = as_of or max(opened.slices("gold.segments"), default=None)
-        if day is None:
-            raise ConfigurationError(
-                "no segments were computed yet", where=str(opened.root), remedy="`portrait run` first"
-            )
+        day = as_of or opened.newest_slice("gold.segments")
         console.print(str(write_report(opened, as_of=day, run=None)), soft_wrap=True)
 
 

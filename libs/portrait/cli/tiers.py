@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from pyspark.sql import functions as F
 
-from portrait.cli.context import existing, reading
+from portrait.cli.context import reading
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, OptionalAsOf, Output, Target, settings_of
 from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError
@@ -29,6 +29,7 @@ class By(StrEnum):
     group = "group"
 
 
+_TIERS = "gold.customer_tier"
 _GROUPS = {By.region: ("gold.customer_features", "region_id"), By.group: ("gold.customer_group", "group_name")}
 
 
@@ -48,14 +49,9 @@ def simulate_command(
     """
     rules = load_tier_policy(policy)
     settings = settings_of(conf, target, lake=lake)
-    existing(settings)
     with reading(settings, target) as opened:
-        day = as_of or max(opened.slices("gold.customer_tier"), default=None)
-        if day is None:
-            raise ConfigurationError(
-                "no tiers were computed yet", where=str(opened.root), remedy="`portrait run` first"
-            )
-        published = opened.slice("gold.customer_tier", day)
+        day = as_of or opened.newest_slice(_TIERS)
+        published = opened.slice(_TIERS, day)
         months = month_ends(opened.slices("gold.customer_value"), until=day)
         replayed = replay(opened.read("gold.customer_value"), months, rules=rules.deciding, policy=rules)
         earned = published.withColumn("earned_tier", F.coalesce("earned_tier", "tier"))
@@ -92,9 +88,8 @@ def migration_command(
     if since >= until:
         raise ConfigurationError("--from must lie before --to", where="--from, --to", remedy="exchange them")
     settings = settings_of(conf, target, lake=lake)
-    existing(settings)
     with reading(settings, target) as opened:
-        now, before = opened.slice("gold.customer_tier", until), opened.slice("gold.customer_tier", since)
+        now, before = (opened.slice(_TIERS, day) for day in (until, since))
         groups = None
         if by is not None:
             table, name = _GROUPS[by]

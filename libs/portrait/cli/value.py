@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from portrait.cli.context import existing, reading
+from portrait.cli.context import reading
 from portrait.cli.options import CONF, AsOf, Conf, Format, LakeRoot, Output, Target, settings_of
 from portrait.cli.output import console, emit
 from portrait.features import load_features
@@ -37,7 +37,6 @@ def calibrate_command(
     """
     policy = load_value_policy(conf)
     settings = settings_of(conf, target, lake=lake)
-    existing(settings)
     with reading(settings, target) as opened:
         counts = initiated(load_features(conf), opened.catalogue.table("silver.transactions"))
         daily = opened.read("silver.customer_daily")

@@ -1,12 +1,13 @@
 """Labels: one YAML file each, checked before Spark starts, one SELECT a source, kept wide and as history."""
 
-from portrait.labels.declaration import Label, LabelSet, load_labels
+from portrait.labels.declaration import SOURCES, Label, LabelSet, load_labels
 from portrait.labels.failing import failing_labels, write_portrait
 from portrait.labels.history import label_changes, label_intervals, write_label_history
 from portrait.labels.portrait import customer_portrait
 from portrait.labels.statistics import label_statistics
 
 __all__ = [
+    "SOURCES",
     "Label",
     "LabelSet",
     "customer_portrait",

@@ -114,6 +114,17 @@ class Lake:
         """The slices that were written, oldest first."""
         return self.records.slices(table)
 
+    def newest_slice(self, table: str, *, until: date | None = None) -> date:
+        """The newest slice, of `until` or before where it is given; PortraitError when there is none."""
+        found = max((day for day in self.slices(table) if until is None or day <= until), default=None)
+        if found is None:
+            raise PortraitError(
+                f"{table} has no slice of {until} or before" if until else f"{table} has no slice yet",
+                where=str(self.path(table)),
+                remedy=f"`portrait run --as-of DATE` first{', or ask for a later day' if until else ''}",
+            )
+        return found
+
     def next_as_of(self, table: str, as_of: date) -> date | None:
         """The first slice after `as_of`; None when there is none."""
         return min((day for day in self.slices(table) if day > as_of), default=None)

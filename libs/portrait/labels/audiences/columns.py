@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyspark.sql import DataFrame
 
-from portrait.errors import PortraitError
 from portrait.labels.audiences.clauses import Clause
 from portrait.labels.audiences.declaration import CheckedAudience
 from portrait.labels.declaration import Label
@@ -98,13 +97,7 @@ def portrait_at(lake: Lake, as_of: date | None) -> tuple[date, DataFrame]:
         reader = lake.spark.read.format("delta").option("versionAsOf", served.versions[PORTRAIT])
         pinned = reader.load(str(lake.path(PORTRAIT)))
         return served.as_of, pinned.where(f"as_of = date'{served.as_of}'")
-    day = max((day for day in lake.slices(PORTRAIT) if as_of is None or day <= as_of), default=None)
-    if day is None:
-        raise PortraitError(
-            f"{PORTRAIT} has no slice of {as_of} or before" if as_of else f"{PORTRAIT} has no slice yet",
-            where=str(lake.root),
-            remedy="`portrait run` first, or ask for a later day",
-        )
+    day = lake.newest_slice(PORTRAIT, until=as_of)
     return day, lake.slice(PORTRAIT, day)
 
 
