@@ -6,19 +6,59 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from portrait.cli import context, main
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PORTRAIT = Path(sys.executable).parent / "portrait"
 
 
-def portrait(*words: str, cwd: Path = CHECKOUT, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command on a machine whose Java does not exist: whatever starts Spark fails with another message."""
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Portrait = Callable[..., Ended]
+
+
+@pytest.fixture
+def portrait(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Portrait:
+    """Run a command in this process, where whatever starts Spark ends with another message and exit code."""
+
+    def no_spark(*_: object, **__: object) -> None:
+        raise AssertionError("Spark was started")
+
+    monkeypatch.setattr(context, "start_embedded", no_spark)
+    for key in [key for key in os.environ if key.startswith("PORTRAIT_")]:
+        monkeypatch.delenv(key)
+
+    def run(*words: str, cwd: Path = CHECKOUT) -> Ended:
+        monkeypatch.chdir(cwd)
+        context.suite_of.cache_clear()  # each folder has a suite of its own
+        monkeypatch.setattr(sys, "argv", ["portrait", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        return Ended(code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    return run
+
+
+def in_a_process(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command on a machine whose Java does not exist."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PORTRAIT_", "PYSPARK"))}
     variables = {**clean, "JAVA_HOME": "/nonexistent", "COLUMNS": "200", **environment}
-    return subprocess.run([str(PORTRAIT), *words], cwd=cwd, env=variables, capture_output=True, text=True, check=False)
+    words = (str(PORTRAIT), *words)
+    return subprocess.run(words, cwd=CHECKOUT, env=variables, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +86,7 @@ def portrait(*words: str, cwd: Path = CHECKOUT, **environment: str) -> subproces
         (("status", "--lake", "nowhere"), "there is no lake here"),
     ],
 )
-def test_wrong_words_exit_2_with_one_message(words: tuple[str, ...], message: str) -> None:
+def test_wrong_words_exit_2_with_one_message(portrait: Portrait, words: tuple[str, ...], message: str) -> None:
     result = portrait(*words)
     assert result.returncode == 2, result.stderr
     assert message in result.stderr
@@ -55,17 +95,25 @@ def test_wrong_words_exit_2_with_one_message(words: tuple[str, ...], message: st
     assert result.stdout == ""
 
 
-def test_an_unknown_command_exits_2() -> None:
+def test_a_process_ends_the_same_way() -> None:
+    result = in_a_process("show", "gold.nothing")
+    assert result.returncode == 2
+    assert "there is no table 'gold.nothing'" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_unknown_command_exits_2(portrait: Portrait) -> None:
     assert portrait("lnad").returncode == 2
 
 
 def test_an_unknown_setting_in_the_environment_exits_2() -> None:
-    result = portrait("status", PORTRAIT_LAEK="x")
+    result = in_a_process("status", PORTRAIT_LAEK="x")
     assert result.returncode == 2
     assert "setting 'laek'" in result.stderr
 
 
-def test_a_forbidden_label_exits_2_and_names_the_file(tmp_path: Path) -> None:
+def test_a_forbidden_label_exits_2_and_names_the_file(portrait: Portrait, tmp_path: Path) -> None:
     for folder in ("conf", "schemas", "jobs"):
         shutil.copytree(CHECKOUT / folder, tmp_path / folder)
     label = tmp_path / "conf" / "labels" / "income" / "salary_customer.yml"
@@ -86,7 +134,9 @@ def test_a_forbidden_label_exits_2_and_names_the_file(tmp_path: Path) -> None:
         ("value.yml", "weights: ahp_and_entropy", "weights: by_feeling", "rfm.weights"),
     ],
 )
-def test_a_policy_is_checked_before_the_run(tmp_path: Path, file: str, right: str, wrong: str, message: str) -> None:
+def test_a_policy_is_checked_before_the_run(
+    portrait: Portrait, tmp_path: Path, file: str, right: str, wrong: str, message: str
+) -> None:
     for folder in ("conf", "schemas", "jobs"):
         shutil.copytree(CHECKOUT / folder, tmp_path / folder)
     (tmp_path / "landing").mkdir()
@@ -100,11 +150,11 @@ def test_a_policy_is_checked_before_the_run(tmp_path: Path, file: str, right: st
     assert f"{file}:" in result.stderr
 
 
-def test_debug_shows_the_stack_trace() -> None:
+def test_debug_shows_the_stack_trace(portrait: Portrait) -> None:
     assert "Traceback" in portrait("--debug", "show", "gold.nothing").stderr
 
 
 def test_a_machine_without_java_is_told_so() -> None:
-    result = portrait("land", "synthetic", "--to", "unused", JAVA_HOME="", PATH="/nonexistent")
+    result = in_a_process("land", "synthetic", "--to", "unused", JAVA_HOME="", PATH="/nonexistent")
     assert result.returncode in (2,), result.stderr
     assert "there is no Java on this machine" in result.stderr

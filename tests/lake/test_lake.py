@@ -90,14 +90,14 @@ def test_a_slice_that_was_never_written_is_an_error_and_not_empty(lake: Lake) ->
 
 
 def test_the_newest_slice_is_of_the_day_or_before(lake: Lake) -> None:
-    with pytest.raises(PortraitError, match="gold.tier has no slice yet"):
+    with pytest.raises(PortraitError, match=r"gold\.tier has no slice yet"):
         lake.newest_slice("gold.tier")
     tiers(lake, D3, {"a": "3"})
     tiers(lake, D2, {"a": "1"})
     assert lake.newest_slice("gold.tier") == D3
     assert lake.newest_slice("gold.tier", until=D3) == D3
     assert lake.newest_slice("gold.tier", until=date(2025, 3, 30)) == D2
-    with pytest.raises(PortraitError, match="gold.tier has no slice of 2025-01-31 or before"):
+    with pytest.raises(PortraitError, match=r"gold\.tier has no slice of 2025-01-31 or before"):
         lake.newest_slice("gold.tier", until=D1)
 
 

@@ -17,12 +17,10 @@ from portrait.session import start_embedded
 from portrait.settings import Settings
 
 
+@cache
 def suite_of(settings: Settings) -> Catalogue:
     """All contracts and declarations; every mistake in them is found here, before Spark starts. Read once a command."""
-    return _suite(settings.conf, settings.schemas)
-
-
-_suite = cache(load_suite)
+    return load_suite(settings.conf, settings.schemas)
 
 
 def embedded(settings: Settings, target: str | None) -> SparkSession:
