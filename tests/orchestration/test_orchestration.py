@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.cli.test_bad_words import CHECKOUT, portrait
+from tests.cli.test_bad_words import CHECKOUT, in_a_process
 
 from portrait.contracts.graph import Job, upstream
 from portrait.orchestration import airflow_dag, submit_command, submit_plan
@@ -89,19 +89,21 @@ def test_the_dag_of_an_odd_path_is_python(lake: str) -> None:
 
 @pytest.mark.parametrize("form", ["submit", "airflow"])
 def test_the_plan_of_a_scheduler_needs_neither_java_nor_a_lake(form: str) -> None:
-    result = portrait("plan", "--as-of", "2025-03-31", "--lake", "nowhere", "--format", form)
+    result = in_a_process("plan", "--as-of", "2025-03-31", "--lake", "nowhere", "--format", form)
     assert result.returncode == 0, result.stderr
     assert "nowhere" in result.stdout
 
 
 def test_the_plan_of_a_scheduler_takes_a_selection_in_the_order_of_the_graph() -> None:
-    lines = portrait("plan", "--as-of", "2025-03-31", "--select", "segments+", "--format", "submit").stdout.splitlines()
+    lines = in_a_process(
+        "plan", "--as-of", "2025-03-31", "--select", "segments+", "--format", "submit"
+    ).stdout.splitlines()
     assert [Path(line.split()[5]).stem for line in lines] == ["segments", "quality", "publish"]
 
 
 @pytest.mark.parametrize("form", ["submit", "airflow"])
 def test_an_unknown_job_is_refused_with_its_remedy(form: str) -> None:
-    result = portrait("plan", "--as-of", "2025-03-31", "--select", "nothing", "--format", form)
+    result = in_a_process("plan", "--as-of", "2025-03-31", "--select", "nothing", "--format", form)
     assert result.returncode == 2
     assert "remedy:" in result.stderr
     assert result.stdout == ""
@@ -109,4 +111,4 @@ def test_an_unknown_job_is_refused_with_its_remedy(form: str) -> None:
 
 def test_the_golden_plan_is_what_the_command_prints() -> None:
     golden = (CHECKOUT / "tests" / "orchestration" / "golden" / "submit.txt").read_text()
-    assert portrait("plan", "--as-of", "2025-03-31", "--format", "submit").stdout == golden
+    assert in_a_process("plan", "--as-of", "2025-03-31", "--format", "submit").stdout == golden
