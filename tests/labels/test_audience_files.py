@@ -119,6 +119,7 @@ def test_what_an_expression_means(audiences_of: Declared, where: str, meant: str
         ({"where": "abs(years) > 3"}, "a label's name"),
         ({"where": "case when years > 3 then true end"}, "only tests labels"),
         ({"where": "(years > 3) is null"}, "a label's name"),
+        ({"where": "years between symmetric 9 and 3"}, "only tests labels"),
         ({"where": "true"}, "only tests labels"),
         ({"where": "years is true"}, "use ="),
         ({"where": "planned"}, "draft"),

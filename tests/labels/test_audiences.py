@@ -18,17 +18,18 @@ from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from portrait.contracts import Catalogue, load_catalogue
-from portrait.errors import ConfigurationError, GateRefused
+from portrait.contracts import Catalogue, Column, load_catalogue
+from portrait.errors import ConfigurationError, GateRefused, PortraitError
 from portrait.labels import LabelSet, customer_portrait, load_labels, write_label_history
 from portrait.labels.audiences import (
     AudienceSet,
     PortraitColumns,
-    audience_at,
     audience_members,
     audience_summary,
+    audiences_at,
     behind,
     export_audience,
+    labels_read,
     load_audiences,
     one_customer,
     portrait_at,
@@ -37,7 +38,7 @@ from portrait.labels.audiences import (
 from portrait.lake import Lake, Lease
 
 pytestmark = pytest.mark.delta
-D1, D2 = date(2024, 3, 31), date(2024, 4, 30)
+D1, D2, D3 = date(2024, 3, 31), date(2024, 4, 30), date(2024, 5, 31)
 PLAIN = {"unknown_when": None, "theme": "value", "kind": "fact"}
 LABELS: list[dict[str, object]] = [
     {"id": "salaried", "value": "salary_count_90d >= 3"},
@@ -267,15 +268,43 @@ def test_an_unknown_customer_is_an_error(bank: Bank) -> None:
         one_customer(bank.portrait, customer="nobody", clause=bank.audiences.audience("workers").clause, labels={})
 
 
-def test_a_past_audience_is_what_it_meant_that_day(bank: Bank, tmp_path: Path) -> None:
-    then = audience_at(bank.lake, audiences=bank.audiences, name="quiet", as_of=D1)
-    assert then.clause.sql == bank.audiences.audience("quiet").clause.sql
-    changed = replace(bank.audiences, checked={})
-    assert audience_at(bank.lake, audiences=changed, name="quiet", as_of=D1).audience.unknown == "include"
-    with pytest.raises(ConfigurationError, match="no audience 'nobody' on 2024-03-31"):
-        audience_at(bank.lake, audiences=bank.audiences, name="nobody", as_of=D1)
+def test_a_past_audience_is_what_it_meant_that_day(bank: Bank) -> None:
+    today = replace(bank.audiences, checked={}, words=replace(bank.audiences.words, audience=lambda name: None))
+    then = audiences_at(bank.lake, audiences=today, as_of=D1)
+    assert then.audience("quiet").clause.sql == bank.audiences.audience("quiet").clause.sql
+    assert then.audience("quiet").audience.unknown == "include"
+    assert labels_read(then.parse("quiet or consents", where="test")) == {"consents", "job", "salaried", "spent"}
+    with pytest.raises(ConfigurationError, match="no audience 'nobody'") as refused:
+        then.audience("nobody")
+    assert refused.value.where == "gold.audiences of 2024-03-31"
     assert portrait_at(bank.lake, date(2024, 4, 29))[0] == D1
     assert portrait_at(bank.lake, None)[0] == D2
+
+
+def test_a_past_audience_may_read_what_has_retired_or_lost_a_value_since(bank: Bank) -> None:
+    words = bank.audiences.words
+    job = words.labels["job"].model_copy(update={"status": "retired", "values": {"poet": "Poet"}})
+    today = replace(bank.audiences, words=replace(words, labels={**words.labels, "job": job}))
+    with pytest.raises(ConfigurationError, match="is retired"):
+        today.parse("job = 'cook'", where="test")
+    then = audiences_at(bank.lake, audiences=today, as_of=D1)
+    day, portrait = portrait_at(bank.lake, D1)
+    columns = PortraitColumns(portrait, then.words.labels)
+    recorded = bank.lake.slice("gold.audiences", day).where("audience = 'workers'").head()
+    assert columns.count(then.audience("workers").clause).true == recorded.members > 0
+
+
+def test_a_label_that_is_younger_than_the_slice_is_unknown_for_all(bank: Bank, spark: SparkSession) -> None:
+    young = Column("young", "BOOLEAN")
+    newer = Lake(spark, bank.lake.root, bank.lake.catalogue.with_columns("gold.customer_portrait", [young]))
+    portrait = portrait_at(newer, None)[1]
+    assert portrait.where("young is null").count() == CUSTOMERS
+    assert PortraitColumns(portrait, bank.audiences.words.labels).customers == CUSTOMERS
+
+
+def next_run(lake: Lake) -> None:
+    """As the next command, with the next lease, has it."""
+    lake._run = lake.run_number + 1
 
 
 def exported(done_folder: Path) -> set[str]:
@@ -319,3 +348,40 @@ def test_another_purpose_or_too_few_sensitive_customers_are_refused(bank: Bank, 
     with pytest.raises(GateRefused, match="fewer than 5"):
         export_audience(bank.lake, audiences=bank.audiences, name="few", purpose="risk", to=tmp_path, kind="csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_list_that_broke_off_has_its_row_and_leaves_no_part_behind(
+    bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    next_run(bank.lake)
+    monkeypatch.setattr("pyspark.sql.readwriter.DataFrameWriter.csv", broken)
+    with pytest.raises(OSError, match="disk full"):
+        export_audience(bank.lake, audiences=bank.audiences, name="grown", purpose="risk", to=tmp_path, kind="csv")
+    assert list(tmp_path.iterdir()) == []
+    assert bank.lake.read("ops.audience_exports").where(f"written_to like '{tmp_path}/%'").count() == 1
+
+
+def test_ids_that_a_spreadsheet_would_compute_leave_only_as_delta(bank: Bank, tmp_path: Path) -> None:
+    lake, spark = bank.lake, bank.lake.spark
+    labels = ", ".join(
+        f"cast(null as {c.physical_type}) as {c.name}" for c in bank.labels.columns() if c.name != "years"
+    )
+    odd = spark.sql(f"select date'{D3}' as as_of, '=1+1' as customer_id, bigint(40) as years, {labels}")
+    next_run(lake)
+    lake.replace("gold.customer_portrait", odd.union(odd.withColumn("customer_id", F.lit(" C 1 "))), D3)
+    lake.complete("customer_portrait", as_of=D3, inputs={}, seconds=0.0)
+    few = replace(bank.audiences, exports=replace(bank.audiences.exports, minimum_customers=1))
+    ask = {"lake": lake, "audiences": few, "name": "grown", "purpose": "risk", "to": tmp_path}
+    with pytest.raises(PortraitError, match="1 ids in the list begin as a formula") as refused:
+        export_audience(**ask, kind="csv")
+    assert refused.value.remedy == "export with --as delta"
+    assert list(tmp_path.iterdir()) == []
+    next_run(lake)
+    assert export_audience(**ask, kind="delta").exported == 2
+    next_run(lake)
+    lake.replace("gold.customer_portrait", odd.withColumn("customer_id", F.lit(" C 1 ")), D3)
+    done = export_audience(**ask, kind="csv")
+    assert [line for part in done.folder.glob("*.csv") for line in part.read_text().splitlines()][1:] == [" C 1 "]

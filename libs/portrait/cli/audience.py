@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,7 @@ from portrait.labels.audiences import (
     Count,
     Line,
     PortraitColumns,
-    audience_at,
+    audiences_at,
     behind,
     export_audience,
     load_audiences,
@@ -33,7 +33,7 @@ from portrait.labels.audiences import (
     portrait_at,
     tree,
 )
-from portrait.lake import Lake
+from portrait.lake import Lake, slice_at
 from portrait.runner import run
 from portrait.settings import Settings
 
@@ -76,14 +76,15 @@ def count_command(
     """How many customers an expression has, and of how many it cannot be told; without one, as many as you type."""
     settings = settings_of(conf, target, lake=lake)
     audiences = declared(settings)[1]
-    first = None if expression is None else audiences.parse(expression, where="EXPR")
-    with _columns(settings, target, audiences, as_of) as (_, columns):
-        if first is not None:
-            _print_count(columns.count(first), output)
+    if expression is not None and as_of is None:
+        audiences.parse(expression, where="EXPR")  # before Spark starts
+    with _columns(settings, target, audiences, as_of) as (meant, columns):
+        if expression is not None:
+            _print_count(columns.count(meant.parse(expression, where="EXPR")), output)
             return
         for text in _lines():
             try:
-                _print_count(columns.count(audiences.parse(text, where="EXPR")), output)
+                _print_count(columns.count(meant.parse(text, where="EXPR")), output)
             except PortraitError as error:  # a slip of the pen does not end the session
                 console.print(f"error: {error}", markup=False)
 
@@ -105,14 +106,11 @@ def _print_count(found: Count, output: Format) -> None:
 @contextmanager
 def _columns(
     settings: Settings, target: str | None, audiences: AudienceSet, as_of: AsOf | None
-) -> Iterator[tuple[Callable[[str], CheckedAudience], PortraitColumns]]:
-    """What an audience meant that day, by id, and the columns of its slice."""
+) -> Iterator[tuple[AudienceSet, PortraitColumns]]:
+    """What the audiences meant that day, and the columns of its slice."""
     with reading(settings, target) as opened:
         day, portrait = portrait_at(opened, as_of)
-
-        def meant(name: str) -> CheckedAudience:
-            return audience_at(opened, audiences=audiences, name=name, as_of=day if as_of else None)
-
+        meant = audiences_at(opened, audiences=audiences, as_of=day if as_of else None)
         yield meant, PortraitColumns(portrait, audiences.words.labels)
 
 
@@ -147,10 +145,10 @@ def members_command(
     """Customers in an audience; with --as-of as it was, by what the audience meant that day."""
     settings = settings_of(conf, target, lake=lake)
     with reading(settings, target) as opened:
-        day = opened.newest_slice(MEMBERS, until=as_of)
-        found = opened.slice(MEMBERS, day).where(F.col("audience") == F.lit(name)).select("customer_id")
+        day, members = slice_at(opened, MEMBERS, as_of)
+        found = members.where(F.col("audience") == F.lit(name)).select("customer_id")
         rows = found.orderBy("customer_id").limit(limit).collect()
-        if not rows and opened.slice(AUDIENCES, day).where(F.col("audience") == F.lit(name)).isEmpty():
+        if not rows and slice_at(opened, AUDIENCES, as_of)[1].where(F.col("audience") == F.lit(name)).isEmpty():
             raise ConfigurationError(
                 f"there was no audience '{name}' on {day}", where=AUDIENCES, remedy="check the id, or --as-of"
             )
@@ -170,8 +168,8 @@ def overlap_command(
     """How many customers two audiences share, by each audience's own policy for unknown."""
     settings = settings_of(conf, target, lake=lake)
     audiences = declared(settings)[1]
-    with _columns(settings, target, audiences, as_of) as (found, columns):
-        a, b = (columns.member(found(name)) for name in (one, other))
+    with _columns(settings, target, audiences, as_of) as (meant, columns):
+        a, b = (columns.member(meant.audience(name)) for name in (one, other))
         both = pc.and_(a, b).true_count
     either = a.true_count + b.true_count - both
     rows = [
@@ -225,7 +223,7 @@ def explain_command(
     known = {checked.label.id: checked for checked in labels.checked}
     with reading(settings, target) as opened:
         day, portrait = portrait_at(opened, as_of)
-        item = audience_at(opened, audiences=audiences, name=name, as_of=day if as_of else None)
+        item = audiences_at(opened, audiences=audiences, as_of=day if as_of else None).audience(name)
         columns = one_customer(portrait, customer=customer, clause=item.clause, labels=known)
         lines = list(tree(item.clause, columns))
         reasons = behind(opened, customer=customer, as_of=day, columns=columns, labels=known)

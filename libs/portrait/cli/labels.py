@@ -14,13 +14,13 @@ from portrait.cli.context import embedded, reading, suite_of, writing
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
 from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError
-from portrait.labels import LabelSet, customer_portrait, label_intervals
+from portrait.labels import LabelSet, computable, label_intervals
 from portrait.labels.audiences import AudienceSet, labels_read, portrait_at
 from portrait.labels.declaration import SOURCES, CheckedLabel
 from portrait.labels.editor import editor_schemas
 from portrait.labels.examples import try_examples
 from portrait.labels.lifecycle import Change, applied_labels, apply, plan
-from portrait.labels.preview import audience_preview, changed_customers, label_preview, with_all
+from portrait.labels.preview import audience_preview, changed_customers, label_preview
 from portrait.lake import Lake
 
 labels = typer.Typer(help="Labels: their files, their history, and what a change would do.", no_args_is_help=True)
@@ -100,19 +100,22 @@ def plan_command(
     settings = settings_of(conf, target, lake=lake)
     known, audiences = declared(settings)
     with reading(settings, target) as opened:
-        changes = plan(known, applied_labels(opened))
+        applied = applied_labels(opened)
+        changes = plan(known, applied)
         rows = [[c.label, c.action, c.status, c.version, ", ".join(c.keys)] for c in changes]
         emit(["label", "action", "status", "version", "keys"], rows, output, title="Changes")
-        touched = [c for c in changes if c.changes_values and c.keys]
-        if touched and opened.slices("gold.customer_portrait"):
+        touched = [c for c in changes if c.changes_values]
+        # Before anything was ever applied every label is new, and nothing can be compared.
+        if applied and touched and opened.slices("gold.customer_portrait"):
             _preview(opened, known, audiences, touched, output)
 
 
 def _preview(lake: Lake, known: LabelSet, audiences: AudienceSet, changes: list[Change], output: Format) -> None:
     day, before = portrait_at(lake, None)
-    before = with_all(before, known.labels)
     sources = {name: lake.slice(f"gold.{name}", day) for name in SOURCES}
-    after = customer_portrait(labels=known, as_of=day, sources=sources).persist()  # asked once a label and more
+    after, failed = computable(known, as_of=day, sources=sources)
+    if failed:
+        emit(["label", "cannot be computed"], [[*item] for item in failed.items()], output, title="Labels that fail")
     names = {change.label for change in changes}
     names |= {i.label.id for step in known.levels() for i in step if _reads(known, i, names)}
     touched = [item.label for item in known.checked if item.label.id in names and item.label.has_column]

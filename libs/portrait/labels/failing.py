@@ -47,6 +47,20 @@ def write_portrait(lake: Lake, *, labels: LabelSet, as_of: date, sources: Mappin
     return failed
 
 
+def computable(labels: LabelSet, *, as_of: date, sources: Mapping[str, DataFrame]) -> tuple[DataFrame, dict[str, str]]:
+    """The portrait, kept in memory, and the labels that cannot be computed and are unknown in it."""
+    portrait = customer_portrait(labels=labels, as_of=as_of, sources=sources)
+    try:
+        portrait.persist().count()
+        return portrait, {}
+    except PySparkException:
+        portrait.unpersist()
+        failed = failing_labels(labels=labels, as_of=as_of, sources=sources)
+        if not failed:
+            raise
+    return customer_portrait(labels=labels, as_of=as_of, sources=sources, failed=failed).persist(), failed
+
+
 def failing_labels(*, labels: LabelSet, as_of: date, sources: Mapping[str, DataFrame]) -> dict[str, str]:
     """Labels that Spark cannot compute on these slices, with its error condition; found by halving.
 

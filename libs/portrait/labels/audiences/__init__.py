@@ -5,7 +5,7 @@ from portrait.labels.audiences.columns import Count, PortraitColumns, portrait_a
 from portrait.labels.audiences.declaration import Audience, AudienceSet, CheckedAudience, load_audiences
 from portrait.labels.audiences.explanation import Behind, Line, behind, one_customer, tree
 from portrait.labels.audiences.export import Export, export_audience
-from portrait.labels.audiences.membership import AUDIENCES, MEMBERS, audience_at, audience_members, audience_summary
+from portrait.labels.audiences.membership import AUDIENCES, MEMBERS, audience_members, audience_summary, audiences_at
 
 __all__ = [
     "AUDIENCES",
@@ -19,9 +19,9 @@ __all__ = [
     "Export",
     "Line",
     "PortraitColumns",
-    "audience_at",
     "audience_members",
     "audience_summary",
+    "audiences_at",
     "behind",
     "export_audience",
     "labels_read",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -51,17 +52,16 @@ class CheckedAudience:
 class AudienceSet:
     """Every audience by id, the labels they may name, and the policy of exports."""
 
-    checked: dict[str, CheckedAudience]
+    checked: Mapping[str, CheckedAudience]
     words: Vocabulary
     exports: ExportPolicy
+    place: str = "conf/audiences"
 
     def audience(self, name: str) -> CheckedAudience:
-        """One audience; raises ConfigurationError for a name that no file has."""
+        """One audience; raises ConfigurationError for a name that none has."""
         if name not in self.checked:
             known = ", ".join(self.checked) or "none"
-            raise ConfigurationError(
-                f"there is no audience '{name}'", where="conf/audiences", remedy=f"audiences: {known}"
-            )
+            raise ConfigurationError(f"there is no audience '{name}'", where=self.place, remedy=f"audiences: {known}")
         return self.checked[name]
 
     def parse(self, text: str, *, where: str) -> Clause:
