@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -29,12 +30,14 @@ from portrait.labels.audiences import (
     audiences_at,
     behind,
     export_audience,
+    label_doubts,
     labels_read,
     load_audiences,
     one_customer,
     portrait_at,
     tree,
 )
+from portrait.labels.trust import Verdict
 from portrait.lake import Lake, Lease
 
 pytestmark = pytest.mark.delta
@@ -111,7 +114,11 @@ def declare(folder: Path, audiences: dict[str, dict[str, object]]) -> None:
 
 @pytest.fixture(scope="module")
 def bank(
-    spark: SparkSession, catalogue: Catalogue, schemas_dir: Path, tmp_path_factory: pytest.TempPathFactory
+    spark: SparkSession,
+    catalogue: Catalogue,
+    schemas_dir: Path,
+    conf_dir: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Bank]:
     from tests.labels.conftest import LABEL
 
@@ -124,6 +131,7 @@ def bank(
         )
     declare(conf, AUDIENCES)
     (conf / "exports.yml").write_text(yaml.safe_dump(EXPORTS, sort_keys=False))
+    shutil.copy(conf_dir / "trust.yml", conf)
     shipped = load_catalogue(schemas_dir).contracts
     own = shipped | {"gold.customer_features": catalogue.table("gold.customer_features")}
     own["gold.customer_features"] = replace(own["gold.customer_features"], properties={"job": "customer_features"})
@@ -141,10 +149,11 @@ def bank(
             lake.replace("gold.customer_portrait", portrait, day)
             write_label_history(lake, labels=labels, as_of=day)
             current = lake.read("gold.customer_portrait").where(f"as_of = date'{day}'")
-            summary = audience_summary(portrait=current, audiences=audiences, as_of=day)
+            trusted = audiences.weighed({})
+            summary = audience_summary(portrait=current, audiences=audiences, as_of=day, weighed=trusted)
             lake.replace("gold.audiences", summary, day)
             if day == D2:  # the newest day has everything
-                members = audience_members(portrait=current, audiences=audiences, as_of=day)
+                members = audience_members(portrait=current, audiences=audiences, as_of=day, weighed=trusted)
                 lake.replace("gold.audience_members", members, day)
                 lake.replace("gold.customer_features", features, day)
             lake.complete("customer_portrait", as_of=day, inputs={}, seconds=0.0)
@@ -228,7 +237,8 @@ def test_by_hand_unknown_is_neither_in_nor_out(bank: Bank) -> None:
     rows = spark.sql("""select * from values ('in', true, 'cook', 5), ('out', false, 'cook', 500),
         ('no job', true, null, 500), ('poor', null, null, 5) as t(customer_id, salaried, job, spent)""")
     rows = rows.selectExpr("*", "null as years", "null as consents", "null as assessed")
-    found = audience_members(portrait=rows, audiences=bank.audiences, as_of=D1).collect()
+    trusted = bank.audiences.weighed({})
+    found = audience_members(portrait=rows, audiences=bank.audiences, as_of=D1, weighed=trusted).collect()
     # 'no job': salaried and unknown = unknown, its negation too, and 500 < 100 is false: not quiet. 'poor': unknown and
     # true = unknown, which 'quiet' includes.
     assert {(row.audience, row.customer_id) for row in found} == {
@@ -237,7 +247,8 @@ def test_by_hand_unknown_is_neither_in_nor_out(bank: Bank) -> None:
 
 
 def test_members_come_from_one_scan(bank: Bank, capsys: Any) -> None:
-    audience_members(portrait=bank.portrait, audiences=bank.audiences, as_of=D2).explain()
+    trusted = bank.audiences.weighed({})
+    audience_members(portrait=bank.portrait, audiences=bank.audiences, as_of=D2, weighed=trusted).explain()
     assert capsys.readouterr().out.count("FileScan") == 1
 
 
@@ -385,3 +396,39 @@ def test_ids_that_a_spreadsheet_would_compute_leave_only_as_delta(bank: Bank, tm
     lake.replace("gold.customer_portrait", odd.withColumn("customer_id", F.lit(" C 1 ")), D3)
     done = export_audience(**ask, kind="csv")
     assert [line for part in done.folder.glob("*.csv") for line in part.read_text().splitlines()][1:] == [" C 1 "]
+
+
+def test_an_audience_that_reads_a_label_in_doubt_warns_or_is_refused(bank: Bank, tmp_path: Path) -> None:
+    lake, audiences = bank.lake, bank.audiences
+    judged = {"salaried": ("suspect", ["it shook"]), "spent": ("failed", ["it broke"]), "job": ("trusted", [])}
+    contract = lake.catalogue.table("gold.label_statistics")
+    plain = {"as_of": D2, "theme": "value", "kind": "fact", "customers": 0, "known": 0, "distribution": {}}
+    rows = [plain | {"label": name, "status": status, "reasons": why} for name, (status, why) in judged.items()]
+    values = [tuple(row.get(column) for column in contract.column_names) for row in rows]
+    next_run(lake)
+    lake.replace(contract.id, lake.spark.createDataFrame(values, contract.struct_type), D2)
+    lake.complete("customer_portrait", as_of=D2, inputs={}, seconds=0.0)
+    doubts = label_doubts(lake, labels=audiences.words.labels, as_of=None)
+    assert doubts == {"salaried": Verdict("suspect", ("it shook",)), "spent": Verdict("failed", ("it broke",))}
+    assert label_doubts(lake, labels=audiences.words.labels, as_of=D1) == {}
+    late = label_doubts(lake, labels=audiences.words.labels, as_of=date(2024, 5, 3))
+    assert late["job"] == Verdict("stale", ("its newest slice is of 2024-04-30, 3 days before",))
+    assert late["spent"].status == "failed"
+    weighed = audiences.weighed(doubts)
+    assert {name: item.trust for name, item in weighed.items()} == {
+        "few": "refused", "grown": "trusted", "quiet": "refused", "workers": "warned",
+    }  # fmt: skip
+    given = {"portrait": bank.portrait, "audiences": audiences, "as_of": D2, "weighed": weighed}
+    assert {row.audience for row in audience_members(**given).collect()} == {"grown", "workers"}
+    summary = {row.audience: row for row in audience_summary(**given).collect()}
+    assert (summary["quiet"].members, summary["quiet"].trust) == (0, "refused")
+    assert summary["workers"].members > 0
+    assert summary["workers"].doubts == ["salaried is suspect (it shook)"]
+    next_run(lake)
+    ask = {"lake": lake, "audiences": audiences, "purpose": "marketing", "to": tmp_path, "kind": "csv"}
+    with pytest.raises(GateRefused, match=r"spent is failed \(it broke\)"):
+        export_audience(**ask, name="quiet")
+    assert list(tmp_path.iterdir()) == []
+    done = export_audience(**ask, name="workers")
+    log = lake.read("ops.audience_exports").where(f"export = {done.number}").head()
+    assert (log.doubts, log.labels) == (["salaried is suspect (it shook)"], ["job", "salaried"])

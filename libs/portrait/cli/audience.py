@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import pyarrow.compute as pc
 import typer
+from pyarrow import Array
 from pyspark.sql import functions as F
 
 from portrait.cli.context import embedded, existing, reading, suite_of, writing
 from portrait.cli.options import CONF, AsOf, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
-from portrait.cli.output import console, emit
+from portrait.cli.output import console, emit, errors
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.labels import LabelSet, load_labels
 from portrait.labels.audiences import (
@@ -22,17 +24,20 @@ from portrait.labels.audiences import (
     MEMBERS,
     AudienceSet,
     CheckedAudience,
-    Count,
     Line,
     PortraitColumns,
+    Weighed,
     audiences_at,
     behind,
     export_audience,
+    label_doubts,
     load_audiences,
     one_customer,
     portrait_at,
     tree,
+    weigh,
 )
+from portrait.labels.trust import Verdict
 from portrait.lake import Lake, slice_at
 from portrait.runner import run
 from portrait.settings import Settings
@@ -78,13 +83,13 @@ def count_command(
     audiences = declared(settings)[1]
     if expression is not None and as_of is None:
         audiences.parse(expression, where="EXPR")  # before Spark starts
-    with _columns(settings, target, audiences, as_of) as (meant, columns):
+    with _asking(settings, target, audiences, as_of) as asked:
         if expression is not None:
-            _print_count(columns.count(meant.parse(expression, where="EXPR")), output)
+            asked.print_count(expression, output)
             return
         for text in _lines():
             try:
-                _print_count(columns.count(meant.parse(text, where="EXPR")), output)
+                asked.print_count(text, output)
             except PortraitError as error:  # a slip of the pen does not end the session
                 console.print(f"error: {error}", markup=False)
 
@@ -99,19 +104,46 @@ def _lines() -> Iterator[str]:
         yield line.strip()
 
 
-def _print_count(found: Count, output: Format) -> None:
-    emit(["true", "false", "unknown", "customers"], [[found.true, found.false, found.unknown, found.customers]], output)
+@dataclass(frozen=True)
+class _Asked:
+    """A slice that is asked: what audiences meant that day, its columns, and the labels that are in doubt."""
+
+    meant: AudienceSet
+    columns: PortraitColumns
+    doubts: dict[str, Verdict]
+
+    def member(self, name: str) -> Array:
+        """For every customer whether they are in an audience; warns of labels in doubt, or refuses by its policy."""
+        item = self.meant.audience(name)
+        _heed(self.meant.weigh(item, self.doubts), name)
+        return self.columns.member(item)
+
+    def print_count(self, text: str, output: Format) -> None:
+        """How many customers an expression has; conf/trust.yml says what doubts about its labels mean."""
+        clause = self.meant.parse(text, where="EXPR")
+        _heed(weigh(clause, self.doubts, self.meant.trust.audiences), "EXPR")
+        found = self.columns.count(clause)
+        rows = [[found.true, found.false, found.unknown, found.customers]]
+        emit(["true", "false", "unknown", "customers"], rows, output)
+
+
+def _heed(weighed: Weighed, where: str) -> None:
+    """Raise where doubts are refused; else say them on stderr."""
+    weighed.check(where=where)
+    for doubt in weighed.doubts:
+        errors.print(f"warning: {doubt}", markup=False, soft_wrap=True)
 
 
 @contextmanager
-def _columns(
-    settings: Settings, target: str | None, audiences: AudienceSet, as_of: AsOf | None
-) -> Iterator[tuple[AudienceSet, PortraitColumns]]:
-    """What the audiences meant that day, and the columns of its slice."""
+def _asking(settings: Settings, target: str | None, audiences: AudienceSet, as_of: AsOf | None) -> Iterator[_Asked]:
     with reading(settings, target) as opened:
         day, portrait = portrait_at(opened, as_of)
-        meant = audiences_at(opened, audiences=audiences, as_of=day if as_of else None)
-        yield meant, PortraitColumns(portrait, audiences.words.labels)
+        labels = audiences.words.labels
+        yield _Asked(
+            audiences_at(opened, audiences=audiences, as_of=day if as_of else None),
+            PortraitColumns(portrait, labels),
+            label_doubts(opened, labels=labels, as_of=as_of),
+        )
 
 
 @audience.command("build")
@@ -148,10 +180,13 @@ def members_command(
         day, members = slice_at(opened, MEMBERS, as_of)
         found = members.where(F.col("audience") == F.lit(name)).select("customer_id")
         rows = found.orderBy("customer_id").limit(limit).collect()
-        if not rows and slice_at(opened, AUDIENCES, as_of)[1].where(F.col("audience") == F.lit(name)).isEmpty():
-            raise ConfigurationError(
-                f"there was no audience '{name}' on {day}", where=AUDIENCES, remedy="check the id, or --as-of"
-            )
+        built = slice_at(opened, AUDIENCES, as_of)[1].where(F.col("audience") == F.lit(name)).head()
+    if built is None:
+        raise ConfigurationError(
+            f"there was no audience '{name}' on {day}", where=AUDIENCES, remedy="check the id, or --as-of"
+        )
+    if "trust" in built:
+        _heed(Weighed(built.trust, tuple(built.doubts or ())), f"{AUDIENCES} of {day}, {name}")
     emit(["customer_id"], [[row.customer_id] for row in rows], output, title=f"{name} on {day}")
 
 
@@ -168,13 +203,13 @@ def overlap_command(
     """How many customers two audiences share, by each audience's own policy for unknown."""
     settings = settings_of(conf, target, lake=lake)
     audiences = declared(settings)[1]
-    with _columns(settings, target, audiences, as_of) as (meant, columns):
-        a, b = (columns.member(meant.audience(name)) for name in (one, other))
-        both = pc.and_(a, b).true_count
+    with _asking(settings, target, audiences, as_of) as asked:
+        a, b = (asked.member(name) for name in (one, other))
+        both, customers = pc.and_(a, b).true_count, asked.columns.customers
     either = a.true_count + b.true_count - both
     rows = [
         [one, a.true_count], [other, b.true_count], ["both", both], [f"only {one}", a.true_count - both],
-        [f"only {other}", b.true_count - both], ["either", either], ["neither", columns.customers - either],
+        [f"only {other}", b.true_count - both], ["either", either], ["neither", customers - either],
     ]  # fmt: skip
     emit(["customers in", "customers"], rows, output)
 
@@ -200,6 +235,8 @@ def export_command(
     console.print(
         f"Export {done.number}: {done.exported:,} of {done.members:,} members of {done.as_of}", soft_wrap=True
     )
+    for doubt in done.doubts:
+        errors.print(f"warning: {doubt}", markup=False, soft_wrap=True)
     for entry, customers in done.suppressed.items():
         console.print(f"  suppressed    {customers:,} by {entry}")
     for entry in done.not_asked:
@@ -223,7 +260,9 @@ def explain_command(
     known = {checked.label.id: checked for checked in labels.checked}
     with reading(settings, target) as opened:
         day, portrait = portrait_at(opened, as_of)
-        item = audiences_at(opened, audiences=audiences, as_of=day if as_of else None).audience(name)
+        meant = audiences_at(opened, audiences=audiences, as_of=day if as_of else None)
+        item = meant.audience(name)
+        weighed = meant.weigh(item, label_doubts(opened, labels=audiences.words.labels, as_of=as_of))
         columns = one_customer(portrait, customer=customer, clause=item.clause, labels=known)
         lines = list(tree(item.clause, columns))
         reasons = behind(opened, customer=customer, as_of=day, columns=columns, labels=known)
@@ -236,6 +275,8 @@ def explain_command(
             ["  " * line.depth + line.text, _said(line.verdict), _said(reason.value) if reason else "", since, facts]
         )
     emit(["clause", "verdict", "value", "since", "facts"], rows, output, title=f"{item.audience.title}, {day}")
+    for doubt in weighed.doubts:
+        errors.print(f"warning: {doubt}", markup=False, soft_wrap=True)
     if output is Format.table:
         console.print(_sentence(item, lines[0], customer))
 

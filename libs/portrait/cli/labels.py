@@ -19,9 +19,10 @@ from portrait.labels.audiences import AudienceSet, labels_read, portrait_at
 from portrait.labels.declaration import SOURCES, CheckedLabel
 from portrait.labels.editor import editor_schemas
 from portrait.labels.examples import try_examples
+from portrait.labels.history import STATISTICS
 from portrait.labels.lifecycle import Change, applied_labels, apply, plan
 from portrait.labels.preview import audience_preview, changed_customers, label_preview
-from portrait.lake import Lake
+from portrait.lake import Lake, slice_at
 
 labels = typer.Typer(help="Labels: their files, their history, and what a change would do.", no_args_is_help=True)
 SAMPLE = 5  # customers shown for each changed label
@@ -47,7 +48,7 @@ def show_command(
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
-    """One label: what it means, who reads it, and how its values are spread."""
+    """One label: what it means, who reads it, how its values are spread, what it costs, whether to trust it."""
     settings = settings_of(conf, target, lake=lake)
     known, audiences = declared(settings)
     item = _label(known, name)
@@ -61,13 +62,15 @@ def show_command(
         ["audiences", ", ".join(_reading(audiences, {name}))],
     ]  # fmt: skip
     with reading(settings, target) as opened:
-        day = max((d for d in opened.slices("gold.label_statistics") if as_of is None or d <= as_of), default=None)
-        if day is not None:
-            found = opened.slice("gold.label_statistics", day).where(F.col("label") == F.lit(name)).head()
-            if found is not None:
-                facts = ("customers", "known", "coverage", "distribution", "failure")
-                rows += [[f"{key}, {day}", found[key] if found[key] is not None else ""] for key in facts]
+        if any(as_of is None or day <= as_of for day in opened.slices(STATISTICS)):
+            day, statistics = slice_at(opened, STATISTICS, as_of)
+            facts = statistics.drop("as_of", "label", "theme", "kind").where(F.col("label") == F.lit(name)).head()
+            rows += [[f"{key}, {day}", _fact(value)] for key, value in (facts.asDict() if facts else {}).items()]
     emit(["what", name], rows, output)
+
+
+def _fact(value: object) -> object:
+    return "" if value is None else "; ".join(value) if isinstance(value, list) else value
 
 
 @labels.command("history")

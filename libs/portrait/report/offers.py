@@ -45,10 +45,30 @@ def labels_section(figures: Figures, catalogue: Catalogue) -> Html:
         "labels",
         "Labels",
         lead,
+        _doubts_card(labels, columns),
         h("div", *[_theme(theme, rows, columns) for theme, rows in themes.items()], class_="flow wide"),
         h("h3", "How chief labels are spread", class_="wide between"),
         h("div", *small, class_="triple wide"),
         card("All values", folded("Customers by label and value", _values(labels, columns)), wide=True),
+    )
+
+
+def _doubts_card(labels: list[Row], columns: dict[str, Column]) -> Html:
+    """Labels that are suspect, stale or failed, with the reasons."""
+    name = "Labels in doubt"
+    doubted = [row for row in labels if row.get("status") not in (None, "trusted")]
+    if not doubted:
+        return remark(name, "None.")
+    heads = [Head("Label"), Head("State"), Head("Why")]
+    lines = [
+        [_name(row["label"], columns), h("span", row["status"], class_="bad"), "; ".join(row["reasons"])]
+        for row in sorted(doubted, key=lambda row: (row["status"], row["theme"], row["label"]))
+    ]
+    return card(
+        name,
+        table("Labels that are suspect, stale or failed", heads, lines),
+        wide=True,
+        note="By conf/trust.yml and the labels' own files. Audiences that read one warn or refuse.",
     )
 
 

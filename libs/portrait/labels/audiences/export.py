@@ -12,8 +12,10 @@ from pyspark.sql import functions as F
 
 from portrait.errors import ConfigurationError, GateRefused, PortraitError
 from portrait.faults import fault_point
+from portrait.labels.audiences.clauses import labels_read
 from portrait.labels.audiences.columns import portrait_at
 from portrait.labels.audiences.declaration import AudienceSet, CheckedAudience
+from portrait.labels.audiences.doubts import label_doubts
 from portrait.labels.audiences.exports import FeedList, LabelList
 from portrait.lake import Lake
 from portrait.settings import actor_of
@@ -33,6 +35,7 @@ class Export:
     exported: int
     suppressed: dict[str, int] = field(default_factory=dict)
     not_asked: list[str] = field(default_factory=list)
+    doubts: tuple[str, ...] = ()
 
 
 def export_audience(
@@ -40,9 +43,9 @@ def export_audience(
 ) -> Export:
     """Write the customers of an audience, as the published slice has them, below `to`; the lake must be open to write.
 
-    Raises ConfigurationError for another purpose than the audience's, GateRefused when the audience reads a sensitive
-    label and fewer than the minimum would be in the list, PortraitError for ids that a spreadsheet would take for
-    formulas. Nothing is written then.
+    Raises ConfigurationError for another purpose than the audience's; GateRefused when its policy refuses a label that
+    is in doubt, or it reads a sensitive one and fewer than the minimum would be in the list; PortraitError for ids that
+    a spreadsheet would take for formulas. Nothing is written then.
     """
     item, policy = audiences.audience(name), audiences.exports
     if purpose != item.audience.purpose:
@@ -51,6 +54,8 @@ def export_audience(
             where=f"conf/audiences/{name}.yml",
             remedy="name its own purpose, or declare another audience",
         )
+    weighed = audiences.weigh(item, label_doubts(lake, labels=audiences.words.labels, as_of=None))
+    weighed.check(where=f"conf/audiences/{name}.yml")
     as_of, portrait = portrait_at(lake, None)
     lists = policy.purposes[purpose]
     asked = [entry for entry in lists if isinstance(entry, LabelList) or lake.has(f"bronze.{entry.feed}")]
@@ -72,6 +77,7 @@ def export_audience(
             exported=counted.exported,
             suppressed={entry: counted[entry] for entry in names},
             not_asked=[entry.name for entry in lists if entry.name not in names],
+            doubts=weighed.doubts,
         )
         if audiences.sensitivity(item.clause) == "sensitive" and done.exported < policy.minimum_customers:
             raise GateRefused(
@@ -119,7 +125,7 @@ def _write(
     row = (
         done.number, item.audience.id, done.as_of, item.audience.purpose, list(item.audience.channels), item.clause.sql,
         done.members, done.suppressed, done.not_asked, done.exported, str(done.folder), kind, actor or actor_of(),
-        datetime.now(UTC),
+        datetime.now(UTC), sorted(labels_read(item.clause)), list(done.doubts),
     )  # fmt: skip
     lake.append(LOG, lake.spark.createDataFrame([row], lake.catalogue.table(LOG).struct_type))
     hidden = done.folder.with_name(f".{done.folder.name}")

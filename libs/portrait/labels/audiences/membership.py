@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from portrait.labels.audiences.clauses import labels_read
 from portrait.labels.audiences.declaration import Audience, AudienceSet, CheckedAudience
+from portrait.labels.audiences.doubts import REFUSED, Weighed
 from portrait.labels.audiences.parsing import Vocabulary, parse_audience
 from portrait.lake import Lake
 
@@ -18,20 +19,29 @@ MEMBERS = "gold.audience_members"
 AUDIENCES = "gold.audiences"
 
 
-def audience_members(*, portrait: DataFrame, audiences: AudienceSet, as_of: date) -> DataFrame:
-    """One row an audience and member of it; one scan of the portrait's slice, however many audiences."""
-    entered = [F.when(F.expr(item.member_sql), F.lit(name)) for name, item in audiences.checked.items()]
+def audience_members(
+    *, portrait: DataFrame, audiences: AudienceSet, as_of: date, weighed: Mapping[str, Weighed]
+) -> DataFrame:
+    """One row an audience and member of it; one scan of the portrait's slice, however many audiences.
+
+    `weighed`: what doubts about labels mean for each; an audience that refuses has no members.
+    """
+    built = {name: item for name, item in audiences.checked.items() if weighed[name].trust != REFUSED}
+    entered = [F.when(F.expr(item.member_sql), F.lit(name)) for name, item in built.items()]
     ids = F.array_compact(F.array(*entered)) if entered else F.array().cast("array<string>")
     return portrait.select(F.lit(as_of).alias("as_of"), F.explode(ids).alias("audience"), "customer_id")
 
 
-def audience_summary(*, portrait: DataFrame, audiences: AudienceSet, as_of: date) -> DataFrame:
+def audience_summary(
+    *, portrait: DataFrame, audiences: AudienceSet, as_of: date, weighed: Mapping[str, Weighed]
+) -> DataFrame:
     """One row an audience: what it means and how many customers it has, and of how many it cannot be told.
 
     `expression` is whole: other audiences are written out, so that the row alone says who was meant.
     """
     schema = (
-        "audience string, title string, purpose string, expression string, unknown_policy string, labels array<string>"
+        "audience string, title string, purpose string, expression string, unknown_policy string, labels array<string>,"
+        "trust string, doubts array<string>"
     )
     declared = [
         (
@@ -41,6 +51,8 @@ def audience_summary(*, portrait: DataFrame, audiences: AudienceSet, as_of: date
             item.clause.sql,
             item.audience.unknown,
             sorted(labels_read(item.clause)),
+            weighed[name].trust,
+            list(weighed[name].doubts),
         )
         for name, item in audiences.checked.items()
     ]
@@ -48,7 +60,7 @@ def audience_summary(*, portrait: DataFrame, audiences: AudienceSet, as_of: date
         F.struct(
             F.lit(name).alias("audience"),
             F.count(F.lit(1)).alias("customers"),
-            F.count_if(F.expr(item.member_sql)).alias("members"),
+            F.count_if(F.expr(item.member_sql) & F.lit(weighed[name].trust != REFUSED)).alias("members"),
             F.count_if(F.expr(item.clause.sql).isNull()).alias("unknown"),
         )
         for name, item in audiences.checked.items()
