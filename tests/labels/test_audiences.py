@@ -38,6 +38,7 @@ from portrait.labels.audiences import (
     tree,
 )
 from portrait.labels.trust import Verdict
+from portrait.labels.usage import label_usage
 from portrait.lake import Lake, Lease
 
 pytestmark = pytest.mark.delta
@@ -432,3 +433,19 @@ def test_an_audience_that_reads_a_label_in_doubt_warns_or_is_refused(bank: Bank,
     done = export_audience(**ask, name="workers")
     log = lake.read("ops.audience_exports").where(f"export = {done.number}").head()
     assert (log.doubts, log.labels) == (["salaried is suspect (it shook)"], ["job", "salaried"])
+
+
+def test_what_was_really_read_is_counted(bank: Bank, tmp_path: Path) -> None:
+    next_run(bank.lake)
+    ask = {"lake": bank.lake, "audiences": bank.audiences, "name": "workers", "purpose": "marketing", "to": tmp_path}
+    before = {tuple(row) for row in label_usage(bank.lake).where("label = 'job' and kind = 'audience'").collect()}
+    # Two slices were built of every audience; those that read 'job' are workers, quiet by way of workers, and grown.
+    assert before == {("job", "audience", name, 2, D2) for name in ("workers", "quiet", "grown")}
+
+    def exports() -> list[tuple[int, date]]:
+        reads = label_usage(bank.lake).where("kind = 'export' and audience = 'workers' and label = 'salaried'")
+        return [(row.times, row["last"]) for row in reads.collect()]
+
+    times = sum(number for number, _ in exports())
+    done = export_audience(**ask, kind="delta")
+    assert exports() == [(times + 1, done.as_of)]

@@ -22,6 +22,8 @@ from portrait.labels.examples import try_examples
 from portrait.labels.history import STATISTICS
 from portrait.labels.lifecycle import Change, applied_labels, apply, plan
 from portrait.labels.preview import audience_preview, changed_customers, label_preview
+from portrait.labels.readers import readers_of
+from portrait.labels.usage import label_usage
 from portrait.lake import Lake, slice_at
 
 labels = typer.Typer(help="Labels: their files, their history, and what a change would do.", no_args_is_help=True)
@@ -50,7 +52,7 @@ def show_command(
 ) -> None:
     """One label: what it means, who reads it, how its values are spread, what it costs, whether to trust it."""
     settings = settings_of(conf, target, lake=lake)
-    known, audiences = declared(settings)
+    known = declared(settings)[0]
     item = _label(known, name)
     label = item.label
     rows: list[list[object]] = [
@@ -58,10 +60,11 @@ def show_command(
         ["rule", label.rule], ["from", f"{label.source}: {', '.join(sorted(item.reads))}"],
         ["unknown means", label.unknown_means or ""], ["owner", label.owner], ["sensitivity", label.sensitivity],
         ["status", f"{label.status}, version {label.version}"],
-        ["made from it", ", ".join(i.label.id for i in known.computed_from("portrait") if name in i.reads)],
-        ["audiences", ", ".join(_reading(audiences, {name}))],
+        ["read by", ", ".join(readers_of(settings.conf, suite_of(settings)).get(name, []))],
     ]  # fmt: skip
     with reading(settings, target) as opened:
+        for use in label_usage(opened).where(F.col("label") == F.lit(name)).orderBy("kind", "audience").collect():
+            rows.append([f"used by {use.kind} {use.audience}", f"{use.times} times, last for {use.last}"])
         if any(as_of is None or day <= as_of for day in opened.slices(STATISTICS)):
             day, statistics = slice_at(opened, STATISTICS, as_of)
             facts = statistics.drop("as_of", "label", "theme", "kind").where(F.col("label") == F.lit(name)).head()
@@ -107,6 +110,10 @@ def plan_command(
         changes = plan(known, applied)
         rows = [[c.label, c.action, c.status, c.version, ", ".join(c.keys)] for c in changes]
         emit(["label", "action", "status", "version", "keys"], rows, output, title="Changes")
+        ending = [c.label for c in changes if c.action in ("deprecated", "retired")]
+        if ending:
+            used = label_usage(opened).where(F.col("label").isin(ending)).orderBy("label", "kind", "audience")
+            emit(used.columns, [list(row) for row in used.collect()], output, title="Uses so far of what ends")
         touched = [c for c in changes if c.changes_values]
         # Before anything was ever applied every label is new, and nothing can be compared.
         if applied and touched and opened.slices("gold.customer_portrait"):
