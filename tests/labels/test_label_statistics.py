@@ -19,7 +19,16 @@ from portrait.labels import LabelSet, write_label_history, write_label_statistic
 from portrait.labels import statistics as module
 from portrait.labels.cost import costs
 from portrait.labels.failing import Written
-from portrait.labels.statistics import Spread, dated_labels, facts_age, flip_rates, label_counts, label_spreads
+from portrait.labels.statistics import (
+    Spread,
+    dated_labels,
+    facts_age,
+    flip_rates,
+    label_counts,
+    label_spreads,
+    model_versions,
+    models_of,
+)
 from portrait.labels.trust_policy import TrustPolicy, load_trust_policy
 from portrait.lake import Lake, Lease
 
@@ -119,6 +128,45 @@ def test_what_is_made_of_bookings_has_an_age(labels_of: LabelsOf) -> None:
     assert dated_labels(labels, FEATURES) == {"salary_customer", "tier", "paid_cook"}
 
 
+def test_a_model_is_behind_what_is_made_from_its_labels(labels_of: LabelsOf) -> None:
+    made = PLAIN | {"from": "portrait"}
+    labels = labels_of(
+        {},
+        PLAIN | {"id": "group", "type": "string", "from": "customer_group", "value": "group_name"},
+        PLAIN | {"id": "good", "from": "customer_value", "value": "score > 50"},
+        PLAIN | {"id": "tier", "type": "string", "from": "customer_tier", "value": "tier"},
+        made | {"id": "both", "value": "good and group = 'a' and tier = 'vip'"},
+        made | {"id": "none", "value": "not salary_customer"},
+    )
+    found = models_of(
+        labels, {"customer_group": "000003-20240131", "customer_value": "scale", "customer_tier": "scale"}
+    )
+    assert found == {
+        "group": "000003-20240131", "good": "scale", "tier": "scale", "both": "000003-20240131; scale",
+    }  # fmt: skip
+
+
+@pytest.mark.delta
+def test_versions_of_models_are_those_of_the_slice(lake: Lake) -> None:
+    assert model_versions(lake, D1) == {}
+    slices: dict[str, list[dict[str, object]]] = {
+        "gold.customer_group": [{"customer_id": "a", "model_version": "000003-20240131"}, {"customer_id": "b"}],
+        "gold.value_model": [
+            {"model": model, "parameter": name, "value": 1.0, "fitted_on": day}
+            for model, name, day in (("scale", "x", D2), ("scale", "y", D2), ("bgnbd", "r", D1))
+        ],
+    }
+    for table, rows in slices.items():
+        contract = lake.catalogue.table(table)
+        values = [tuple(({"as_of": D2} | row).get(name) for name in contract.column_names) for row in rows]
+        lake.replace(table, lake.spark.createDataFrame(values, contract.struct_type), D2)
+    lake.complete("customer_value", as_of=D2, inputs={}, seconds=0.0)
+    told = "bgnbd of 2024-01-31; scale of 2024-02-29"
+    assert model_versions(lake, D2) == {
+        "customer_group": "000003-20240131", "customer_value": told, "customer_tier": told,
+    }  # fmt: skip
+
+
 @pytest.fixture
 def policy(conf_dir: Path) -> TrustPolicy:
     return load_trust_policy(conf_dir)
@@ -128,7 +176,8 @@ def policy(conf_dir: Path) -> TrustPolicy:
 def lake(
     spark: SparkSession, tmp_path: Path, schemas_dir: Path, catalogue: Catalogue, labels_of: LabelsOf
 ) -> Iterator[Lake]:
-    files = ("ops/table_versions", "gold/customer_portrait", "gold/label_history", "gold/label_statistics")
+    gold = ("customer_portrait", "label_history", "label_statistics", "customer_group", "value_model")
+    files = ("ops/table_versions", *[f"gold/{name}" for name in gold])
     contracts = {c.id: c for c in (contract_of(load_document(schemas_dir / f"{name}.yml")) for name in files)}
     features = replace(catalogue.table("gold.customer_features"), properties={"job": "customer_features"})
     known = Catalogue(contracts | {features.id: features})

@@ -122,6 +122,37 @@ def dated_labels(labels: LabelSet, declared: FeatureSet) -> set[str]:
     return dated
 
 
+def model_versions(lake: Lake, as_of: date) -> dict[str, str]:
+    """Source of labels to the version of the models whose results it holds at a slice, where there is one.
+
+    Of groups the version in ops.models; of value, and of tiers, which go by its score, each model of gold.value_model
+    with the slice that it was made on.
+    """
+    found = {}
+    if as_of in lake.slices("gold.customer_group"):
+        row = lake.slice("gold.customer_group", as_of).agg(F.max("model_version").alias("version")).head()
+        found["customer_group"] = row["version"] if row else None
+    if as_of in lake.slices("gold.value_model"):
+        rows = lake.slice("gold.value_model", as_of).select("model", "fitted_on").distinct().collect()
+        told = "; ".join(f"{row.model} of {row.fitted_on}" for row in sorted(rows))
+        found |= {"customer_value": told, "customer_tier": told}
+    return {source: version for source, version in found.items() if version}
+
+
+def models_of(labels: LabelSet, versions: Mapping[str, str]) -> dict[str, str]:
+    """Label to the versions of the models behind it, by whatever label they are passed on; others are left out."""
+    found = {
+        item.label.id: {versions[item.label.from_]}
+        for item in labels.checked
+        if item.label.is_computed and item.label.from_ in versions
+    }
+    for step in labels.levels():
+        for item in step:
+            if passed := set().union(*(found.get(name, set()) for name in item.reads)):
+                found[item.label.id] = passed
+    return {name: "; ".join(sorted(behind)) for name, behind in found.items()}
+
+
 @dataclass(frozen=True)
 class Earlier:
     """What gold.label_statistics says of an earlier slice."""
@@ -175,9 +206,11 @@ def write_label_statistics(
         if compared and failure is None and (then := reference.comparable(label)):
             found = replace(found, psi=_psi(spread, then, policy), reference=reference.day)
         evidence[label.id] = replace(found, facts_age_days=age) if label.id in dated else found
+    models = models_of(labels, model_versions(lake, as_of))
     verdicts, cost = judge(evidence, labels, policy), costs(lake, labels, as_of=as_of, seconds=written.seconds)
     rows = [
         _row(found, spreads[name], verdicts.get(name), cost.get(name), policy, as_of)
+        | {"model_version": models.get(name)}
         for name, found in evidence.items()
     ]
     contract = lake.catalogue.table(STATISTICS)
