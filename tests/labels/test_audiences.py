@@ -16,6 +16,8 @@ import pyarrow as pa
 import pytest
 import yaml
 from deltalake import DeltaTable
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -221,6 +223,18 @@ def test_the_explanation_is_the_membership_for_every_customer(bank: Bank) -> Non
             inside = item.audience.unknown == "include" if verdict is None else verdict
             assert inside == (customer in members[name]), (name, customer)
     assert unknown > 100
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_any_explanation_is_the_membership_for_every_customer(bank: Bank, seed: int) -> None:
+    draw = random.Random(seed)
+    clauses = [bank.audiences.parse(random_expression(draw, 3), where="test") for _ in range(20)]
+    rows = bank.portrait.select("*", *[F.expr(f"({c.sql})").alias(f"m{n}") for n, c in enumerate(clauses)]).collect()
+    table = {name: pa.array([row[name] for row in rows], type=bank.columns[name].type) for name in bank.columns}
+    for number, clause in enumerate(clauses):
+        for position, row in enumerate(rows):
+            assert next(tree(clause, table, row=position)).verdict == row[f"m{number}"]
 
 
 def test_the_summary_counts_what_the_members_are(bank: Bank) -> None:
