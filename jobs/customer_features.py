@@ -1,8 +1,8 @@
 """gold.customer_features: one row a customer and as_of, with what the bank knows and every feature of conf/features.
 
 Reads silver.customer_daily, transactions, balances, accounts, account_parties and customers, and where the bank
-delivers them holdings, products, cards and loans. Features of bookings slide from the slice before, where there is one
-of the same code. A rerun replaces the slice.
+delivers them silver.holdings, products, cards and loans, and bronze.contacts and responses. Features of bookings slide
+from the slice before, where there is one of the same code. A rerun replaces the slice.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from portrait.features import customer_features, load_features
 from portrait.features.sliding import earlier_slice
 from portrait.job import job_arguments, open_lake, submit
 
-NEEDED = ("transactions", "balances", "accounts", "account_parties", "customers")
-OPTIONAL = ("holdings", "products", "cards", "loans")
+NEEDED = ("silver.transactions", "silver.balances", "silver.accounts", "silver.account_parties", "silver.customers")
+OPTIONAL = ("silver.holdings", "silver.products", "silver.cards", "silver.loans", "bronze.contacts", "bronze.responses")
 
 
 def main(argv: list[str] | None = None) -> None:
     args = job_arguments(__doc__).parse_args(argv)
     features = load_features(args.conf)
     with open_lake(args) as lake:
-        present = [name for name in OPTIONAL if lake.has(f"silver.{name}")]
-        sources = {name: lake.read(f"silver.{name}") for name in (*NEEDED, *present)}
+        present = [table for table in OPTIONAL if lake.has(table)]
+        sources = {table.split(".")[1]: lake.read(table) for table in (*NEEDED, *present)}
         wide = customer_features(
             features=features,
             as_of=args.as_of,

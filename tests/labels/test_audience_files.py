@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def contracts(catalogue: Catalogue, schemas_dir: Path) -> Catalogue:
 
 
 @pytest.fixture
-def audiences_of(tmp_path: Path, labels: LabelSet, contracts: Catalogue) -> Declared:
+def audiences_of(tmp_path: Path, labels: LabelSet, contracts: Catalogue, conf_dir: Path) -> Declared:
     """`audiences_of({...}, ...)`: audiences that differ from a plain one in these keys."""
 
     def load(*changes: dict[str, object], exports: dict[str, object] = EXPORTS) -> AudienceSet:
@@ -53,6 +54,7 @@ def audiences_of(tmp_path: Path, labels: LabelSet, contracts: Catalogue) -> Decl
             text = yaml.safe_dump(audience, sort_keys=False)
             (tmp_path / "audiences" / f"{audience['id']}.yml").write_text(text, encoding="utf-8")
         (tmp_path / "exports.yml").write_text(yaml.safe_dump(exports, sort_keys=False), encoding="utf-8")
+        shutil.copy(conf_dir / "trust.yml", tmp_path)
         return load_audiences(tmp_path, labels, contracts)
 
     return load
@@ -98,6 +100,7 @@ def test_what_an_expression_means(audiences_of: Declared, where: str, meant: str
         ({"channels": ["pigeon"]}, "channels"),
         ({"purpose": "gossip"}, "purposes: marketing, risk"),
         ({"unknown": "maybe"}, "unknown"),
+        ({"trust": {"failed": "shrug"}}, "trust.failed"),
         ({"id": "job"}, "is a label"),
         ({"id": "tier"}, "is a label"),
         ({"where": "salaried"}, "no label or audience"),
@@ -119,6 +122,7 @@ def test_what_an_expression_means(audiences_of: Declared, where: str, meant: str
         ({"where": "abs(years) > 3"}, "a label's name"),
         ({"where": "case when years > 3 then true end"}, "only tests labels"),
         ({"where": "(years > 3) is null"}, "a label's name"),
+        ({"where": "years between symmetric 9 and 3"}, "only tests labels"),
         ({"where": "true"}, "only tests labels"),
         ({"where": "years is true"}, "use ="),
         ({"where": "planned"}, "draft"),

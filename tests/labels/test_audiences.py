@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -15,29 +16,35 @@ import pyarrow as pa
 import pytest
 import yaml
 from deltalake import DeltaTable
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from portrait.contracts import Catalogue, load_catalogue
-from portrait.errors import ConfigurationError, GateRefused
+from portrait.contracts import Catalogue, Column, load_catalogue
+from portrait.errors import ConfigurationError, GateRefused, PortraitError
 from portrait.labels import LabelSet, customer_portrait, load_labels, write_label_history
 from portrait.labels.audiences import (
     AudienceSet,
     PortraitColumns,
-    audience_at,
     audience_members,
     audience_summary,
+    audiences_at,
     behind,
     export_audience,
+    label_doubts,
+    labels_read,
     load_audiences,
     one_customer,
     portrait_at,
     tree,
 )
+from portrait.labels.trust import Verdict
+from portrait.labels.usage import label_usage
 from portrait.lake import Lake, Lease
 
 pytestmark = pytest.mark.delta
-D1, D2 = date(2024, 3, 31), date(2024, 4, 30)
+D1, D2, D3 = date(2024, 3, 31), date(2024, 4, 30), date(2024, 5, 31)
 PLAIN = {"unknown_when": None, "theme": "value", "kind": "fact"}
 LABELS: list[dict[str, object]] = [
     {"id": "salaried", "value": "salary_count_90d >= 3"},
@@ -110,7 +117,11 @@ def declare(folder: Path, audiences: dict[str, dict[str, object]]) -> None:
 
 @pytest.fixture(scope="module")
 def bank(
-    spark: SparkSession, catalogue: Catalogue, schemas_dir: Path, tmp_path_factory: pytest.TempPathFactory
+    spark: SparkSession,
+    catalogue: Catalogue,
+    schemas_dir: Path,
+    conf_dir: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Bank]:
     from tests.labels.conftest import LABEL
 
@@ -123,6 +134,7 @@ def bank(
         )
     declare(conf, AUDIENCES)
     (conf / "exports.yml").write_text(yaml.safe_dump(EXPORTS, sort_keys=False))
+    shutil.copy(conf_dir / "trust.yml", conf)
     shipped = load_catalogue(schemas_dir).contracts
     own = shipped | {"gold.customer_features": catalogue.table("gold.customer_features")}
     own["gold.customer_features"] = replace(own["gold.customer_features"], properties={"job": "customer_features"})
@@ -140,10 +152,11 @@ def bank(
             lake.replace("gold.customer_portrait", portrait, day)
             write_label_history(lake, labels=labels, as_of=day)
             current = lake.read("gold.customer_portrait").where(f"as_of = date'{day}'")
-            summary = audience_summary(portrait=current, audiences=audiences, as_of=day)
+            trusted = audiences.weighed({})
+            summary = audience_summary(portrait=current, audiences=audiences, as_of=day, weighed=trusted)
             lake.replace("gold.audiences", summary, day)
             if day == D2:  # the newest day has everything
-                members = audience_members(portrait=current, audiences=audiences, as_of=day)
+                members = audience_members(portrait=current, audiences=audiences, as_of=day, weighed=trusted)
                 lake.replace("gold.audience_members", members, day)
                 lake.replace("gold.customer_features", features, day)
             lake.complete("customer_portrait", as_of=day, inputs={}, seconds=0.0)
@@ -212,6 +225,18 @@ def test_the_explanation_is_the_membership_for_every_customer(bank: Bank) -> Non
     assert unknown > 100
 
 
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_any_explanation_is_the_membership_for_every_customer(bank: Bank, seed: int) -> None:
+    draw = random.Random(seed)
+    clauses = [bank.audiences.parse(random_expression(draw, 3), where="test") for _ in range(20)]
+    rows = bank.portrait.select("*", *[F.expr(f"({c.sql})").alias(f"m{n}") for n, c in enumerate(clauses)]).collect()
+    table = {name: pa.array([row[name] for row in rows], type=bank.columns[name].type) for name in bank.columns}
+    for number, clause in enumerate(clauses):
+        for position, row in enumerate(rows):
+            assert next(tree(clause, table, row=position)).verdict == row[f"m{number}"]
+
+
 def test_the_summary_counts_what_the_members_are(bank: Bank) -> None:
     summary = {row.audience: row for row in bank.lake.slice("gold.audiences", D2).collect()}
     members = bank.lake.slice("gold.audience_members", D2).groupBy("audience").count().collect()
@@ -227,7 +252,8 @@ def test_by_hand_unknown_is_neither_in_nor_out(bank: Bank) -> None:
     rows = spark.sql("""select * from values ('in', true, 'cook', 5), ('out', false, 'cook', 500),
         ('no job', true, null, 500), ('poor', null, null, 5) as t(customer_id, salaried, job, spent)""")
     rows = rows.selectExpr("*", "null as years", "null as consents", "null as assessed")
-    found = audience_members(portrait=rows, audiences=bank.audiences, as_of=D1).collect()
+    trusted = bank.audiences.weighed({})
+    found = audience_members(portrait=rows, audiences=bank.audiences, as_of=D1, weighed=trusted).collect()
     # 'no job': salaried and unknown = unknown, its negation too, and 500 < 100 is false: not quiet. 'poor': unknown and
     # true = unknown, which 'quiet' includes.
     assert {(row.audience, row.customer_id) for row in found} == {
@@ -236,7 +262,8 @@ def test_by_hand_unknown_is_neither_in_nor_out(bank: Bank) -> None:
 
 
 def test_members_come_from_one_scan(bank: Bank, capsys: Any) -> None:
-    audience_members(portrait=bank.portrait, audiences=bank.audiences, as_of=D2).explain()
+    trusted = bank.audiences.weighed({})
+    audience_members(portrait=bank.portrait, audiences=bank.audiences, as_of=D2, weighed=trusted).explain()
     assert capsys.readouterr().out.count("FileScan") == 1
 
 
@@ -267,15 +294,43 @@ def test_an_unknown_customer_is_an_error(bank: Bank) -> None:
         one_customer(bank.portrait, customer="nobody", clause=bank.audiences.audience("workers").clause, labels={})
 
 
-def test_a_past_audience_is_what_it_meant_that_day(bank: Bank, tmp_path: Path) -> None:
-    then = audience_at(bank.lake, audiences=bank.audiences, name="quiet", as_of=D1)
-    assert then.clause.sql == bank.audiences.audience("quiet").clause.sql
-    changed = replace(bank.audiences, checked={})
-    assert audience_at(bank.lake, audiences=changed, name="quiet", as_of=D1).audience.unknown == "include"
-    with pytest.raises(ConfigurationError, match="no audience 'nobody' on 2024-03-31"):
-        audience_at(bank.lake, audiences=bank.audiences, name="nobody", as_of=D1)
+def test_a_past_audience_is_what_it_meant_that_day(bank: Bank) -> None:
+    today = replace(bank.audiences, checked={}, words=replace(bank.audiences.words, audience=lambda name: None))
+    then = audiences_at(bank.lake, audiences=today, as_of=D1)
+    assert then.audience("quiet").clause.sql == bank.audiences.audience("quiet").clause.sql
+    assert then.audience("quiet").audience.unknown == "include"
+    assert labels_read(then.parse("quiet or consents", where="test")) == {"consents", "job", "salaried", "spent"}
+    with pytest.raises(ConfigurationError, match="no audience 'nobody'") as refused:
+        then.audience("nobody")
+    assert refused.value.where == "gold.audiences of 2024-03-31"
     assert portrait_at(bank.lake, date(2024, 4, 29))[0] == D1
     assert portrait_at(bank.lake, None)[0] == D2
+
+
+def test_a_past_audience_may_read_what_has_retired_or_lost_a_value_since(bank: Bank) -> None:
+    words = bank.audiences.words
+    job = words.labels["job"].model_copy(update={"status": "retired", "values": {"poet": "Poet"}})
+    today = replace(bank.audiences, words=replace(words, labels={**words.labels, "job": job}))
+    with pytest.raises(ConfigurationError, match="is retired"):
+        today.parse("job = 'cook'", where="test")
+    then = audiences_at(bank.lake, audiences=today, as_of=D1)
+    day, portrait = portrait_at(bank.lake, D1)
+    columns = PortraitColumns(portrait, then.words.labels)
+    recorded = bank.lake.slice("gold.audiences", day).where("audience = 'workers'").head()
+    assert columns.count(then.audience("workers").clause).true == recorded.members > 0
+
+
+def test_a_label_that_is_younger_than_the_slice_is_unknown_for_all(bank: Bank, spark: SparkSession) -> None:
+    young = Column("young", "BOOLEAN")
+    newer = Lake(spark, bank.lake.root, bank.lake.catalogue.with_columns("gold.customer_portrait", [young]))
+    portrait = portrait_at(newer, None)[1]
+    assert portrait.where("young is null").count() == CUSTOMERS
+    assert PortraitColumns(portrait, bank.audiences.words.labels).customers == CUSTOMERS
+
+
+def next_run(lake: Lake) -> None:
+    """As the next command, with the next lease, has it."""
+    lake._run = lake.run_number + 1
 
 
 def exported(done_folder: Path) -> set[str]:
@@ -319,3 +374,92 @@ def test_another_purpose_or_too_few_sensitive_customers_are_refused(bank: Bank, 
     with pytest.raises(GateRefused, match="fewer than 5"):
         export_audience(bank.lake, audiences=bank.audiences, name="few", purpose="risk", to=tmp_path, kind="csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_list_that_broke_off_has_its_row_and_leaves_no_part_behind(
+    bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    next_run(bank.lake)
+    monkeypatch.setattr("pyspark.sql.readwriter.DataFrameWriter.csv", broken)
+    with pytest.raises(OSError, match="disk full"):
+        export_audience(bank.lake, audiences=bank.audiences, name="grown", purpose="risk", to=tmp_path, kind="csv")
+    assert list(tmp_path.iterdir()) == []
+    assert bank.lake.read("ops.audience_exports").where(f"written_to like '{tmp_path}/%'").count() == 1
+
+
+def test_ids_that_a_spreadsheet_would_compute_leave_only_as_delta(bank: Bank, tmp_path: Path) -> None:
+    lake, spark = bank.lake, bank.lake.spark
+    labels = ", ".join(
+        f"cast(null as {c.physical_type}) as {c.name}" for c in bank.labels.columns() if c.name != "years"
+    )
+    odd = spark.sql(f"select date'{D3}' as as_of, '=1+1' as customer_id, bigint(40) as years, {labels}")
+    next_run(lake)
+    lake.replace("gold.customer_portrait", odd.union(odd.withColumn("customer_id", F.lit(" C 1 "))), D3)
+    lake.complete("customer_portrait", as_of=D3, inputs={}, seconds=0.0)
+    few = replace(bank.audiences, exports=replace(bank.audiences.exports, minimum_customers=1))
+    ask = {"lake": lake, "audiences": few, "name": "grown", "purpose": "risk", "to": tmp_path}
+    with pytest.raises(PortraitError, match="1 ids in the list begin as a formula") as refused:
+        export_audience(**ask, kind="csv")
+    assert refused.value.remedy == "export with --as delta"
+    assert list(tmp_path.iterdir()) == []
+    next_run(lake)
+    assert export_audience(**ask, kind="delta").exported == 2
+    next_run(lake)
+    lake.replace("gold.customer_portrait", odd.withColumn("customer_id", F.lit(" C 1 ")), D3)
+    done = export_audience(**ask, kind="csv")
+    assert [line for part in done.folder.glob("*.csv") for line in part.read_text().splitlines()][1:] == [" C 1 "]
+
+
+def test_an_audience_that_reads_a_label_in_doubt_warns_or_is_refused(bank: Bank, tmp_path: Path) -> None:
+    lake, audiences = bank.lake, bank.audiences
+    judged = {"salaried": ("suspect", ["it shook"]), "spent": ("failed", ["it broke"]), "job": ("trusted", [])}
+    contract = lake.catalogue.table("gold.label_statistics")
+    plain = {"as_of": D2, "theme": "value", "kind": "fact", "customers": 0, "known": 0, "distribution": {}}
+    rows = [plain | {"label": name, "status": status, "reasons": why} for name, (status, why) in judged.items()]
+    values = [tuple(row.get(column) for column in contract.column_names) for row in rows]
+    next_run(lake)
+    lake.replace(contract.id, lake.spark.createDataFrame(values, contract.struct_type), D2)
+    lake.complete("customer_portrait", as_of=D2, inputs={}, seconds=0.0)
+    doubts = label_doubts(lake, labels=audiences.words.labels, as_of=None)
+    assert doubts == {"salaried": Verdict("suspect", ("it shook",)), "spent": Verdict("failed", ("it broke",))}
+    assert label_doubts(lake, labels=audiences.words.labels, as_of=D1) == {}
+    late = label_doubts(lake, labels=audiences.words.labels, as_of=date(2024, 5, 3))
+    assert late["job"] == Verdict("stale", ("its newest slice is of 2024-04-30, 3 days before",))
+    assert late["spent"].status == "failed"
+    weighed = audiences.weighed(doubts)
+    assert {name: item.trust for name, item in weighed.items()} == {
+        "few": "refused", "grown": "trusted", "quiet": "refused", "workers": "warned",
+    }  # fmt: skip
+    given = {"portrait": bank.portrait, "audiences": audiences, "as_of": D2, "weighed": weighed}
+    assert {row.audience for row in audience_members(**given).collect()} == {"grown", "workers"}
+    summary = {row.audience: row for row in audience_summary(**given).collect()}
+    assert (summary["quiet"].members, summary["quiet"].trust) == (0, "refused")
+    assert summary["workers"].members > 0
+    assert summary["workers"].doubts == ["salaried is suspect (it shook)"]
+    next_run(lake)
+    ask = {"lake": lake, "audiences": audiences, "purpose": "marketing", "to": tmp_path, "kind": "csv"}
+    with pytest.raises(GateRefused, match=r"spent is failed \(it broke\)"):
+        export_audience(**ask, name="quiet")
+    assert list(tmp_path.iterdir()) == []
+    done = export_audience(**ask, name="workers")
+    log = lake.read("ops.audience_exports").where(f"export = {done.number}").head()
+    assert (log.doubts, log.labels) == (["salaried is suspect (it shook)"], ["job", "salaried"])
+
+
+def test_what_was_really_read_is_counted(bank: Bank, tmp_path: Path) -> None:
+    next_run(bank.lake)
+    ask = {"lake": bank.lake, "audiences": bank.audiences, "name": "workers", "purpose": "marketing", "to": tmp_path}
+    before = {tuple(row) for row in label_usage(bank.lake).where("label = 'job' and kind = 'audience'").collect()}
+    # Two slices were built of every audience; those that read 'job' are workers, quiet by way of workers, and grown.
+    assert before == {("job", "audience", name, 2, D2) for name in ("workers", "quiet", "grown")}
+
+    def exports() -> list[tuple[int, date]]:
+        reads = label_usage(bank.lake).where("kind = 'export' and audience = 'workers' and label = 'salaried'")
+        return [(row.times, row["last"]) for row in reads.collect()]
+
+    times = sum(number for number, _ in exports())
+    done = export_audience(**ask, kind="delta")
+    assert exports() == [(times + 1, done.as_of)]

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from portrait.contracts import Catalogue
+from portrait.contracts import Catalogue, load_catalogue
 from portrait.contracts.contract import contract_of
 from portrait.contracts.document import load_document
 from portrait.errors import ConfigurationError
-from portrait.labels import LabelSet, customer_portrait, failing_labels, label_statistics, write_portrait
+from portrait.labels import LabelSet, customer_portrait, failing_labels, write_portrait
+from portrait.labels.readers import readers_of
 from portrait.lake import Lake, Lease
 
 LabelsOf = Callable[..., LabelSet]
@@ -96,7 +97,7 @@ def lake(
     spark: SparkSession, tmp_path: Path, schemas_dir: Path, labels_of: LabelsOf
 ) -> Iterator[tuple[Lake, LabelSet]]:
     labels = labels_of({}, OVERFLOW)
-    files = ("ops/table_versions", "gold/customer_portrait", "gold/label_statistics")
+    files = ("ops/table_versions", "gold/customer_portrait")
     contracts = [contract_of(load_document(schemas_dir / f"{name}.yml")) for name in files]
     catalogue = Catalogue({item.id: replace(item) for item in contracts})
     catalogue = catalogue.with_columns("gold.customer_portrait", labels.columns())
@@ -109,14 +110,11 @@ def test_a_poison_label_is_unknown_and_named_and_the_others_are_published(
     lake: tuple[Lake, LabelSet], features: DataFrame
 ) -> None:
     opened, labels = lake
-    failed = write_portrait(opened, labels=labels, as_of=D, sources={"customer_features": features})
+    found = write_portrait(opened, labels=labels, as_of=D, sources={"customer_features": features})
     written = opened.read("gold.customer_portrait")
     rows = {row.customer_id: (row.salary_customer, row.poison) for row in written.collect()}
     assert rows == {"paid": (True, None), "unpaid": (False, None), "unknown": (None, None)}
-    statistics = label_statistics(portrait=written, labels=labels, as_of=D, failed=failed)
-    assert {row.label: row.failure for row in statistics.collect()} == {
-        "poison": "ARITHMETIC_OVERFLOW", "salary_customer": None,
-    }  # fmt: skip
+    assert found.failed == {"poison": "ARITHMETIC_OVERFLOW"}
 
 
 @pytest.mark.delta
@@ -139,6 +137,35 @@ def test_a_label_that_is_read_cannot_retire_and_its_readers_are_named(labels_of:
         labels_of(made, {"status": "retired"})
     assert "read by label made, audience paid, suppression list unpaid" in refused.value.message
     assert "salary_customer.yml:12 status" in refused.value.where
+
+
+SUPERSET = """
+datasets:
+  gold.segments: {metrics: {payers: {sql: count(distinct case when salary_customer then customer_id end)}}}
+  gold.customer_tier: {metrics: {other: {sql: sum(salary_customer)}}}
+charts:
+  pay: {dataset: gold.segments, by: [salary_customer]}
+  paid: {dataset: gold.customer_portrait, where: salary_customer = true and other > 3}
+  tiers: {dataset: gold.customer_tier, by: [salary_customer]}
+"""
+
+
+def test_a_label_that_a_dashboard_shows_cannot_retire(labels_of: LabelsOf, tmp_path: Path) -> None:
+    (tmp_path / "superset.yml").write_text(SUPERSET)
+    with pytest.raises(ConfigurationError) as refused:
+        labels_of({"status": "retired"})
+    assert refused.value.message.endswith("read by dashboard metric payers, dashboard chart pay, dashboard chart paid")
+    (tmp_path / "superset.yml").write_text("datasets: {gold.segments: {metrics: {broken: {sql: count(}}}}")
+    with pytest.raises(ConfigurationError, match="not one Spark SQL expression") as refused:
+        labels_of({"status": "retired"})
+    assert "superset.yml:1" in refused.value.where
+
+
+def test_what_the_project_ships_reads(conf_dir: Path, schemas_dir: Path) -> None:
+    readers = readers_of(conf_dir, load_catalogue(schemas_dir))
+    assert readers["near_next_tier"] == [
+        "label upgrade_prospect", "audience rising_savers", "table gold.segments", "dashboard metric near_next_tier",
+    ]  # fmt: skip
 
 
 def test_a_label_that_nobody_reads_can_retire(labels_of: LabelsOf, tmp_path: Path) -> None:

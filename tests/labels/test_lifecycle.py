@@ -17,11 +17,12 @@ from portrait.contracts import Catalogue
 from portrait.contracts.contract import contract_of
 from portrait.contracts.document import load_document
 from portrait.errors import ConfigurationError
-from portrait.labels import LabelSet, customer_portrait, label_intervals
+from portrait.labels import LabelSet, computable, customer_portrait, label_intervals
 from portrait.labels.audiences.clauses import Comparison, Joined, Not
 from portrait.labels.audiences.declaration import Audience, AudienceSet, CheckedAudience
 from portrait.labels.lifecycle import Applied, applied_labels, apply, plan
-from portrait.labels.preview import audience_preview, changed_customers, label_preview, with_all
+from portrait.labels.portrait import with_all
+from portrait.labels.preview import audience_preview, changed_customers, label_preview
 from portrait.lake import Lake, Lease
 
 LabelsOf = Callable[..., LabelSet]
@@ -167,12 +168,22 @@ def test_the_preview_is_what_then_happens(labels_of: LabelsOf, features: DataFra
     assert [row.customer_id for row in sample] == sorted(c for c in now if was[c].months != now[c].months)[:4]
 
 
+def test_the_preview_of_a_label_that_fails_names_it(labels_of: LabelsOf, features: DataFrame) -> None:
+    poison = {"value": "salary_count_90d * 999999999999999999 * 999999999999999999"}
+    labels = labels_of({}, NUMBER | poison)
+    after, failed = computable(labels, as_of=D, sources={"customer_features": features})
+    assert failed == {"months": "ARITHMETIC_OVERFLOW"}
+    assert after.where("months is null").count() == 300
+    assert after.where("salary_customer").count() > 0
+    after.unpersist()
+
+
 def test_the_preview_of_audiences_is_what_then_happens(labels_of: LabelsOf, features: DataFrame) -> None:
     sources = {"customer_features": features}
     before = customer_portrait(labels=labels_of({}), as_of=D, sources=sources)
     new = labels_of(CHANGED, NUMBER | {"value": "salary_count_90d"})
     after = customer_portrait(labels=new, as_of=D, sources=sources)
-    before = with_all(before, new.labels)
+    before = with_all(before, new.columns())
     paid, many = Comparison("salary_customer", "true"), Comparison("months", ">=", (3,))
     audiences = AudienceSet(
         {

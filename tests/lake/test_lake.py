@@ -14,7 +14,7 @@ from portrait.contracts import Catalogue, Column, Contract
 from portrait.contracts.contract import Rule, contract_of
 from portrait.contracts.document import load_document
 from portrait.errors import ConfigurationError, LakeBusy, PortraitError
-from portrait.lake import Lake, Lease, digest, publications, publish, register_views, rollback
+from portrait.lake import Lake, Lease, digest, publications, publish, register_views, rollback, slice_at
 
 pytestmark = pytest.mark.delta
 
@@ -233,6 +233,19 @@ def test_a_rollback_serves_the_older_run_again(lake: Lake) -> None:
     assert third.spark.sql("SELECT int(assets) v FROM published.tier").head()["v"] == 1
     with pytest.raises(ConfigurationError, match="published nothing"):
         rollback(third, 12345)
+
+
+def test_a_slice_without_a_day_is_the_published_one_as_it_was(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1"})
+    assert slice_at(lake, "gold.tier", None)[0] == D1
+    publish(lake, as_of=D1)
+    second = reopened(lake)
+    tiers(second, D1, {"a": "5"})
+    tiers(second, D2, {"b": "9"})
+    day, found = slice_at(second, "gold.tier", None)
+    assert (day, [(row.customer_id, str(row.assets)) for row in found.collect()]) == (D1, [("a", "1.00")])
+    assert slice_at(second, "gold.tier", D3)[0] == D2
+    assert [str(row.assets) for row in slice_at(second, "gold.tier", D1)[1].collect()] == ["5.00"]
 
 
 def test_published_views_show_columns_with_comments(lake: Lake) -> None:

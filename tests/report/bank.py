@@ -190,6 +190,8 @@ def write_labels(bank: Writer) -> None:
         theme = {"gender": "attributes", "age_band": "attributes", "early_warning": "risk"}.get(label, "behaviour")
         row = {"label": label, "theme": theme, "kind": "rule", "customers": 200, "known": known}
         rows.append({**row, "coverage": known / 200, "distribution": spread})
+    earlier = {"label": "salary_customer", "theme": "behaviour", "kind": "rule", "customers": 160, "known": 120}
+    bank.job(6.0, BEFORE, {"gold.label_statistics": [earlier | {"distribution": {"true": 40, "false": 80}}]})
     bank.job(6.1, NOW, {"gold.label_statistics": rows})
 
 

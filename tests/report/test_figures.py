@@ -58,6 +58,15 @@ def test_the_slice_before_is_the_previous_one(bank: Bank) -> None:
     assert bank.before.previous is None
 
 
+def test_a_label_has_a_point_a_slice(bank: Bank) -> None:
+    series = {row["label"]: row["slices"] for row in bank.figures["label_series"]}
+    now = {"as_of": str(NOW), "known": Decimal("0.95"), "yes": Decimal("0.45")}
+    assert series["salary_customer"] == [{"as_of": str(BEFORE), "known": Decimal("0.75"), "yes": Decimal("0.25")}, now]
+    # Texts are not yes or no, and of whom nothing is known neither.
+    assert [point["yes"] for label in ("value_tier", "early_warning") for point in series[label]] == [None, None]
+    assert [row["label"] for row in bank.before["label_series"]] == ["salary_customer"]
+
+
 def test_recommendations_by_product(bank: Bank) -> None:
     found = {row["product_id"]: (row["customers"], row["first"]) for row in bank.figures["products"]}
     assert found == {"P1": (150, 150), "P2": (130, 30)}

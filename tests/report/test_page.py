@@ -334,3 +334,23 @@ def test_text_stands_out_from_its_ground(scheme: str) -> None:
     for front, ground in pairs:
         bright, dim = sorted((_luminance(colours[front]), _luminance(grounds[ground])), reverse=True)
         assert (bright + 0.05) / (dim + 0.05) >= 4.5, f"{front} on {ground} in {scheme}"
+
+
+def test_each_label_has_its_history(catalogue: Catalogue) -> None:
+    measured = {"flip_rate": 0.031, "psi": 0.3, "drift": "major", "rows_read": 50.0, "seconds": 0.0123}
+    doubt = {"status": "suspect", "reasons": ["stability index 0.30 against 1993-12-31, above 0.25"]}
+    rows = [label("has_card", "products", {"true": 80, "false": 70}) | measured | doubt]
+    rows.append(label("new_one", "products", {"x": 150}) | {"status": "trusted", "reasons": []})
+    shares = [(0.5, 0.0), (None, None), (0.75, 0.4), (1.0, 0.4)]
+    slices = [{"as_of": f"1994-0{n}-01", "known": known, "yes": yes} for n, (known, yes) in enumerate(shares, 1)]
+    series = [{"label": "has_card", "slices": slices}, {"label": "new_one", "slices": slices[:1]}]
+    html = page(figures(labels=rows, label_series=series), catalogue)
+    # 120 wide, 24 high, 2 free all round: slices lie 38.7 apart, a share of 1 lies 20 above one of 0.
+    assert '<polyline points="2,12.0 2.5,12.0" class="known">' in html
+    assert '<polyline points="79,7.0 118,2.0" class="known">' in html
+    assert '<polyline points="79,14.0 118,14.0" class="yes">' in html
+    shown = text(html)
+    assert "Has card 3.1 % 0.30 major 50 0.012 suspect" in shown
+    assert "New one one slice so far" in shown
+    assert "Has card suspect stability index 0.30 against 1993-12-31, above 0.25" in shown
+    assert 'aria-label="Has card, 4 slices: known 50.0 %, now 100.0 %; yes 0.0 %, now 40.0 %"' in html

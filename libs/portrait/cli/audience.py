@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import pyarrow.compute as pc
 import typer
+from pyarrow import Array
 from pyspark.sql import functions as F
 
 from portrait.cli.context import embedded, existing, reading, suite_of, writing
 from portrait.cli.options import CONF, AsOf, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
-from portrait.cli.output import console, emit
+from portrait.cli.output import console, emit, errors
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.labels import LabelSet, load_labels
 from portrait.labels.audiences import (
@@ -22,18 +24,21 @@ from portrait.labels.audiences import (
     MEMBERS,
     AudienceSet,
     CheckedAudience,
-    Count,
     Line,
     PortraitColumns,
-    audience_at,
+    Weighed,
+    audiences_at,
     behind,
     export_audience,
+    label_doubts,
     load_audiences,
     one_customer,
     portrait_at,
     tree,
+    weigh,
 )
-from portrait.lake import Lake
+from portrait.labels.trust import Verdict
+from portrait.lake import Lake, slice_at
 from portrait.runner import run
 from portrait.settings import Settings
 
@@ -76,14 +81,15 @@ def count_command(
     """How many customers an expression has, and of how many it cannot be told; without one, as many as you type."""
     settings = settings_of(conf, target, lake=lake)
     audiences = declared(settings)[1]
-    first = None if expression is None else audiences.parse(expression, where="EXPR")
-    with _columns(settings, target, audiences, as_of) as (_, columns):
-        if first is not None:
-            _print_count(columns.count(first), output)
+    if expression is not None and as_of is None:
+        audiences.parse(expression, where="EXPR")  # before Spark starts
+    with _asking(settings, target, audiences, as_of) as asked:
+        if expression is not None:
+            asked.print_count(expression, output)
             return
         for text in _lines():
             try:
-                _print_count(columns.count(audiences.parse(text, where="EXPR")), output)
+                asked.print_count(text, output)
             except PortraitError as error:  # a slip of the pen does not end the session
                 console.print(f"error: {error}", markup=False)
 
@@ -98,22 +104,46 @@ def _lines() -> Iterator[str]:
         yield line.strip()
 
 
-def _print_count(found: Count, output: Format) -> None:
-    emit(["true", "false", "unknown", "customers"], [[found.true, found.false, found.unknown, found.customers]], output)
+@dataclass(frozen=True)
+class _Asked:
+    """A slice that is asked: what audiences meant that day, its columns, and the labels that are in doubt."""
+
+    meant: AudienceSet
+    columns: PortraitColumns
+    doubts: dict[str, Verdict]
+
+    def member(self, name: str) -> Array:
+        """For every customer whether they are in an audience; warns of labels in doubt, or refuses by its policy."""
+        item = self.meant.audience(name)
+        _heed(self.meant.weigh(item, self.doubts), name)
+        return self.columns.member(item)
+
+    def print_count(self, text: str, output: Format) -> None:
+        """How many customers an expression has; conf/trust.yml says what doubts about its labels mean."""
+        clause = self.meant.parse(text, where="EXPR")
+        _heed(weigh(clause, self.doubts, self.meant.trust.audiences), "EXPR")
+        found = self.columns.count(clause)
+        rows = [[found.true, found.false, found.unknown, found.customers]]
+        emit(["true", "false", "unknown", "customers"], rows, output)
+
+
+def _heed(weighed: Weighed, where: str) -> None:
+    """Raise where doubts are refused; else say them on stderr."""
+    weighed.check(where=where)
+    for doubt in weighed.doubts:
+        errors.print(f"warning: {doubt}", markup=False, soft_wrap=True)
 
 
 @contextmanager
-def _columns(
-    settings: Settings, target: str | None, audiences: AudienceSet, as_of: AsOf | None
-) -> Iterator[tuple[Callable[[str], CheckedAudience], PortraitColumns]]:
-    """What an audience meant that day, by id, and the columns of its slice."""
+def _asking(settings: Settings, target: str | None, audiences: AudienceSet, as_of: AsOf | None) -> Iterator[_Asked]:
     with reading(settings, target) as opened:
         day, portrait = portrait_at(opened, as_of)
-
-        def meant(name: str) -> CheckedAudience:
-            return audience_at(opened, audiences=audiences, name=name, as_of=day if as_of else None)
-
-        yield meant, PortraitColumns(portrait, audiences.words.labels)
+        labels = audiences.words.labels
+        yield _Asked(
+            audiences_at(opened, audiences=audiences, as_of=day if as_of else None),
+            PortraitColumns(portrait, labels),
+            label_doubts(opened, labels=labels, as_of=as_of),
+        )
 
 
 @audience.command("build")
@@ -147,13 +177,16 @@ def members_command(
     """Customers in an audience; with --as-of as it was, by what the audience meant that day."""
     settings = settings_of(conf, target, lake=lake)
     with reading(settings, target) as opened:
-        day = opened.newest_slice(MEMBERS, until=as_of)
-        found = opened.slice(MEMBERS, day).where(F.col("audience") == F.lit(name)).select("customer_id")
+        day, members = slice_at(opened, MEMBERS, as_of)
+        found = members.where(F.col("audience") == F.lit(name)).select("customer_id")
         rows = found.orderBy("customer_id").limit(limit).collect()
-        if not rows and opened.slice(AUDIENCES, day).where(F.col("audience") == F.lit(name)).isEmpty():
-            raise ConfigurationError(
-                f"there was no audience '{name}' on {day}", where=AUDIENCES, remedy="check the id, or --as-of"
-            )
+        built = slice_at(opened, AUDIENCES, as_of)[1].where(F.col("audience") == F.lit(name)).head()
+    if built is None:
+        raise ConfigurationError(
+            f"there was no audience '{name}' on {day}", where=AUDIENCES, remedy="check the id, or --as-of"
+        )
+    if "trust" in built:
+        _heed(Weighed(built.trust, tuple(built.doubts or ())), f"{AUDIENCES} of {day}, {name}")
     emit(["customer_id"], [[row.customer_id] for row in rows], output, title=f"{name} on {day}")
 
 
@@ -170,13 +203,13 @@ def overlap_command(
     """How many customers two audiences share, by each audience's own policy for unknown."""
     settings = settings_of(conf, target, lake=lake)
     audiences = declared(settings)[1]
-    with _columns(settings, target, audiences, as_of) as (found, columns):
-        a, b = (columns.member(found(name)) for name in (one, other))
-        both = pc.and_(a, b).true_count
+    with _asking(settings, target, audiences, as_of) as asked:
+        a, b = (asked.member(name) for name in (one, other))
+        both, customers = pc.and_(a, b).true_count, asked.columns.customers
     either = a.true_count + b.true_count - both
     rows = [
         [one, a.true_count], [other, b.true_count], ["both", both], [f"only {one}", a.true_count - both],
-        [f"only {other}", b.true_count - both], ["either", either], ["neither", columns.customers - either],
+        [f"only {other}", b.true_count - both], ["either", either], ["neither", customers - either],
     ]  # fmt: skip
     emit(["customers in", "customers"], rows, output)
 
@@ -202,6 +235,8 @@ def export_command(
     console.print(
         f"Export {done.number}: {done.exported:,} of {done.members:,} members of {done.as_of}", soft_wrap=True
     )
+    for doubt in done.doubts:
+        errors.print(f"warning: {doubt}", markup=False, soft_wrap=True)
     for entry, customers in done.suppressed.items():
         console.print(f"  suppressed    {customers:,} by {entry}")
     for entry in done.not_asked:
@@ -225,7 +260,9 @@ def explain_command(
     known = {checked.label.id: checked for checked in labels.checked}
     with reading(settings, target) as opened:
         day, portrait = portrait_at(opened, as_of)
-        item = audience_at(opened, audiences=audiences, name=name, as_of=day if as_of else None)
+        meant = audiences_at(opened, audiences=audiences, as_of=day if as_of else None)
+        item = meant.audience(name)
+        weighed = meant.weigh(item, label_doubts(opened, labels=audiences.words.labels, as_of=as_of))
         columns = one_customer(portrait, customer=customer, clause=item.clause, labels=known)
         lines = list(tree(item.clause, columns))
         reasons = behind(opened, customer=customer, as_of=day, columns=columns, labels=known)
@@ -238,6 +275,8 @@ def explain_command(
             ["  " * line.depth + line.text, _said(line.verdict), _said(reason.value) if reason else "", since, facts]
         )
     emit(["clause", "verdict", "value", "since", "facts"], rows, output, title=f"{item.audience.title}, {day}")
+    for doubt in weighed.doubts:
+        errors.print(f"warning: {doubt}", markup=False, soft_wrap=True)
     if output is Format.table:
         console.print(_sentence(item, lines[0], customer))
 

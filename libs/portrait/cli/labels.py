@@ -14,14 +14,17 @@ from portrait.cli.context import embedded, reading, suite_of, writing
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
 from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError
-from portrait.labels import LabelSet, customer_portrait, label_intervals
+from portrait.labels import LabelSet, computable, label_intervals
 from portrait.labels.audiences import AudienceSet, labels_read, portrait_at
 from portrait.labels.declaration import SOURCES, CheckedLabel
 from portrait.labels.editor import editor_schemas
 from portrait.labels.examples import try_examples
+from portrait.labels.history import STATISTICS
 from portrait.labels.lifecycle import Change, applied_labels, apply, plan
-from portrait.labels.preview import audience_preview, changed_customers, label_preview, with_all
-from portrait.lake import Lake
+from portrait.labels.preview import audience_preview, changed_customers, label_preview
+from portrait.labels.readers import readers_of
+from portrait.labels.usage import label_usage
+from portrait.lake import Lake, slice_at
 
 labels = typer.Typer(help="Labels: their files, their history, and what a change would do.", no_args_is_help=True)
 SAMPLE = 5  # customers shown for each changed label
@@ -47,9 +50,9 @@ def show_command(
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
-    """One label: what it means, who reads it, and how its values are spread."""
+    """One label: what it means, who reads it, how its values are spread, what it costs, whether to trust it."""
     settings = settings_of(conf, target, lake=lake)
-    known, audiences = declared(settings)
+    known = declared(settings)[0]
     item = _label(known, name)
     label = item.label
     rows: list[list[object]] = [
@@ -57,17 +60,20 @@ def show_command(
         ["rule", label.rule], ["from", f"{label.source}: {', '.join(sorted(item.reads))}"],
         ["unknown means", label.unknown_means or ""], ["owner", label.owner], ["sensitivity", label.sensitivity],
         ["status", f"{label.status}, version {label.version}"],
-        ["made from it", ", ".join(i.label.id for i in known.computed_from("portrait") if name in i.reads)],
-        ["audiences", ", ".join(_reading(audiences, {name}))],
+        ["read by", ", ".join(readers_of(settings.conf, suite_of(settings)).get(name, []))],
     ]  # fmt: skip
     with reading(settings, target) as opened:
-        day = max((d for d in opened.slices("gold.label_statistics") if as_of is None or d <= as_of), default=None)
-        if day is not None:
-            found = opened.slice("gold.label_statistics", day).where(F.col("label") == F.lit(name)).head()
-            if found is not None:
-                facts = ("customers", "known", "coverage", "distribution", "failure")
-                rows += [[f"{key}, {day}", found[key] if found[key] is not None else ""] for key in facts]
+        for use in label_usage(opened).where(F.col("label") == F.lit(name)).orderBy("kind", "audience").collect():
+            rows.append([f"used by {use.kind} {use.audience}", f"{use.times} times, last for {use.last}"])
+        if any(as_of is None or day <= as_of for day in opened.slices(STATISTICS)):
+            day, statistics = slice_at(opened, STATISTICS, as_of)
+            facts = statistics.drop("as_of", "label", "theme", "kind").where(F.col("label") == F.lit(name)).head()
+            rows += [[f"{key}, {day}", _fact(value)] for key, value in (facts.asDict() if facts else {}).items()]
     emit(["what", name], rows, output)
+
+
+def _fact(value: object) -> object:
+    return "" if value is None else "; ".join(value) if isinstance(value, list) else value
 
 
 @labels.command("history")
@@ -100,19 +106,26 @@ def plan_command(
     settings = settings_of(conf, target, lake=lake)
     known, audiences = declared(settings)
     with reading(settings, target) as opened:
-        changes = plan(known, applied_labels(opened))
+        applied = applied_labels(opened)
+        changes = plan(known, applied)
         rows = [[c.label, c.action, c.status, c.version, ", ".join(c.keys)] for c in changes]
         emit(["label", "action", "status", "version", "keys"], rows, output, title="Changes")
-        touched = [c for c in changes if c.changes_values and c.keys]
-        if touched and opened.slices("gold.customer_portrait"):
+        ending = [c.label for c in changes if c.action in ("deprecated", "retired")]
+        if ending:
+            used = label_usage(opened).where(F.col("label").isin(ending)).orderBy("label", "kind", "audience")
+            emit(used.columns, [list(row) for row in used.collect()], output, title="Uses so far of what ends")
+        touched = [c for c in changes if c.changes_values]
+        # Before anything was ever applied every label is new, and nothing can be compared.
+        if applied and touched and opened.slices("gold.customer_portrait"):
             _preview(opened, known, audiences, touched, output)
 
 
 def _preview(lake: Lake, known: LabelSet, audiences: AudienceSet, changes: list[Change], output: Format) -> None:
     day, before = portrait_at(lake, None)
-    before = with_all(before, known.labels)
     sources = {name: lake.slice(f"gold.{name}", day) for name in SOURCES}
-    after = customer_portrait(labels=known, as_of=day, sources=sources).persist()  # asked once a label and more
+    after, failed = computable(known, as_of=day, sources=sources)
+    if failed:
+        emit(["label", "cannot be computed"], [[*item] for item in failed.items()], output, title="Labels that fail")
     names = {change.label for change in changes}
     names |= {i.label.id for step in known.levels() for i in step if _reads(known, i, names)}
     touched = [item.label for item in known.checked if item.label.id in names and item.label.has_column]

@@ -19,9 +19,11 @@ from portrait.features.facts import (
     account_people,
     account_roles,
     card_events,
+    contact_events,
     holding_events,
     loan_events,
     owners_of,
+    response_events,
 )
 from portrait.features.feature import Feature, FeatureSet
 from portrait.features.sliding import Earlier, slide_bookings
@@ -43,6 +45,8 @@ def customer_features(
     products: DataFrame | None = None,
     cards: DataFrame | None = None,
     loans: DataFrame | None = None,
+    contacts: DataFrame | None = None,
+    responses: DataFrame | None = None,
     earlier: Earlier | None = None,
 ) -> DataFrame:
     """One row a customer who owns an account that was opened by `as_of` and not closed before it.
@@ -50,10 +54,10 @@ def customer_features(
     `daily`: silver.customer_daily; `bookings`: the contract of silver.transactions, which says what kind_code means.
     `transactions`: that table, for features that count merchants or counterparties; without it they are unknown.
     With `earlier`, features of bookings slide from that slice: the same values for less work. Entities are whole SCD2
-    tables; nothing later than `as_of` shows. Money is in account currency and belongs to the owner: flows to the owner
-    on the booking day, balances to the owner at `as_of`. An attribute the bank does not know is NULL, and so is every
-    feature of a source that is None; where a source is present and nothing happened, counts and amounts are 0 and days
-    since the event NULL.
+    tables, `contacts` and `responses` the feeds in bronze; nothing later than `as_of` shows. Money is in account
+    currency and belongs to the owner: flows to the owner on the booking day, balances to the owner at `as_of`. An
+    attribute the bank does not know is NULL, and so is every feature of a source that is None; where a source is
+    present and nothing happened, counts and amounts are 0 and days since the event NULL.
     """
     people = account_people(account_parties, as_of=as_of)
     owners = owners_of(people)
@@ -63,6 +67,8 @@ def customer_features(
         "cards": None if cards is None else card_events(cards, owners=owners, as_of=as_of),
         "loans": None if loans is None else loan_events(loans, owners=owners, as_of=as_of),
         "holdings": None if holdings is None else holding_events(holdings, products=products, as_of=as_of),
+        "contacts": None if contacts is None else contact_events(contacts, as_of=as_of),
+        "responses": None if responses is None else response_events(responses, as_of=as_of),
     }
     delivered = {source: events for source, events in entities.items() if events is not None}
     measured = [feature for source in delivered for feature in features.aggregates(source)]

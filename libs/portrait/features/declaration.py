@@ -116,7 +116,9 @@ def check_values(features: FeatureSet, catalogue: Catalogue) -> None:
                 remedy="rename the measure",
             )
         for leaf in feature.leaves():
-            columns = {column.name: column for column in catalogue.table(f"silver.{leaf.source}").columns}
+            # Bronze keeps what came: which values may come says the feed.
+            told = catalogue.table(leaf.table.replace("bronze.", "raw."))
+            columns = {column.name: column for column in told.columns}
             for dimension, values in leaf.where:
                 known = columns[dimension].enum if dimension in columns else ()
                 for value in values if known else ():

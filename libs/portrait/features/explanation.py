@@ -34,8 +34,8 @@ def explain(feature: Feature, features: FeatureSet, *, bookings: Contract, as_of
     leaves = list(feature.leaves())
     booked = [leaf for leaf in leaves if leaf.source == "transactions" and not leaf.is_of_text]
     cost, computed = _bookings_cost(booked, features, bookings, as_of) if booked else ([], [])
-    for source in dict.fromkeys(leaf.source for leaf in leaves if leaf.source != "transactions"):
-        cost.append(f"one of {len(features.aggregates(source))} features of one scan of silver.{source}")
+    for source, table in {leaf.source: leaf.table for leaf in leaves if leaf.source != "transactions"}.items():
+        cost.append(f"one of {len(features.aggregates(source))} features of one scan of {table}")
     for column in dict.fromkeys(leaf.of for leaf in leaves if leaf.is_of_text):
         same = sum(other.of == column for other in features.of_text())
         cost.append(
@@ -55,10 +55,10 @@ def _lineage(feature: Feature) -> str:
     """The tables and features that it comes from, a line a part."""
     column = f"gold.customer_features.{feature.name}"
     if not feature.parts:
-        silver = f"silver.{feature.source}"
+        table = feature.table
         if feature.source == "transactions" and not feature.is_of_text:
-            silver += " -> silver.customer_daily"
-        return f"{silver} -> {column}"
+            table += " -> silver.customer_daily"
+        return f"{table} -> {column}"
     return "\n".join(f"{_lineage(part).replace('gold.customer_features._', '_')} -> {column}" for part in feature.parts)
 
 

@@ -97,6 +97,25 @@ def holding_events(holdings: DataFrame, *, products: DataFrame | None, as_of: da
     )
 
 
+def contact_events(contacts: DataFrame, *, as_of: date) -> DataFrame:
+    """Customers whom campaigns chose by the end of `as_of`: contacted (`arm` treated) or held back (control)."""
+    chosen = _newest(contacts, "contact_id", "customer_id", "arm", "channel", at="sent_at", as_of=as_of)
+    return chosen.select("customer_id", "arm", "channel", "age")
+
+
+def response_events(responses: DataFrame, *, as_of: date) -> DataFrame:
+    """Answers to campaigns by the end of `as_of`."""
+    answers = _newest(responses, "response_id", "customer_id", "kind", "amount", at="at", as_of=as_of)
+    return answers.select("customer_id", "kind", "age", to_minor(F.col("amount")).alias("amount_minor"))
+
+
+def _newest(bronze: DataFrame, key: str, *columns: str, at: str, as_of: date) -> DataFrame:
+    """One row a delivered event, of a record that came again the newest, with its age; none of a later day."""
+    record = F.max(F.struct("_run", at, *columns)).alias("record")
+    happened = bronze.groupBy(key).agg(record).select("record.*").where(F.to_date(at) <= F.lit(as_of))
+    return happened.withColumn("day", F.to_date(at)).withColumn("age", _age("day", as_of))
+
+
 def _standing(entity: DataFrame, *, opened: str, closed: str, as_of: date) -> DataFrame:
     """Rows opened by `as_of`, closings after it forgotten, with their state that day (the day of closing is open)."""
     known_closing = F.when(F.col(closed) <= F.lit(as_of), F.col(closed))

@@ -18,6 +18,9 @@ DERIVED = frozenset({"average", "ratio", "share", "trend", "entropy"})
 CODED = frozenset({"type", "channel", "category"})
 """Columns of silver.transactions whose values are numbers in silver.customer_daily."""
 
+DELIVERED = frozenset({"contacts", "responses"})
+"""Sources that are read as the bank delivered them: what happened once has no versions."""
+
 _DAYS = frozenset({"days_since_last", "days_since_first"})
 _MONEY = frozenset(
     {"sum", "min", "max", "average", "balance_last", "balance_average", "balance_lowest", "balance_highest"}
@@ -45,6 +48,11 @@ class Feature:
     An average: sum, count. A ratio or share: what is divided, by what. A trend: sum or count, and the same with each
     booking counted as often as its month lies before the last complete one. An entropy: the sum or count of each value.
     """
+
+    @property
+    def table(self) -> str:
+        """The table that its source is."""
+        return f"{'bronze' if self.source in DELIVERED else 'silver'}.{self.source}"
 
     @property
     def physical_type(self) -> str:

@@ -62,6 +62,8 @@ SHAPES = {
     "cards": Shape(frozenset({"type", "state"}), frozenset({"credit_limit"}), EVENT_AGGREGATES | QUOTIENTS),
     "loans": Shape(frozenset({"status", "state"}), frozenset({"amount", "instalment"}), EVENT_AGGREGATES | QUOTIENTS),
     "holdings": Shape(frozenset({"kind", "state"}), frozenset({"amount"}), EVENT_AGGREGATES | QUOTIENTS),
+    "contacts": Shape(frozenset({"arm", "channel"}), frozenset(), EVENT_AGGREGATES | QUOTIENTS),
+    "responses": Shape(frozenset({"kind"}), frozenset({"amount"}), EVENT_AGGREGATES | QUOTIENTS),
 }
 
 
@@ -87,7 +89,7 @@ class Measure(Strict):
 class FeatureFile(Strict):
     """One file of `conf/features`: a source, named sets of values, measures."""
 
-    source: Literal["transactions", "balances", "accounts", "cards", "loans", "holdings"]
+    source: Literal["transactions", "balances", "accounts", "cards", "loans", "holdings", "contacts", "responses"]
     value_sets: dict[Name, Values] = {}
     measures: list[Measure] = Field(min_length=1)
 

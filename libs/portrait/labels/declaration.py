@@ -15,6 +15,7 @@ from portrait.contracts import Catalogue, Column
 from portrait.errors import ConfigurationError
 from portrait.labels.expression import check_expression
 from portrait.labels.readers import check_retirement
+from portrait.labels.trust_policy import OwnThresholds
 from portrait.settings import Strict, line_of, load_yaml
 
 PHYSICAL_TYPES = {
@@ -66,6 +67,7 @@ class Label(Strict):
     replaced_by: str | None = None
     sunset: date | None = None
     description: str = Field(min_length=10)
+    trust: OwnThresholds | None = None
     examples: list[Example] = []
 
     @field_validator("values", mode="before")
@@ -76,6 +78,11 @@ class Label(Strict):
         if len(set(map(str, values))) < len(values):
             raise ValueError("a value stands twice")
         return {value: str(value).replace("_", " ") for value in values}
+
+    @property
+    def freshness_days(self) -> int:
+        """Days after which the facts of the label are stale."""
+        return int(self.freshness.split()[0])
 
     @property
     def source(self) -> str:

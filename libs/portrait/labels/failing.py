@@ -6,7 +6,9 @@ Nothing in a label can loop, join, match patterns or reach outside, so that time
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from py4j.protocol import Py4JError
@@ -22,14 +24,23 @@ from portrait.lake import Lake
 PORTRAIT = "gold.customer_portrait"
 
 
-def write_portrait(lake: Lake, *, labels: LabelSet, as_of: date, sources: Mapping[str, DataFrame]) -> dict[str, str]:
-    """Write the portrait's slice; returns the labels that failed, with Spark's error condition.
+@dataclass(frozen=True)
+class Written:
+    """How the portrait's slice was written: labels that failed, with Spark's error condition, and how long it took."""
+
+    failed: dict[str, str]
+    seconds: float
+
+
+def write_portrait(lake: Lake, *, labels: LabelSet, as_of: date, sources: Mapping[str, DataFrame]) -> Written:
+    """Write the portrait's slice.
 
     Raises the first error where no label is at fault for it.
     """
+    started = time.monotonic()
     try:
         lake.replace(PORTRAIT, customer_portrait(labels=labels, as_of=as_of, sources=sources), as_of)
-        return {}
+        return Written({}, time.monotonic() - started)
     except ConfigurationError:
         raise
     except (PortraitError, PySparkException) as error:
@@ -44,7 +55,21 @@ def write_portrait(lake: Lake, *, labels: LabelSet, as_of: date, sources: Mappin
         lake.replace(PORTRAIT, rest, as_of)
     except PortraitError as error:
         raise error from cause
-    return failed
+    return Written(failed, time.monotonic() - started)
+
+
+def computable(labels: LabelSet, *, as_of: date, sources: Mapping[str, DataFrame]) -> tuple[DataFrame, dict[str, str]]:
+    """The portrait, kept in memory, and the labels that cannot be computed and are unknown in it."""
+    portrait = customer_portrait(labels=labels, as_of=as_of, sources=sources)
+    try:
+        portrait.persist().count()
+        return portrait, {}
+    except PySparkException:
+        portrait.unpersist()
+        failed = failing_labels(labels=labels, as_of=as_of, sources=sources)
+        if not failed:
+            raise
+    return customer_portrait(labels=labels, as_of=as_of, sources=sources, failed=failed).persist(), failed
 
 
 def failing_labels(*, labels: LabelSet, as_of: date, sources: Mapping[str, DataFrame]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from pyspark.sql import Column, DataFrame, Window
@@ -12,18 +13,29 @@ from portrait.lake import Lake
 
 PORTRAIT = "gold.customer_portrait"
 HISTORY = "gold.label_history"
+STATISTICS = "gold.label_statistics"
 
 
-def label_changes(*, current: DataFrame, previous: DataFrame, as_of: date, labels: LabelSet) -> DataFrame:
+def label_changes(
+    *,
+    current: DataFrame,
+    previous: DataFrame,
+    as_of: date,
+    labels: LabelSet,
+    versions: Mapping[str, int] | None = None,
+) -> DataFrame:
     """Change points between two slices of the portrait: one row a customer and label whose value differs.
 
     `value` is the new one as text, NULL when it is unknown now or the customer is gone; a new customer's unknown
-    labels are no change. With an empty `previous` these are all known values. `version` is that of the definition.
+    labels are no change. With an empty `previous` these are all known values. `version` is that of the definition;
+    `versions` has it for labels whose values came from another than today's.
     """
     ids = [label.id for label in labels.labels]
     after = current.select("customer_id", F.struct(*ids).alias("after"))
     before = previous.select("customer_id", F.struct(*ids).alias("before"))
-    points = F.filter(F.array(*[_change_point(label) for label in labels.labels]), lambda point: point.isNotNull())
+    given = versions or {}
+    changed = [_change_point(label, given.get(label.id, label.version)) for label in labels.labels]
+    points = F.filter(F.array(*changed), lambda point: point.isNotNull())
     return (
         after.join(before, on="customer_id", how="full_outer")
         .select("customer_id", F.explode(points).alias("point"))
@@ -38,12 +50,12 @@ def label_changes(*, current: DataFrame, previous: DataFrame, as_of: date, label
     )
 
 
-def _change_point(label: Label) -> Column:
+def _change_point(label: Label, version: int) -> Column:
     now, then = F.col(f"after.{label.id}"), F.col(f"before.{label.id}")
     point = F.struct(
         F.lit(label.id).alias("label"),
         now.cast("string").alias("value"),
-        F.lit(label.version).cast("int").alias("version"),
+        F.lit(version).cast("int").alias("version"),
     )
     return F.when(~now.eqNullSafe(then), point)
 
@@ -60,8 +72,17 @@ def write_label_history(lake: Lake, *, labels: LabelSet, as_of: date) -> None:
     following = lake.next_as_of(PORTRAIT, as_of)
     if following is not None:
         later = lake.slice(PORTRAIT, following)
-        changes = label_changes(current=later, previous=portrait, as_of=following, labels=labels)
+        versions = _versions_of(lake, following)
+        changes = label_changes(current=later, previous=portrait, as_of=following, labels=labels, versions=versions)
         lake.replace(HISTORY, changes, following)
+
+
+def _versions_of(lake: Lake, day: date) -> dict[str, int]:
+    """Label to the version of the definition that gave the values of a slice, where gold.label_statistics says so."""
+    if day not in lake.slices(STATISTICS):
+        return {}
+    rows = lake.slice(STATISTICS, day).where("version is not null").select("label", "version").collect()
+    return {row.label: row.version for row in rows}
 
 
 def label_intervals(history: DataFrame, *, customer: str, label: str | None, as_of: date | None) -> DataFrame:

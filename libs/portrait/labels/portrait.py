@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from portrait.contracts import Column as ContractColumn
 from portrait.errors import ConfigurationError
 from portrait.labels.declaration import PHYSICAL_TYPES, CheckedLabel, LabelSet
 
@@ -46,6 +47,13 @@ def customer_portrait(
             for label in labels.labels
         ],
     )
+
+
+def with_all(portrait: DataFrame, columns: Iterable[ContractColumn]) -> DataFrame:
+    """A slice with all columns of the contract, unknown for all where the label is younger than the slice."""
+    missing = [column for column in columns if column.name not in portrait.columns]
+    added = [F.lit(None).cast(column.physical_type).alias(column.name) for column in missing]
+    return portrait.select("*", *added) if added else portrait
 
 
 def _answers(slice_of_source: DataFrame, *, labels: LabelSet, source: str, failed: Collection[str]) -> DataFrame:

@@ -8,13 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.labels.audiences.declaration import AudienceSet
-from portrait.labels.declaration import PHYSICAL_TYPES, Label
-
-
-def with_all(portrait: DataFrame, labels: Sequence[Label]) -> DataFrame:
-    """A slice with a column for each label, unknown for all where the label is younger than the slice."""
-    missing = [label for label in labels if label.id not in portrait.columns]
-    return portrait.select("*", *[F.lit(None).cast(PHYSICAL_TYPES[label.type]).alias(label.id) for label in missing])
+from portrait.labels.declaration import Label
 
 
 def label_preview(*, before: DataFrame, after: DataFrame, labels: Sequence[Label], placed: DataFrame) -> DataFrame:

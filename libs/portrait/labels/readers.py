@@ -5,28 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
+from sqlglot.errors import SqlglotError
 
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
 from portrait.labels.expression import SYNONYMS, parse_expression
 from portrait.settings import line_of, load_yaml_tree
 
+_SHOWN = ("gold.segments", "gold.customer_portrait")
+"""Published tables whose columns are labels."""
+
 
 def readers_of(conf: Path, catalogue: Catalogue) -> dict[str, list[str]]:
     """Name to everything in `conf` and in the contracts that reads it, as `kind name`; names are not checked here.
 
-    Labels made from labels, audiences, suppression lists, and gold.segments, whose columns are labels too. Raises
-    ConfigurationError for a file or an expression that cannot be read.
+    Labels made from labels, audiences, suppression lists, gold.segments, whose columns are labels too, and what the
+    dashboard of conf/superset.yml asks of it or of the portrait. Raises ConfigurationError for a file or an expression
+    that cannot be read.
     """
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}  # readers in order, each once
     for reader, where, text in _expressions(conf):
-        columns = {column.name for column in parse_expression(text, where=where).find_all(exp.Column)}
-        for name in sorted({SYNONYMS.get(column, column) for column in columns}):
-            found[name] = [*found.get(name, []), *([reader] if reader not in found.get(name, []) else [])]
+        for column in parse_expression(text, where=where).find_all(exp.Column):
+            found.setdefault(SYNONYMS.get(column.name, column.name), {})[reader] = None
     for name in catalogue.contracts["gold.segments"].column_names if "gold.segments" in catalogue.contracts else []:
-        found.setdefault(name, []).append("table gold.segments")
-    return found
+        found.setdefault(name, {})["table gold.segments"] = None
+    for reader, name in _dashboard(conf):
+        found.setdefault(name, {})[reader] = None
+    return {name: list(readers) for name, readers in found.items()}
 
 
 def _expressions(conf: Path) -> Iterator[tuple[str, str, str]]:
@@ -48,6 +54,32 @@ def _expressions(conf: Path) -> Iterator[tuple[str, str, str]]:
         if not entry.get("feed"):
             where = f"{exports}:{line_of(exports, ('lists', name, 'where'))} where"
             yield f"suppression list {name}", where, str(entry.get("where"))
+
+
+def _dashboard(conf: Path) -> Iterator[tuple[str, str]]:
+    """Which metric or chart reads which column of a table that has labels."""
+    path = conf / "superset.yml"
+    tree = load_yaml_tree(path) if path.exists() else {}
+    for table in _SHOWN:
+        for name, metric in tree.get("datasets", {}).get(table, {}).get("metrics", {}).items():
+            for column in _columns(path, ("datasets", table, "metrics", name, "sql"), metric.get("sql")):
+                yield f"dashboard metric {name}", column
+    for name, chart in tree.get("charts", {}).items():
+        if chart.get("dataset") in _SHOWN:
+            for column in [*chart.get("by", []), *_columns(path, ("charts", name, "where"), chart.get("where"))]:
+                yield f"dashboard chart {name}", column
+
+
+def _columns(path: Path, place: tuple[str, ...], sql: str | None) -> list[str]:
+    """Names in an expression of the dashboard, which may hold aggregates; portrait.superset checks it."""
+    if sql is None:
+        return []
+    try:
+        return [column.name for column in parse_one(str(sql), dialect="spark").find_all(exp.Column)]
+    except SqlglotError as error:
+        raise ConfigurationError(
+            "this is not one Spark SQL expression", where=f"{path}:{line_of(path, place)}", remedy="correct it"
+        ) from error
 
 
 def check_retirement(conf: Path, catalogue: Catalogue, retired: Mapping[str, Path]) -> None:

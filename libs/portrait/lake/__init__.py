@@ -3,7 +3,18 @@
 from portrait.lake.digest import digest
 from portrait.lake.lake import Lake
 from portrait.lake.lease import Lease
-from portrait.lake.publication import Publication, publications, publish, register_views, rollback
+from portrait.lake.publication import Publication, publications, publish, register_views, rollback, slice_at
 from portrait.lake.records import Write
 
-__all__ = ["Lake", "Lease", "Publication", "Write", "digest", "publications", "publish", "register_views", "rollback"]
+__all__ = [
+    "Lake",
+    "Lease",
+    "Publication",
+    "Write",
+    "digest",
+    "publications",
+    "publish",
+    "register_views",
+    "rollback",
+    "slice_at",
+]

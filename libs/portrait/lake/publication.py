@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts.contract import literal, quoted
@@ -42,6 +43,19 @@ def publications(lake: Lake) -> list[Publication]:
     return [
         Publication(row.sequence, row.run, row.as_of, row.action, dict(row.versions), row.published_at) for row in rows
     ]
+
+
+def slice_at(lake: Lake, table: str, as_of: date | None) -> tuple[date, DataFrame]:
+    """The slice that readers see, as it was published; with `as_of` the newest of that day or before. And its day.
+
+    The newest slice where the table was never published. Raises PortraitError when there is none.
+    """
+    served = next(iter(publications(lake)), None)
+    if as_of is None and served is not None and table in served.versions:
+        reader = lake.spark.read.format("delta").option("versionAsOf", served.versions[table])
+        return served.as_of, reader.load(str(lake.path(table))).where(F.col("as_of") == F.lit(served.as_of))
+    day = lake.newest_slice(table, until=as_of)
+    return day, lake.slice(table, day)
 
 
 def publish(lake: Lake, *, as_of: date) -> Publication:

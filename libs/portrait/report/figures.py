@@ -24,6 +24,8 @@ Build = Callable[[DataFrame], DataFrame]
 
 MOST = 2_000
 """Rows of a kind at most, where the bank's data decides how many there are: products, rules that files broke."""
+SLICES = 24
+"""Slices of the history charts of labels."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,10 @@ def _frames(lake: Lake, as_of: date, run: int) -> dict[str, DataFrame]:
         for name, (table, build) in sliced.items()
         if table in lake.catalogue.contracts and as_of in lake.slices(table)
     }
+    if "labels" in frames:
+        statistics = "gold.label_statistics"
+        days = [day for day in lake.slices(statistics) if day <= as_of][-SLICES:]
+        frames["label_series"] = _label_series(lake.read(statistics).where(F.col("as_of").isin(days)))
     if "tiers" in frames and (previous := lake.previous_as_of("gold.customer_tier", as_of)) is not None:
         frames["tiers_before"] = _by_tier(lake.slice("gold.customer_tier", previous))
     unsliced: dict[str, tuple[str, Build]] = {
@@ -165,6 +171,19 @@ def _by_segment(value: DataFrame) -> DataFrame:
 def _whole(small: DataFrame) -> DataFrame:
     """The slice of a table that is an aggregate already."""
     return small.drop("as_of")
+
+
+def _label_series(statistics: DataFrame) -> DataFrame:
+    """One row a label: by slice, oldest first, the shares of customers that are known and yes (NULL: no yes-or-no)."""
+    told, customers = F.col("distribution"), F.col("customers")
+    is_yes_or_no = F.size(F.array_except(F.map_keys(told), F.array(F.lit("true"), F.lit("false")))) == 0
+    yes = F.when(is_yes_or_no & (F.size(told) > 0), F.coalesce(F.try_element_at(told, F.lit("true")), F.lit(0)))
+    point = F.struct(
+        "as_of",
+        F.round(F.try_divide("known", customers), 4).alias("known"),
+        F.round(F.try_divide(yes, customers), 4).alias("yes"),
+    )
+    return statistics.groupBy("label").agg(F.sort_array(F.collect_list(point)).alias("slices"))
 
 
 def _grouping(members: DataFrame) -> DataFrame:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from portrait.contracts import Catalogue, Column
 from portrait.report.charts import Bar, bars
 from portrait.report.figures import Figures, Row
+from portrait.report.histories import LEGEND, histories
 from portrait.report.markup import Head, Html, bar, card, folded, h, remark, section, table
 from portrait.report.words import NONE, count, listing, percent, plain, plural, ratio, title
 
@@ -45,10 +46,41 @@ def labels_section(figures: Figures, catalogue: Catalogue) -> Html:
         "labels",
         "Labels",
         lead,
+        _doubts_card(labels, columns),
         h("div", *[_theme(theme, rows, columns) for theme, rows in themes.items()], class_="flow wide"),
+        _histories_card(figures, themes, columns),
         h("h3", "How chief labels are spread", class_="wide between"),
         h("div", *small, class_="triple wide"),
         card("All values", folded("Customers by label and value", _values(labels, columns)), wide=True),
+    )
+
+
+def _histories_card(figures: Figures, themes: dict[str, list[Row]], columns: dict[str, Column]) -> Html:
+    """Each label's history, one fold a theme."""
+    series = {row["label"]: row["slices"] for row in figures["label_series"]}
+    folds = [
+        folded(title(theme), histories(theme, rows, series, lambda label: _name(label, columns)))
+        for theme, rows in themes.items()
+    ]
+    return card("Each label by slice", *folds, wide=True, note=LEGEND)
+
+
+def _doubts_card(labels: list[Row], columns: dict[str, Column]) -> Html:
+    """Labels that are suspect, stale or failed, with the reasons."""
+    name = "Labels in doubt"
+    doubted = [row for row in labels if row.get("status") not in (None, "trusted")]
+    if not doubted:
+        return remark(name, "None.")
+    heads = [Head("Label"), Head("State"), Head("Why")]
+    lines = [
+        [_name(row["label"], columns), h("span", row["status"], class_="bad"), "; ".join(row["reasons"])]
+        for row in sorted(doubted, key=lambda row: (row["status"], row["theme"], row["label"]))
+    ]
+    return card(
+        name,
+        table("Labels that are suspect, stale or failed", heads, lines),
+        wide=True,
+        note="By conf/trust.yml and the labels' own files. Audiences that read one warn or refuse.",
     )
 
 

@@ -22,6 +22,8 @@ GLOSSARY = {
     "TGI": "Target group index: how common an above-average value is in the group; 100 is as common as everywhere.",
     "Margin": "How clear a customer's group is: 0 on the border to the next one, towards 1 at the centre.",
     "Coverage": "Share of the customers of whom a label is known. Unknown is not “no”.",
+    "Suspect": "A label whose coverage, flips or stability (PSI) against an earlier slice is past its threshold.",
+    "Stale": "A label whose newest facts are older than its freshness allows.",
     "Quarantine": "Rows that break the contract of their feed wait there, with file, line and rules, for a correction.",
     "Reconciliation": "An account-day does not close when yesterday's balance and the day's bookings do not give "
     "the balance that the bank reported.",

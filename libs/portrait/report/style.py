@@ -100,6 +100,9 @@ svg {
 }
 svg.phone { display: none; }
 svg.small { max-width: 420px; }
+svg.spark { width: 120px; height: 24px; }
+.spark polyline { fill: none; stroke: var(--accent); stroke-width: 2; stroke-linejoin: round; }
+.spark .yes { stroke: var(--muted); stroke-width: 1; }
 
 .scroll {
   overflow-x: auto; background-repeat: no-repeat; background-attachment: local, local, scroll, scroll;

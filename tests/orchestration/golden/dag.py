@@ -34,7 +34,7 @@ JOBS: dict[str, list[str]] = {
     "transactions": ["ingest", "entities"],
     "balances": ["transactions"],
     "customer_daily": ["transactions"],
-    "customer_features": ["entities", "transactions", "balances", "customer_daily"],
+    "customer_features": ["ingest", "entities", "transactions", "balances", "customer_daily"],
     "customer_group": ["customer_features"],
     "customer_value": ["customer_daily", "customer_features"],
     "customer_tier": ["entities", "customer_value"],

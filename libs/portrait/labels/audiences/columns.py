@@ -19,7 +19,8 @@ from pyspark.sql import DataFrame
 from portrait.labels.audiences.clauses import Clause
 from portrait.labels.audiences.declaration import CheckedAudience
 from portrait.labels.declaration import Label
-from portrait.lake import Lake, publications
+from portrait.labels.portrait import with_all
+from portrait.lake import Lake, slice_at
 
 PORTRAIT = "gold.customer_portrait"
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -44,10 +45,6 @@ class Count:
     def false(self) -> int:
         """Customers for whom the clause does not hold."""
         return self.customers - self.true - self.unknown
-
-    def members(self, policy: str) -> int:
-        """Members by a policy for unknown."""
-        return self.true + (self.unknown if policy == "include" else 0)
 
 
 class PortraitColumns(Mapping[str, pa.Array]):
@@ -88,17 +85,12 @@ class PortraitColumns(Mapping[str, pa.Array]):
 
 
 def portrait_at(lake: Lake, as_of: date | None) -> tuple[date, DataFrame]:
-    """The slice that readers see; with `as_of` the newest of that day or before, and its day.
+    """The slice that readers see, with all labels; with `as_of` the newest of that day or before. And its day.
 
-    Raises PortraitError when there is none.
+    Labels that are younger than the slice are unknown for all. Raises PortraitError when there is no slice.
     """
-    served = next(iter(publications(lake)), None)
-    if as_of is None and served is not None and PORTRAIT in served.versions:
-        reader = lake.spark.read.format("delta").option("versionAsOf", served.versions[PORTRAIT])
-        pinned = reader.load(str(lake.path(PORTRAIT)))
-        return served.as_of, pinned.where(f"as_of = date'{served.as_of}'")
-    day = lake.newest_slice(PORTRAIT, until=as_of)
-    return day, lake.slice(PORTRAIT, day)
+    day, found = slice_at(lake, PORTRAIT, as_of)
+    return day, with_all(found, lake.catalogue.table(PORTRAIT).columns)
 
 
 def _local(uri: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,10 +12,13 @@ from pydantic import Field
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
 from portrait.labels.audiences.clauses import Clause, labels_read
+from portrait.labels.audiences.doubts import Weighed, weigh
 from portrait.labels.audiences.exports import ExportPolicy, load_export_policy
 from portrait.labels.audiences.parsing import Vocabulary, parse_audience
 from portrait.labels.declaration import SENSITIVITIES, Label, LabelSet
 from portrait.labels.expression import SYNONYMS
+from portrait.labels.trust import Verdict
+from portrait.labels.trust_policy import OwnReactions, TrustPolicy, load_trust_policy
 from portrait.settings import Strict, line_of, load_yaml
 
 Channel = Literal["mobile", "online", "wechat", "sms", "atm", "branch", "phone", "tv"]
@@ -30,6 +34,8 @@ class Audience(Strict):
     channels: list[Channel] = []
     unknown: Literal["exclude", "include"] = "exclude"
     """Whether customers of whom it cannot be told are members."""
+    trust: OwnReactions | None = None
+    """What the audience does where a label that it reads is suspect, stale or failed."""
     owner: str | None = None
     description: str | None = None
 
@@ -51,22 +57,30 @@ class CheckedAudience:
 class AudienceSet:
     """Every audience by id, the labels they may name, and the policy of exports."""
 
-    checked: dict[str, CheckedAudience]
+    checked: Mapping[str, CheckedAudience]
     words: Vocabulary
     exports: ExportPolicy
+    trust: TrustPolicy
+    place: str = "conf/audiences"
 
     def audience(self, name: str) -> CheckedAudience:
-        """One audience; raises ConfigurationError for a name that no file has."""
+        """One audience; raises ConfigurationError for a name that none has."""
         if name not in self.checked:
             known = ", ".join(self.checked) or "none"
-            raise ConfigurationError(
-                f"there is no audience '{name}'", where="conf/audiences", remedy=f"audiences: {known}"
-            )
+            raise ConfigurationError(f"there is no audience '{name}'", where=self.place, remedy=f"audiences: {known}")
         return self.checked[name]
 
     def parse(self, text: str, *, where: str) -> Clause:
         """The clause of an expression that no file holds."""
         return parse_audience(text, words=self.words, where=where)
+
+    def weighed(self, doubts: Mapping[str, Verdict]) -> dict[str, Weighed]:
+        """Audience to what doubts about labels mean for it."""
+        return {name: self.weigh(item, doubts) for name, item in self.checked.items()}
+
+    def weigh(self, item: CheckedAudience, doubts: Mapping[str, Verdict]) -> Weighed:
+        """What doubts about labels mean for one audience, by its own policy."""
+        return weigh(item.clause, doubts, self.trust.reactions(item.audience.trust))
 
     def sensitivity(self, clause: Clause) -> str:
         """The highest sensitivity among the labels that a clause reads."""
@@ -76,8 +90,8 @@ class AudienceSet:
 def load_audiences(conf: Path, labels: LabelSet, catalogue: Catalogue) -> AudienceSet:
     """The audiences below `conf/audiences`; none where there is no such folder.
 
-    Raises ConfigurationError naming file, line and key for an unknown key, label, value or purpose, and for audiences
-    that name each other in a circle, with the path.
+    Raises ConfigurationError naming file, line and key for an unknown key, label, value or purpose, for audiences that
+    name each other in a circle, with the path, and for a broken conf/exports.yml or conf/trust.yml.
     """
     known = {item.label.id: item.label for item in labels.checked}
     return _Loader(conf, known, catalogue).load()
@@ -92,6 +106,7 @@ class _Loader:
         self.checked: dict[str, CheckedAudience] = {}
         self.path: list[str] = []
         self.exports = load_export_policy(conf, words=self.words, catalogue=catalogue)
+        self.trust = load_trust_policy(conf)
 
     def load(self) -> AudienceSet:
         """All files."""
@@ -100,7 +115,7 @@ class _Loader:
             if purpose not in self.exports.purposes:
                 known = ", ".join(self.exports.purposes)
                 raise _refusal(path, "purpose", f"nothing is exported for '{purpose}'", f"purposes: {known}")
-        return AudienceSet({name: self.checked[name] for name in self.files}, self.words, self.exports)
+        return AudienceSet({name: self.checked[name] for name in self.files}, self.words, self.exports, self.trust)
 
     def _named(self, name: str) -> Clause | None:
         return self._take(name).clause if name in self.files else None

@@ -10,15 +10,18 @@ from pathlib import Path
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from portrait.errors import ConfigurationError, GateRefused
+from portrait.errors import ConfigurationError, GateRefused, PortraitError
 from portrait.faults import fault_point
+from portrait.labels.audiences.clauses import labels_read
 from portrait.labels.audiences.columns import portrait_at
 from portrait.labels.audiences.declaration import AudienceSet, CheckedAudience
+from portrait.labels.audiences.doubts import label_doubts
 from portrait.labels.audiences.exports import FeedList, LabelList
 from portrait.lake import Lake
 from portrait.settings import actor_of
 
 LOG = "ops.audience_exports"
+_FORMULA = "^[=+@\\t\\r-]"  # what OWASP lists for CSV injection
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Export:
     exported: int
     suppressed: dict[str, int] = field(default_factory=dict)
     not_asked: list[str] = field(default_factory=list)
+    doubts: tuple[str, ...] = ()
 
 
 def export_audience(
@@ -39,8 +43,9 @@ def export_audience(
 ) -> Export:
     """Write the customers of an audience, as the published slice has them, below `to`; the lake must be open to write.
 
-    Raises ConfigurationError for another purpose than the audience's, GateRefused when the audience reads a sensitive
-    label and fewer than the minimum would be in the list. Nothing is written then.
+    Raises ConfigurationError for another purpose than the audience's; GateRefused when its policy refuses a label that
+    is in doubt, or it reads a sensitive one and fewer than the minimum would be in the list; PortraitError for ids that
+    a spreadsheet would take for formulas. Nothing is written then.
     """
     item, policy = audiences.audience(name), audiences.exports
     if purpose != item.audience.purpose:
@@ -49,6 +54,8 @@ def export_audience(
             where=f"conf/audiences/{name}.yml",
             remedy="name its own purpose, or declare another audience",
         )
+    weighed = audiences.weigh(item, label_doubts(lake, labels=audiences.words.labels, as_of=None))
+    weighed.check(where=f"conf/audiences/{name}.yml")
     as_of, portrait = portrait_at(lake, None)
     lists = policy.purposes[purpose]
     asked = [entry for entry in lists if isinstance(entry, LabelList) or lake.has(f"bronze.{entry.feed}")]
@@ -59,7 +66,9 @@ def export_audience(
         free = F.lit(True)
         for entry in names:
             free = free & ~F.col(f"on_{entry}")
-        counted = flagged.agg(F.count(F.lit(1)).alias("members"), F.count_if(free).alias("exported"), *on).collect()[0]
+        computed = F.count_if(free & F.col("customer_id").rlike(_FORMULA)).alias("computed")
+        totals = F.count(F.lit(1)).alias("members"), F.count_if(free).alias("exported"), computed
+        counted = flagged.agg(*totals, *on).collect()[0]
         done = Export(
             number=lake.run_number,
             as_of=as_of,
@@ -68,12 +77,19 @@ def export_audience(
             exported=counted.exported,
             suppressed={entry: counted[entry] for entry in names},
             not_asked=[entry.name for entry in lists if entry.name not in names],
+            doubts=weighed.doubts,
         )
         if audiences.sensitivity(item.clause) == "sensitive" and done.exported < policy.minimum_customers:
             raise GateRefused(
                 f"the audience reads a sensitive label, and fewer than {policy.minimum_customers} would be in the list",
                 where=f"conf/audiences/{name}.yml",
                 remedy="widen the audience, or leave the sensitive label out",
+            )
+        if kind == "csv" and counted.computed:
+            raise PortraitError(
+                f"{counted.computed} ids in the list begin as a formula does, and spreadsheets would compute them",
+                where=f"gold.customer_portrait of {as_of}, customer_id",
+                remedy="export with --as delta",
             )
         _write(lake, flagged.where(free).select("customer_id"), done, item=item, kind=kind, actor=actor)
     finally:
@@ -105,22 +121,24 @@ def _on_feed(lake: Lake, entry: FeedList, as_of: date) -> DataFrame:
 def _write(
     lake: Lake, customers: DataFrame, done: Export, *, item: CheckedAudience, kind: str, actor: str | None
 ) -> None:
-    """The list under a hidden name, the log's row, then the list's own name: no list without its row."""
-    hidden = done.folder.with_name(f".{done.folder.name}")
-    writer = customers.orderBy("customer_id").write
-    if kind == "csv":
-        writer.option("header", "true").csv(hidden.resolve().as_uri())
-    else:
-        writer.format("delta").save(str(hidden.resolve()))
+    """The log's row, the list under a hidden name, then its own name: no list, not even a part, without its row."""
     row = (
         done.number, item.audience.id, done.as_of, item.audience.purpose, list(item.audience.channels), item.clause.sql,
         done.members, done.suppressed, done.not_asked, done.exported, str(done.folder), kind, actor or actor_of(),
-        datetime.now(UTC),
+        datetime.now(UTC), sorted(labels_read(item.clause)), list(done.doubts),
     )  # fmt: skip
+    lake.append(LOG, lake.spark.createDataFrame([row], lake.catalogue.table(LOG).struct_type))
+    hidden = done.folder.with_name(f".{done.folder.name}")
+    writer = customers.orderBy("customer_id").write
     try:
-        lake.append(LOG, lake.spark.createDataFrame([row], lake.catalogue.table(LOG).struct_type))
+        if kind == "csv":
+            # Ids as they are: Spark would take spaces off their ends.
+            kept = {"ignoreLeadingWhiteSpace": "false", "ignoreTrailingWhiteSpace": "false"}
+            writer.options(header="true", **kept).csv(hidden.resolve().as_uri())
+        else:
+            writer.format("delta").save(str(hidden.resolve()))
     except BaseException:
-        shutil.rmtree(hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
         raise
     fault_point("audience.before_rename", item.audience.id)
     hidden.rename(done.folder)

@@ -75,11 +75,6 @@ class ExportPolicy:
     minimum_customers: int
     purposes: dict[str, tuple[LabelList | FeedList, ...]]
 
-    def clauses(self) -> dict[str, Clause]:
-        """The lists over labels, by name."""
-        found = [item for lists in self.purposes.values() for item in lists]
-        return {item.name: item.clause for item in found if isinstance(item, LabelList)}
-
 
 def load_export_policy(conf: Path, *, words: Vocabulary, catalogue: Catalogue) -> ExportPolicy:
     """`conf/exports.yml`.

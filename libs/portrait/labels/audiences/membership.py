@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from portrait.errors import ConfigurationError
 from portrait.labels.audiences.clauses import labels_read
 from portrait.labels.audiences.declaration import Audience, AudienceSet, CheckedAudience
+from portrait.labels.audiences.doubts import REFUSED, Weighed
+from portrait.labels.audiences.parsing import Vocabulary, parse_audience
 from portrait.lake import Lake
 
 MEMBERS = "gold.audience_members"
 AUDIENCES = "gold.audiences"
 
 
-def audience_members(*, portrait: DataFrame, audiences: AudienceSet, as_of: date) -> DataFrame:
-    """One row an audience and member of it; one scan of the portrait's slice, however many audiences."""
-    entered = [F.when(F.expr(item.member_sql), F.lit(name)) for name, item in audiences.checked.items()]
+def audience_members(
+    *, portrait: DataFrame, audiences: AudienceSet, as_of: date, weighed: Mapping[str, Weighed]
+) -> DataFrame:
+    """One row an audience and member of it; one scan of the portrait's slice, however many audiences.
+
+    `weighed`: what doubts about labels mean for each; an audience that refuses has no members.
+    """
+    built = {name: item for name, item in audiences.checked.items() if weighed[name].trust != REFUSED}
+    entered = [F.when(F.expr(item.member_sql), F.lit(name)) for name, item in built.items()]
     ids = F.array_compact(F.array(*entered)) if entered else F.array().cast("array<string>")
     return portrait.select(F.lit(as_of).alias("as_of"), F.explode(ids).alias("audience"), "customer_id")
 
 
-def audience_summary(*, portrait: DataFrame, audiences: AudienceSet, as_of: date) -> DataFrame:
+def audience_summary(
+    *, portrait: DataFrame, audiences: AudienceSet, as_of: date, weighed: Mapping[str, Weighed]
+) -> DataFrame:
     """One row an audience: what it means and how many customers it has, and of how many it cannot be told.
 
     `expression` is whole: other audiences are written out, so that the row alone says who was meant.
     """
     schema = (
-        "audience string, title string, purpose string, expression string, unknown_policy string, labels array<string>"
+        "audience string, title string, purpose string, expression string, unknown_policy string, labels array<string>,"
+        "trust string, doubts array<string>"
     )
     declared = [
         (
@@ -39,6 +51,8 @@ def audience_summary(*, portrait: DataFrame, audiences: AudienceSet, as_of: date
             item.clause.sql,
             item.audience.unknown,
             sorted(labels_read(item.clause)),
+            weighed[name].trust,
+            list(weighed[name].doubts),
         )
         for name, item in audiences.checked.items()
     ]
@@ -46,7 +60,7 @@ def audience_summary(*, portrait: DataFrame, audiences: AudienceSet, as_of: date
         F.struct(
             F.lit(name).alias("audience"),
             F.count(F.lit(1)).alias("customers"),
-            F.count_if(F.expr(item.member_sql)).alias("members"),
+            F.count_if(F.expr(item.member_sql) & F.lit(weighed[name].trust != REFUSED)).alias("members"),
             F.count_if(F.expr(item.clause.sql).isNull()).alias("unknown"),
         )
         for name, item in audiences.checked.items()
@@ -63,18 +77,38 @@ def audience_summary(*, portrait: DataFrame, audiences: AudienceSet, as_of: date
     )
 
 
-def audience_at(lake: Lake, *, audiences: AudienceSet, name: str, as_of: date | None) -> CheckedAudience:
-    """An audience as its file says; with `as_of` as gold.audiences says that it was meant that day.
+def audiences_at(lake: Lake, *, audiences: AudienceSet, as_of: date | None) -> AudienceSet:
+    """The audiences as their files say; with the day of a slice as gold.audiences says that they were meant that day.
 
-    Raises ConfigurationError when there is no such audience, or was none then; a label that the old expression reads
-    must still be declared.
+    Where it says nothing of that day there are none. Asking for one that reads a label that is declared no more raises
+    ConfigurationError.
     """
-    if as_of is None or as_of not in lake.slices(AUDIENCES):
-        return audiences.audience(name)
-    row = lake.slice(AUDIENCES, as_of).where(F.col("audience") == F.lit(name)).head()
-    if row is None:
-        raise ConfigurationError(
-            f"there was no audience '{name}' on {as_of}", where=AUDIENCES, remedy="check the id, or --as-of"
+    if as_of is None:
+        return audiences
+    rows = lake.slice(AUDIENCES, as_of).collect() if as_of in lake.slices(AUDIENCES) else []
+    meant = _Recorded({row.audience: row for row in rows}, audiences.words, f"{AUDIENCES} of {as_of}")
+    return replace(audiences, checked=meant, words=meant.words, place=meant.place)
+
+
+class _Recorded(Mapping[str, CheckedAudience]):
+    """Audiences of rows of gold.audiences, each parsed when it is asked for: labels of another may be gone."""
+
+    def __init__(self, rows: Mapping[str, Row], words: Vocabulary, place: str) -> None:
+        self._rows, self.place = rows, place
+        self.words = replace(words, audience=lambda name: self[name].clause if name in self else None, past=True)
+
+    def __getitem__(self, name: str) -> CheckedAudience:
+        row = self._rows[name]
+        meant = Audience(
+            id=name, title=row.title, where=row.expression, purpose=row.purpose, unknown=row.unknown_policy
         )
-    meant = Audience(id=name, title=row.title, where=row.expression, purpose=row.purpose, unknown=row.unknown_policy)
-    return CheckedAudience(meant, audiences.parse(row.expression, where=f"{AUDIENCES} of {as_of}, {name}"))
+        return CheckedAudience(meant, parse_audience(row.expression, words=self.words, where=f"{self.place}, {name}"))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows

@@ -30,6 +30,8 @@ class Vocabulary:
     labels: Mapping[str, Label]
     audience: Callable[[str], Clause | None]
     """The clause of another audience; None where none has that name."""
+    past: bool = False
+    """Whether it is a past slice that is asked: labels had values then that they may have lost since."""
 
 
 def parse_audience(text: str, *, words: Vocabulary, where: str) -> Clause:
@@ -61,11 +63,11 @@ def _clause(node: exp.Expr, words: Vocabulary, where: str) -> Clause:
         return _is(node, words, where)
     if isinstance(node, exp.In) and node.expressions:
         label = _label(node.this, words, where)
-        return Comparison(label.id, "in", tuple(_value(item, label, "=", where) for item in node.expressions))
-    if isinstance(node, exp.Between):
+        return Comparison(label.id, "in", tuple(_value(item, label, "=", words, where) for item in node.expressions))
+    if isinstance(node, exp.Between) and not node.args.get("symmetric"):
         label = _label(node.this, words, where)
-        low = Comparison(label.id, ">=", (_value(node.args["low"], label, ">=", where),))
-        return Joined("and", (low, Comparison(label.id, "<=", (_value(node.args["high"], label, "<=", where),))))
+        low = Comparison(label.id, ">=", (_value(node.args["low"], label, ">=", words, where),))
+        return Joined("and", (low, Comparison(label.id, "<=", (_value(node.args["high"], label, "<=", words, where),))))
     if type(node) in _OPERATORS:
         return _comparison(node, words, where)
     raise _refusal(node, "an audience only tests labels", where, "make a label of it in conf/labels, and name that")
@@ -103,7 +105,7 @@ def _comparison(node: exp.Expr, words: Vocabulary, where: str) -> Clause:
     if isinstance(left, _LITERALS):
         left, right, operator = right, left, _SWAPPED[operator]
     label = _label(left, words, where)
-    return Comparison(label.id, operator, (_value(right, label, operator, where),))
+    return Comparison(label.id, operator, (_value(right, label, operator, words, where),))
 
 
 def _label(node: exp.Expr, words: Vocabulary, where: str) -> Label:
@@ -116,13 +118,13 @@ def _label(node: exp.Expr, words: Vocabulary, where: str) -> Label:
     if label is None:
         near = [known for known in words.labels if known[:4] == name[:4]] or list(words.labels)
         raise _refusal(node, "no label or audience has this name", where, f"near it: {', '.join(near[:8])}")
-    if not label.is_computed:
+    if not (label.has_column if words.past else label.is_computed):
         instead = f"; use {label.replaced_by}" if label.replaced_by else ""
         raise _refusal(node, f"the label is {label.status}: it has no values", where, f"name an active label{instead}")
     return label
 
 
-def _value(node: exp.Expr, label: Label, operator: str, where: str) -> Value:
+def _value(node: exp.Expr, label: Label, operator: str, words: Vocabulary, where: str) -> Value:
     """A literal as a value of the label's own type, so that every engine compares the same."""
     if isinstance(node, exp.Null):
         raise _refusal(node, "nothing equals null", where, f"write {label.id} is null")
@@ -131,7 +133,7 @@ def _value(node: exp.Expr, label: Label, operator: str, where: str) -> Value:
     if label.type == "boolean" and isinstance(node, exp.Boolean):
         return bool(node.this)
     if label.type == "string" and isinstance(node, exp.Literal) and node.is_string:
-        if label.values and node.name not in label.values:
+        if label.values and node.name not in label.values and not words.past:
             raise _refusal(node, f"'{label.id}' never has this value", where, f"values: {', '.join(label.values)}")
         return str(node.name)
     if label.type == "date" and isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.DATE:
