@@ -163,9 +163,10 @@ def test_the_preview_is_what_then_happens(labels_of: LabelsOf, features: DataFra
                 expected[label, effect, *places[customer]] += 1
     assert {(r.label, r.effect, r.tier, r.group_name): r.customers for r in found} == dict(expected)
     assert {effect for _, effect, _, _ in expected} == {"gained", "lost", "changed"}
-    (months,) = [label for label in new.labels if label.id == "months"]
-    sample = changed_customers(before=before, after=after, label=months, limit=4).collect()
-    assert [row.customer_id for row in sample] == sorted(c for c in now if was[c].months != now[c].months)[:4]
+    sample = changed_customers(before=before, after=after, labels=new.labels, limit=4).where("label = 'months'")
+    changed = sorted(c for c in now if was[c].months != now[c].months)[:4]
+    shown = {(c, *[None if v is None else str(v) for v in (was[c].months, now[c].months)]) for c in changed}
+    assert {(row.customer_id, row.before, row.after) for row in sample.collect()} == shown
 
 
 def test_the_preview_of_a_label_that_fails_names_it(labels_of: LabelsOf, features: DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -57,4 +58,10 @@ def test_a_new_label_is_one_new_file(clean: Bank, tmp_path: Path) -> None:
     assert 'id="label-busy_saver">Busy and saving<' in report.read_text(encoding="utf-8")
     book = tmp_path / "dictionary.md"
     assert bank.portrait("dictionary", "--conf", str(conf), "--write", str(book)).returncode == 0
-    assert "| busy_saver |" in book.read_text().replace("`", "")
+    assert "| `busy_saver` |" in book.read_text()
+    asked = bank.portrait(
+        "audience", "count", "busy_saver", "--lake", str(bank.lake), "--conf", str(conf), "--format", "json"
+    )
+    assert json.loads(asked.stdout) == [
+        {"true": yes, "false": known - yes, "unknown": len(meant) - known, "customers": len(meant)}
+    ], asked.stderr

@@ -140,11 +140,9 @@ def _preview(lake: Lake, known: LabelSet, audiences: AudienceSet, changes: list[
     if asked:
         counts = audience_preview(before=before, after=after, audiences=audiences, names=asked)
         emit(counts.columns, [list(row) for row in counts.collect()], output, title=f"Audiences of {day}")
-    sample = []
-    for label in touched:
-        found = changed_customers(before=before, after=after, label=label, limit=SAMPLE).collect()
-        sample += [[label.id, row.customer_id, row.before, row.after] for row in found]
-    emit(["label", "customer_id", "before", "after"], sample, output, title="Sample")
+    sample = changed_customers(before=before, after=after, labels=touched, limit=SAMPLE)
+    rows = [list(row) for row in sample.orderBy("label", "customer_id").collect()]
+    emit(sample.columns, rows, output, title="Sample")
 
 
 def _reads(known: LabelSet, item: CheckedLabel, names: set[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from portrait.labels.audiences.declaration import AudienceSet
@@ -28,12 +28,15 @@ def label_preview(*, before: DataFrame, after: DataFrame, labels: Sequence[Label
     )
 
 
-def changed_customers(*, before: DataFrame, after: DataFrame, label: Label, limit: int) -> DataFrame:
-    """The first customers, by id, whose label changes: customer_id, before, after."""
-    both = _side_by_side(before, after, [label])
-    old, new = F.col(f"before.{label.id}"), F.col(f"after.{label.id}")
-    changed = both.where(~old.eqNullSafe(new)).orderBy("customer_id").limit(limit)
-    return changed.select("customer_id", old.cast("string").alias("before"), new.cast("string").alias("after"))
+def changed_customers(*, before: DataFrame, after: DataFrame, labels: Sequence[Label], limit: int) -> DataFrame:
+    """The first customers, by id, for whom each label changes, in one pass: label, customer_id, before, after."""
+    samples = F.array(*[_sample(label) for label in labels])
+    changed = _side_by_side(before, after, labels).select(
+        "customer_id", F.explode(F.filter(samples, lambda sample: sample.isNotNull())).alias("sample")
+    )
+    first = F.row_number().over(Window.partitionBy("label").orderBy("customer_id"))
+    named = changed.select("sample.label", "customer_id", "sample.before", "sample.after")
+    return named.withColumn("place", first).where(F.col("place") <= limit).drop("place")
 
 
 def audience_preview(*, before: DataFrame, after: DataFrame, audiences: AudienceSet, names: Sequence[str]) -> DataFrame:
@@ -74,3 +77,9 @@ def _point(label: Label) -> Column:
         held, holds = was.isNotNull(), now.isNotNull()
     effect = F.when(~held & holds, "gained").when(held & ~holds, "lost").otherwise("changed")
     return F.when(~was.eqNullSafe(now), F.struct(F.lit(label.id).alias("label"), effect.alias("effect")))
+
+
+def _sample(label: Label) -> Column:
+    was, now = F.col(f"before.{label.id}"), F.col(f"after.{label.id}")
+    shown = [F.lit(label.id).alias("label"), was.cast("string").alias("before"), now.cast("string").alias("after")]
+    return F.when(~was.eqNullSafe(now), F.struct(*shown))
