@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from portrait.errors import ConfigurationError
 from portrait.job import load_suite
 from portrait.labels import LabelSet
 from portrait.labels.audiences import AudienceSet, labels_read, load_audiences
+from portrait.labels.audiences.parsing import parse_audience
 
 LabelsOf = Callable[..., LabelSet]
 Declared = Callable[..., AudienceSet]
@@ -165,6 +167,16 @@ def test_names_of_many_audiences_may_not_explode(audiences_of: Declared) -> None
     doubled = [{"id": f"a{n}", "where": f"a{n - 1} or a{n - 1}"} for n in range(1, 12)]
     with pytest.raises(ConfigurationError, match="more than 1000 clauses"):
         audiences_of(first, *doubled)
+
+
+def test_an_audience_of_many_reads_the_same_when_it_is_asked_again(audiences_of: Declared) -> None:
+    parts = [{"id": f"a{n}", "where": " or ".join(f"years = {100 * n + m}" for m in range(80))} for n in range(9)]
+    audiences = audiences_of(*parts, {"id": "every", "where": " or ".join(f"a{n}" for n in range(9))})
+    written = sql(audiences, "every")
+    past = replace(audiences.words, past=True)
+    assert parse_audience(written, words=past, where="gold.audiences").sql == written
+    with pytest.raises(ConfigurationError, match="more than 4000 characters"):
+        audiences.parse(written, where="EXPR")
 
 
 def test_the_sensitivity_is_the_highest_of_its_labels(audiences_of: Declared) -> None:

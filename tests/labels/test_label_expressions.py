@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from portrait.errors import ConfigurationError
@@ -167,6 +169,31 @@ def test_what_is_not_listed_is_refused(text: str, named: str) -> None:
     assert named in str(refused.value)
     assert refused.value.where == "conf/labels/x/y.yml:7 value"
     assert refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("name = '" + "x" * 5_000_000 + "'", "more than 4000 characters"),
+        (" and ".join(["a > 1"] * 300_000), "more than 4000 characters"),
+        ("(" * 1900 + "yes" + ")" * 1900, "not one Spark SQL expression"),
+        ("(" * 60 + "yes" + ")" * 60, "not one Spark SQL expression"),
+        ("not " * 390 + "yes", "not one Spark SQL expression"),
+        ("a > " + "- " * 390 + "1", "nested deeper than 150"),
+        ("a in (" + ", ".join(["1"] * 410) + ")", "more than 400 terms"),
+    ],
+    ids=["text", "conditions", "parentheses", "fewer parentheses", "not", "minus", "list"],
+)
+def test_what_would_keep_parsers_busy_is_refused_at_once(text: str, named: str) -> None:
+    started = time.process_time()
+    with pytest.raises(ConfigurationError, match=named) as refused:
+        check_expression(text, columns=COLUMNS, where="x")
+    assert time.process_time() - started < 1
+    assert len(str(refused.value)) < 400
+
+
+def test_eighty_conditions_are_not_too_many() -> None:
+    assert check_expression(" and ".join(["a > 1"] * 80), columns=COLUMNS, where="x").family == "boolean"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ from portrait.labels.types import Types
 _DIALECT = "spark"
 SYNONYMS = {"tier": "value_tier", "group_name": "behaviour_group"}
 """Names of gold.segments for what the portrait has as labels; audiences may use them."""
+MAX_LENGTH = 4_000  # characters; a text of megabytes would keep the parser busy for minutes
 MAX_NODES = 400  # more is not a label but a feature
+MAX_DEPTH = 150  # eighty conditions joined by 'and', as many as there can be, are half as deep; the parsers recurse
 
 # Functions as authors write them, with the nodes they parse to.
 _FUNCTIONS: dict[str, tuple[type[exp.Expr], ...]] = {
@@ -116,11 +118,14 @@ def check_expression(text: str, *, columns: Mapping[str, str], where: str) -> Ch
     )
 
 
-def parse_expression(text: str, *, where: str) -> exp.Expr:
+def parse_expression(text: str, *, where: str, bounded: bool = True) -> exp.Expr:
     """The syntax tree of one expression in which every node is on the allow-list; names are not looked at.
 
-    Raises ConfigurationError as `check_expression` does.
+    `bounded`: whether length, terms and nesting have limits; what the suite itself wrote down may be longer. Raises
+    ConfigurationError as `check_expression` does.
     """
+    if bounded and len(text) > MAX_LENGTH:
+        raise _refusal(text, f"more than {MAX_LENGTH} characters", where, "make several labels of it")
     _refuse_text(text, where)
     try:
         trees = parse(text, dialect=_DIALECT)
@@ -132,13 +137,15 @@ def parse_expression(text: str, *, where: str) -> exp.Expr:
     if not isinstance(tree, exp.Expr):
         raise _refusal(text, "this is not one Spark SQL expression", where, "write one expression")
     nodes = list(tree.walk())
+    if bounded and len(nodes) > MAX_NODES:
+        raise _refusal(text, f"more than {MAX_NODES} terms", where, "declare a feature in conf/features for it")
+    if bounded and max(node.depth for node in nodes) > MAX_DEPTH:
+        raise _refusal(text, f"nested deeper than {MAX_DEPTH} terms", where, "write it more simply")
     for node in nodes:
         if type(node) not in _ALLOWED:
             raise _refusal(node.sql(dialect=_DIALECT), _what(node), where, _remedy(node))
         if isinstance(node, exp.Literal):
             _check_literal(node, where)
-    if len(nodes) > MAX_NODES:
-        raise _refusal(text[:60], f"more than {MAX_NODES} terms", where, "declare a feature in conf/features for it")
     return tree
 
 

@@ -39,7 +39,8 @@ def parse_audience(text: str, *, words: Vocabulary, where: str) -> Clause:
 
     Raises ConfigurationError naming `where` for anything but tests of labels against values joined by and, or, not.
     """
-    clause = _clause(parse_expression(text, where=where), words, where)
+    # What an audience meant on a past day was written down with all that it names.
+    clause = _clause(parse_expression(text, where=where, bounded=not words.past), words, where)
     if sum(1 for _ in every(clause)) > MAX_CLAUSES:
         raise ConfigurationError(
             f"more than {MAX_CLAUSES} clauses, other audiences included",
@@ -54,7 +55,8 @@ def _clause(node: exp.Expr, words: Vocabulary, where: str) -> Clause:
         return _clause(node.this, words, where)
     if isinstance(node, exp.And | exp.Or):
         word = "and" if isinstance(node, exp.And) else "or"
-        return Joined(word, tuple(_flat(node, type(node), words, where)))
+        # `a and b and c` as one list; what stands in parentheses stays together.
+        return Joined(word, tuple(_clause(part, words, where) for part in node.flatten(unnest=False)))
     if isinstance(node, exp.Not):
         return Not(_clause(node.this, words, where))
     if isinstance(node, exp.Column):
@@ -71,13 +73,6 @@ def _clause(node: exp.Expr, words: Vocabulary, where: str) -> Clause:
     if type(node) in _OPERATORS:
         return _comparison(node, words, where)
     raise _refusal(node, "an audience only tests labels", where, "make a label of it in conf/labels, and name that")
-
-
-def _flat(node: exp.Expr, kind: type[exp.Expr], words: Vocabulary, where: str) -> list[Clause]:
-    """`a and b and c` as one list; what stands in parentheses stays together."""
-    if isinstance(node, kind):
-        return _flat(node.args["this"], kind, words, where) + _flat(node.args["expression"], kind, words, where)
-    return [_clause(node, words, where)]
 
 
 def _named(node: exp.Column, words: Vocabulary, where: str) -> Clause:
