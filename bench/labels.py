@@ -5,8 +5,8 @@
 Features are random columns of the types that the contracts of the four sources declare, written once as Parquet. The
 labels are those of conf/labels, and generated ones up to two hundred; the twenty are spread evenly over them. Without
 --write the rows of customer_portrait are thrown away, so that the labels alone are timed; with it they are written as
-Parquet. "scan" reads the columns of the two hundred labels and computes nothing. By turns; the first round is quoted by
-itself.
+Parquet. "scan" reads the columns of the two hundred labels and computes nothing; "spreads" is the one pass over the
+written portrait behind gold.label_statistics. By turns; the first round is quoted by itself.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from portrait.contracts import Catalogue, load_catalogue
 from portrait.features import load_features
 from portrait.labels import LabelSet, customer_portrait, load_labels
 from portrait.labels.declaration import SOURCES, CheckedLabel
+from portrait.labels.statistics import label_counts
 from portrait.session import start_embedded
 
 CONF = Path("conf")
@@ -100,6 +101,8 @@ def main() -> None:
             f"{FEW} labels": [customer_portrait(labels=few_of(many), as_of=AS_OF, sources=sources)],
             "scan": [sources[name].select("customer_id", *columns) for name, columns in read.items()],
         }
+        customer_portrait(labels=many, as_of=AS_OF, sources=sources).write.parquet(f"{folder}/portrait")
+        works["spreads"] = [label_counts(spark.read.parquet(f"{folder}/portrait"), many)]
         out = f"{folder}/out" if args.write else None
         seconds = in_turns({name: partial(sink, frames, out) for name, frames in works.items()}, args.repeat)
         counted = ", ".join(f"{name} {sum(map(scans, frames))}" for name, frames in works.items())
