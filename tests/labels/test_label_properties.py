@@ -27,7 +27,7 @@ KINDS = {"paid": "boolean", "grade": "string", "months": "integer"}
 SQL_TYPES = {"boolean": "boolean", "string": "string", "integer": "bigint"}
 VALUES: dict[str, list[Any]] = {"paid": [True, False, None], "grade": ["a", "b", None], "months": [0, 7, None]}
 quick = settings(
-    max_examples=4, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
+    max_examples=3, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
 )
 
 Slice = dict[str, dict[str, Any]]
@@ -78,7 +78,7 @@ CHANGES = ["run", "run", "new definition", "active", "retired"]
 runs = st.lists(
     st.tuples(st.sampled_from(DAYS), st.integers(0, 2**32), st.sampled_from(CHANGES)),
     min_size=3,
-    max_size=6,
+    max_size=5,
 )
 
 
