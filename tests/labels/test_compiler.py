@@ -56,6 +56,19 @@ def test_labels_made_from_labels_need_no_further_scan(labels_of: LabelsOf, spark
     assert len(re.findall(r"\bRange \(", capsys.readouterr().out)) == 1
 
 
+def test_a_chain_of_labels_does_not_explode(labels_of: LabelsOf, spark: SparkSession, capsys: Any) -> None:
+    chain = [{"id": "n_0", "type": "integer", "value": "tenure_days", "unknown_when": None}]
+    for n in range(1, 20):  # written out, the last one would be 3^19 terms long
+        value = f"case when n_{n - 1} > 5 then n_{n - 1} - 1 else nullif(n_{n - 1}, 3) end"
+        chain.append(MADE | {"id": f"n_{n}", "type": "integer", "value": value, "unknown_when": "false"})
+    source = spark.range(9).selectExpr("string(id) as customer_id", "int(id) as tenure_days")
+    portrait = customer_portrait(labels=labels_of(*chain), as_of=D, sources={"customer_features": source})
+    portrait.explain(True)
+    assert len(capsys.readouterr().out) < 500_000
+    # 0 to 5 stay, but 3 becomes unknown; 6 to 8 come down to 5.
+    assert sorted(str(row.n_19) for row in portrait.collect()) == ["0", "1", "2", "4", "5", "5", "5", "5", "None"]
+
+
 def test_a_circle_of_labels_is_refused_with_its_path(labels_of: LabelsOf) -> None:
     circle = [MADE | {"id": name, "value": f"not {other}"} for name, other in (("a", "b"), ("b", "c"), ("c", "a"))]
     with pytest.raises(ConfigurationError) as refused:
