@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from portrait.contracts import Catalogue
 from portrait.contracts.contract import contract_of
 from portrait.contracts.document import load_document
+from portrait.errors import PortraitError
 from portrait.features import Feature, FeatureSet
 from portrait.labels import LabelSet, write_label_history, write_label_statistics, write_portrait
 from portrait.labels import statistics as module
@@ -28,6 +29,8 @@ from portrait.labels.statistics import (
     label_spreads,
     model_versions,
     models_of,
+    reference_day,
+    statistics_of,
 )
 from portrait.labels.trust_policy import TrustPolicy, load_trust_policy
 from portrait.lake import Lake, Lease
@@ -234,6 +237,25 @@ def test_two_slices_tell_flips_stability_age_and_whom_to_trust(
     day_of(lake, newer, policy, D1, facts.replace("id < 6", "id < 2"))
     versions = lake.read("gold.label_history").where("label = 'salary_customer'").collect()
     assert {(row.as_of, row.version) for row in versions} == {(D1, 2), (D2, 1)}
+
+
+@pytest.mark.delta
+def test_the_reference_is_the_last_slice_of_an_earlier_month_or_as_the_policy_says(
+    lake: Lake, policy: TrustPolicy
+) -> None:
+    contract = lake.catalogue.table("gold.label_statistics")
+    plain = {"label": "job", "theme": "x", "kind": "fact", "customers": 1, "known": 0, "distribution": {}}
+    for day in (D1, date(2024, 2, 10), D2):
+        row = plain | {"as_of": day}
+        values = [tuple(row.get(column) for column in contract.column_names)]
+        lake.replace(contract.id, lake.spark.createDataFrame(values, contract.struct_type), day)
+        lake.complete("customer_portrait", as_of=day, inputs={}, seconds=0.0)
+        lake.resume(None)
+    assert [reference_day(lake, policy, day) for day in (D1, D2, D3)] == [None, D1, D2]
+    fixed = policy.model_copy(update={"reference": date(2024, 2, 10)})
+    assert [reference_day(lake, fixed, day) for day in (D1, D2, D3)] == [None, *[date(2024, 2, 10)] * 2]
+    with pytest.raises(PortraitError, match="no slice of 2024-02-11"):
+        statistics_of(lake, date(2024, 2, 11))
 
 
 def test_costs_add_up(labels_of: LabelsOf, lake: Lake) -> None:

@@ -167,11 +167,17 @@ class Earlier:
         return row if known else None
 
 
-def earlier_statistics(lake: Lake, day: date | None) -> Earlier:
-    """The statistics of a slice; nothing where there is none."""
-    if day is None or day not in lake.slices(STATISTICS):
-        return Earlier()
-    return Earlier(day, {row.label: row for row in lake.slice(STATISTICS, day).collect()})
+def statistics_of(lake: Lake, day: date | None) -> Earlier:
+    """The statistics of a slice; nothing for None. Raises PortraitError when there is no such slice."""
+    return Earlier() if day is None else Earlier(day, {row.label: row for row in lake.slice(STATISTICS, day).collect()})
+
+
+def reference_day(lake: Lake, policy: TrustPolicy, as_of: date) -> date | None:
+    """The slice that stability is judged against: that of the policy, or the last one of an earlier month."""
+    if policy.reference is not None and policy.reference < as_of:
+        return policy.reference
+    # The job graph follows the last slice of an earlier month: this one is stale when that one is written again.
+    return lake.previous_as_of(STATISTICS, as_of.replace(day=1))
 
 
 def write_label_statistics(
@@ -190,8 +196,8 @@ def write_label_statistics(
     portrait = lake.read(PORTRAIT).where(F.col("as_of") == F.lit(as_of))
     spreads = label_spreads(portrait, labels)
     previous = lake.previous_as_of(PORTRAIT, as_of)
-    before = earlier_statistics(lake, previous)
-    reference = earlier_statistics(lake, _reference_day(lake, policy, as_of))
+    before = statistics_of(lake, previous if previous in lake.slices(STATISTICS) else None)
+    reference = statistics_of(lake, reference_day(lake, policy, as_of))
     flips = None
     if previous is not None:
         changes = lake.read(HISTORY).where(F.col("as_of") == F.lit(as_of))
@@ -216,13 +222,6 @@ def write_label_statistics(
     contract = lake.catalogue.table(STATISTICS)
     values = [tuple(row[column] for column in contract.column_names) for row in rows]
     lake.replace(STATISTICS, lake.spark.createDataFrame(values, contract.struct_type), as_of)
-
-
-def _reference_day(lake: Lake, policy: TrustPolicy, as_of: date) -> date | None:
-    # The job graph follows the last slice of an earlier month: this one is stale when that one is written again.
-    if policy.reference is not None and policy.reference < as_of:
-        return policy.reference
-    return lake.previous_as_of(STATISTICS, as_of.replace(day=1))
 
 
 def _psi(spread: Spread, then: Row, policy: TrustPolicy) -> float | None:

@@ -80,21 +80,29 @@ def export_audience(
             doubts=weighed.doubts,
         )
         if audiences.sensitivity(item.clause) == "sensitive" and done.exported < policy.minimum_customers:
-            raise GateRefused(
-                f"the audience reads a sensitive label, and fewer than {policy.minimum_customers} would be in the list",
-                where=f"conf/audiences/{name}.yml",
-                remedy="widen the audience, or leave the sensitive label out",
-            )
+            raise _too_few(policy.minimum_customers, name)
         if kind == "csv" and counted.computed:
-            raise PortraitError(
-                f"{counted.computed} ids in the list begin as a formula does, and spreadsheets would compute them",
-                where=f"gold.customer_portrait of {as_of}, customer_id",
-                remedy="export with --as delta",
-            )
+            raise _formulas(counted.computed, as_of)
         _write(lake, flagged.where(free).select("customer_id"), done, item=item, kind=kind, actor=actor)
     finally:
         flagged.unpersist()
     return done
+
+
+def _too_few(minimum: int, name: str) -> GateRefused:
+    return GateRefused(
+        f"the audience reads a sensitive label, and fewer than {minimum} would be in the list",
+        where=f"conf/audiences/{name}.yml",
+        remedy="widen the audience, or leave the sensitive label out",
+    )
+
+
+def _formulas(ids: int, as_of: date) -> PortraitError:
+    return PortraitError(
+        f"{ids} ids in the list begin as a formula does, and spreadsheets would compute them",
+        where=f"gold.customer_portrait of {as_of}, customer_id",
+        remedy="export with --as delta",
+    )
 
 
 def _flagged(
