@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from portrait.errors import ConfigurationError
 from portrait.value.customer import customer_value
 from portrait.value.policy import PARTS, ValuePolicy, load_value_policy
-from portrait.value.rfm import customer_measures, rfm_cuts, rfm_scores
+from portrait.value.rfm import customer_measures, cut_columns, rfm_scores
 from portrait.value.scale import slice_scale
-from portrait.value.score import raising_parts, score_customers, value_scale
+from portrait.value.score import bound_columns, raising_parts, score_customers
 
 SHIPPED = load_value_policy(Path(__file__).parents[2] / "conf")
 POLICY = ValuePolicy.model_validate(
@@ -44,6 +44,10 @@ def measures(spark: SparkSession, rows: list[tuple[int | None, int, float, float
     return spark.createDataFrame(made, MEASURES)
 
 
+def rfm_scored(frame: DataFrame) -> list[Row]:
+    return rfm_scores(frame, frame.agg(*cut_columns(digits=4)), digits=4).collect()
+
+
 def test_nothing_within_the_window_is_no_recency_and_no_frequency(spark: SparkSession) -> None:
     features = spark.createDataFrame(
         [("a", 400, 0, Decimal(0), Decimal(10), None), ("b", None, None, None, None, None)], FEATURES
@@ -67,7 +71,7 @@ def test_assets_are_average_deposits_and_investments_and_unknown_only_when_both_
 
 def test_quintiles_of_ten_by_hand(spark: SparkSession) -> None:
     frame = measures(spark, [(n, n, n * 10, 1) for n in range(1, 11)])
-    rows = sorted(rfm_scores(frame, rfm_cuts(frame, digits=4), digits=4).collect(), key=lambda row: row.recency_days)
+    rows = sorted(rfm_scored(frame), key=lambda row: row.recency_days)
     assert [row.frequency_score for row in rows] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     assert [row.monetary_score for row in rows] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     assert [row.recency_score for row in rows] == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
@@ -75,13 +79,13 @@ def test_quintiles_of_ten_by_hand(spark: SparkSession) -> None:
 
 def test_ties_share_a_score(spark: SparkSession) -> None:
     frame = measures(spark, [(1, 1, 123456.0 if n < 7 else 200000.0 + n, 1) for n in range(10)])
-    rows = rfm_scores(frame, rfm_cuts(frame, digits=4), digits=4).collect()
+    rows = rfm_scored(frame)
     assert len({row.monetary_score for row in rows if row.monetary == 123456}) == 1
 
 
 def test_all_alike_get_the_middle_and_none_without_a_purchase(spark: SparkSession) -> None:
     frame = measures(spark, [(3, 2, 5.0, 1), (3, 2, 5.0, 1), (None, 0, 0.0, 1)])
-    rows = sorted(rfm_scores(frame, rfm_cuts(frame, digits=4), digits=4).collect(), key=lambda row: row.customer_id)
+    rows = sorted(rfm_scored(frame), key=lambda row: row.customer_id)
     assert [(row.recency_score, row.frequency_score, row.monetary_score) for row in rows] == [
         (3, 3, 3),
         (3, 3, 3),
@@ -93,7 +97,7 @@ def test_the_score_by_hand(spark: SparkSession) -> None:
     # Best, worst and one in between: recency 1 of 0..2; log1p(9)/log1p(99) = 1/2 for each of the others.
     frame = measures(spark, [(0, 99, 99, 99), (2, 0, 0, 0), (1, 9, 9, 9)])
     rows = sorted(
-        score_customers(frame, value_scale(frame, policy=POLICY), policy=POLICY).collect(), key=lambda r: r.customer_id
+        score_customers(frame, frame.agg(*bound_columns(POLICY)), policy=POLICY).collect(), key=lambda r: r.customer_id
     )
     assert [row.score for row in rows] == pytest.approx([100.0, 0.0, 50.0])
     assert [rows[2][f"score_{part}"] for part in PARTS] == pytest.approx([5.0, 10.0, 15.0, 20.0])
@@ -102,7 +106,7 @@ def test_the_score_by_hand(spark: SparkSession) -> None:
 def test_what_would_raise_the_score_by_hand(spark: SparkSession) -> None:
     # Points still to win, of 10, 20, 30 and 40: the middle one half of each; the best none; the worst all.
     frame = measures(spark, [(0, 99, 99, 99), (2, 0, 0, 0), (1, 9, 9, 9), (2, 99, 0, 99)])
-    scored = score_customers(frame, value_scale(frame, policy=POLICY), policy=POLICY)
+    scored = score_customers(frame, frame.agg(*bound_columns(POLICY)), policy=POLICY)
     rows = scored.select("customer_id", raising_parts(POLICY).alias("parts")).sort("customer_id").collect()
     every = ["assets", "monetary", "frequency", "recency"]
     assert [row.parts for row in rows] == [[], every, every, ["monetary", "recency"]]
@@ -112,7 +116,7 @@ def test_values_beyond_the_quantiles_earn_no_more(spark: SparkSession) -> None:
     policy = POLICY.model_copy(update={"winsorise": POLICY.winsorise.model_copy(update={"lower": 0.1, "upper": 0.9})})
     frame = measures(spark, [(n, n, n, n) for n in range(0, 11)])
     rows = {
-        row.frequency: row for row in score_customers(frame, value_scale(frame, policy=policy), policy=policy).collect()
+        row.frequency: row for row in score_customers(frame, frame.agg(*bound_columns(policy)), policy=policy).collect()
     }
     assert (rows[9].score_assets, rows[10].score_assets) == (40.0, 40.0)
     assert (rows[0].score_assets, rows[1].score_assets) == (0.0, 0.0)
@@ -120,20 +124,20 @@ def test_values_beyond_the_quantiles_earn_no_more(spark: SparkSession) -> None:
 
 def test_a_part_in_which_all_are_alike_gives_nobody_points(spark: SparkSession) -> None:
     frame = measures(spark, [(1, 5, 10, 77), (2, 6, 20, 77)])
-    rows = score_customers(frame, value_scale(frame, policy=POLICY), policy=POLICY).collect()
+    rows = score_customers(frame, frame.agg(*bound_columns(POLICY)), policy=POLICY).collect()
     assert [row.score_assets for row in rows] == [0.0, 0.0]
 
 
 def test_unknown_assets_do_not_move_the_scale(spark: SparkSession) -> None:
     policy = POLICY.model_copy(update={"winsorise": POLICY.winsorise.model_copy(update={"lower": 0.5, "upper": 1.0})})
     frame = measures(spark, [(1, 5, 10, None), (1, 5, 10, None), (1, 5, 10, 100), (1, 5, 10, 300)])
-    assert value_scale(frame, policy=policy).first().assets_bounds == [200.0, 300.0]
+    assert frame.agg(*bound_columns(policy)).first().assets_bounds == [200.0, 300.0]
 
 
 def test_unknown_or_overdrawn_assets_earn_nothing(spark: SparkSession) -> None:
     frame = measures(spark, [(1, 5, 10, None), (1, 5, 10, -500), (1, 5, 10, 1000)])
     rows = sorted(
-        score_customers(frame, value_scale(frame, policy=POLICY), policy=POLICY).collect(), key=lambda r: r.customer_id
+        score_customers(frame, frame.agg(*bound_columns(POLICY)), policy=POLICY).collect(), key=lambda r: r.customer_id
     )
     assert [row.score_assets for row in rows] == [0.0, 0.0, 40.0]
 
@@ -148,7 +152,7 @@ def test_a_better_measure_never_lowers_the_part_and_parts_sum_to_the_score(
 ) -> None:
     frame = measures(spark, [(r, f, float(m), float(a)) for r, f, m, a in rows])
     policy = POLICY.model_copy(update={"winsorise": POLICY.winsorise.model_copy(update={"lower": 0.05, "upper": 0.95})})
-    scored = score_customers(frame, value_scale(frame, policy=policy), policy=policy).collect()
+    scored = score_customers(frame, frame.agg(*bound_columns(policy)), policy=policy).collect()
     for part, measure, direction in zip(
         PARTS, ("recency_days", "frequency", "monetary", "assets"), (-1, 1, 1, 1), strict=True
     ):

@@ -46,13 +46,8 @@ def customer_measures(features: DataFrame, *, policy: ValuePolicy) -> DataFrame:
     )
 
 
-def rfm_cuts(measures: DataFrame, *, digits: int) -> DataFrame:
-    """One row: for each of R, F, M the array [lowest, four quintile cuts, highest] among customers with a purchase."""
-    return measures.agg(*cut_columns(digits=digits))
-
-
 def cut_columns(*, digits: int) -> list[Column]:
-    """The same as aggregates."""
+    """Aggregates: for each of R, F, M the array [lowest, four quintile cuts, highest] among those with a purchase."""
     shares = [0.0, *_CUTS, 1.0]
     purchased = F.col("recency_days").isNotNull()
     return [
