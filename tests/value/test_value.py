@@ -30,6 +30,7 @@ FEATURES = (
     "customer_id string, days_since_customer_txn int, customer_txn_count_365d bigint, "
     "customer_txn_amount_365d decimal(18,2), balance_avg_30d decimal(18,2), investment_amount decimal(18,2)"
 )
+KEPT = "customer_id string, contribution decimal(18,2), deposits_month decimal(18,2), deposits_quarter decimal(18,2)"
 MEASURES = (
     "customer_id string, recency_days int, frequency bigint, monetary decimal(18,2), deposits decimal(18,2), "
     "investments decimal(18,2), assets decimal(18,2)"
@@ -48,11 +49,16 @@ def rfm_scored(frame: DataFrame) -> list[Row]:
     return rfm_scores(frame, frame.agg(*cut_columns(digits=4)), digits=4).collect()
 
 
+def measured(features: DataFrame, *kept: tuple[object, ...], policy: ValuePolicy = POLICY) -> dict[str, Row]:
+    frame = features.sparkSession.createDataFrame(kept, KEPT)
+    return {row.customer_id: row for row in customer_measures(features, frame, policy=policy).collect()}
+
+
 def test_nothing_within_the_window_is_no_recency_and_no_frequency(spark: SparkSession) -> None:
     features = spark.createDataFrame(
         [("a", 400, 0, Decimal(0), Decimal(10), None), ("b", None, None, None, None, None)], FEATURES
     )
-    rows = {row.customer_id: row for row in customer_measures(features, policy=POLICY).collect()}
+    rows = measured(features)
     assert [(rows[c].recency_days, rows[c].frequency, rows[c].monetary) for c in "ab"] == [(None, 0, Decimal(0))] * 2
 
 
@@ -65,8 +71,22 @@ def test_assets_are_average_deposits_and_investments_and_unknown_only_when_both_
         ],
         FEATURES,
     )
-    assets = {row.customer_id: row.assets for row in customer_measures(features, policy=POLICY).collect()}
+    assets = {name: row.assets for name, row in measured(features).items()}
     assert assets == {"both": Decimal("150.15"), "deposits": Decimal("-7.00"), "neither": None}
+
+
+def test_assets_of_month_and_quarter_and_those_that_conf_names(spark: SparkSession) -> None:
+    features = spark.createDataFrame(
+        [(name, 1, 1, Decimal(5), Decimal(9), Decimal(50), Decimal(4)) for name in ("a", "b")],
+        f"{FEATURES}, term_deposit_amount decimal(18,2)",
+    )
+    kept = ("a", Decimal("-1.50"), Decimal("70.10"), Decimal(30))
+    row, without = measured(features, kept)["a"], measured(features, kept)["b"]
+    assert (row.assets, row.assets_month, row.assets_quarter) == (Decimal(59), Decimal("120.10"), Decimal(80))
+    assert (without.assets_month, without.contribution, row.contribution) == (Decimal(50), 0, Decimal("-1.50"))
+    by_month = POLICY.assets.model_copy(update={"average": "month", "holdings": ["investment", "term_deposit"]})
+    row = measured(features, kept, policy=POLICY.model_copy(update={"assets": by_month}))["a"]
+    assert (row.deposits, row.investments, row.assets) == (Decimal("70.10"), Decimal(54), Decimal("124.10"))
 
 
 def test_quintiles_of_ten_by_hand(spark: SparkSession) -> None:
@@ -166,11 +186,12 @@ def test_a_better_measure_never_lowers_the_part_and_parts_sum_to_the_score(
 def test_the_slice_has_one_row_a_customer_with_its_day(spark: SparkSession) -> None:
     features = spark.createDataFrame([(f"c{n}", n, n, Decimal(n), Decimal(n), None) for n in range(5)], FEATURES)
     lifetime = spark.createDataFrame([("c1", 3), ("gone", 1)], "customer_id string, purchases int")
-    day, known = date(2024, 1, 31), customer_measures(features, policy=POLICY)
+    kept = spark.createDataFrame([("c2", Decimal("1.50"), Decimal(7), Decimal(8))], KEPT)
+    day, known = date(2024, 1, 31), customer_measures(features, kept, policy=POLICY)
     scale = slice_scale(known, policy=POLICY, as_of=day)
     value = customer_value(known, lifetime, scale=scale, policy=POLICY, as_of=day)
-    assert sorted((row.as_of, row.customer_id, row.purchases) for row in value.collect()) == [
-        (date(2024, 1, 31), f"c{n}", 3 if n == 1 else 0) for n in range(5)
+    assert sorted((row.as_of, row.customer_id, row.purchases, row.contribution) for row in value.collect()) == [
+        (date(2024, 1, 31), f"c{n}", 3 if n == 1 else 0, Decimal("1.50") if n == 2 else 0) for n in range(5)
     ]
 
 
