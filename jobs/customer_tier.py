@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from portrait.entities import as_of
 from portrait.job import job_arguments, open_lake, submit
-from portrait.value.corrections import tier_corrections
+from portrait.value.corrections import note_corrections
 from portrait.value.levels import tier_levels
 from portrait.value.migration import tier_migration
 from portrait.value.tier_policy import load_tier_policy
@@ -26,10 +26,7 @@ def main(argv: list[str] | None = None) -> None:
         value, previous = lake.slice("gold.customer_value", day), lake.previous_slice(TABLE, day)
         month_before, levels = lake.previous_slice(TABLE, day.replace(day=1)), tier_levels(value, policy=policy)
         tiers = assign_tiers(value, previous, month_before, levels=levels, overrides=by_hand, policy=policy, as_of=day)
-        if day in lake.slices(TABLE):  # before it is replaced: what a killed run noted, the next one compares again
-            corrections = tier_corrections(tiers, lake.slice(TABLE, day), as_of=day, run=lake.run_number)
-            if not corrections.isEmpty():
-                lake.append("ops.tier_corrections", corrections)
+        note_corrections(lake, tiers, as_of=day)
         lake.replace(TABLE, tiers, day)
         written = lake.read(TABLE).where(f"as_of = date'{day}'")  # not computed twice
         lake.replace("gold.tier_migration", tier_migration(written, previous, as_of=day), day)

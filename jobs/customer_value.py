@@ -1,20 +1,21 @@
 """gold.customer_value: one row a customer and as_of: recency, frequency, monetary, assets, score, lifetime value.
 
-Also gold.value_model, one row a number of the scale and the lifetime models behind it. Reads gold.customer_features and
-silver.customer_daily; conf/value.yml. Models that a slice does not determine are those before. A rerun replaces both.
+Also gold.value_model, one row a number of the scale and the lifetime models behind it. Reads gold.customer_features,
+gold.contribution and silver.customer_daily; conf/value.yml. Models that a slice does not determine are those before.
 """
 
 from __future__ import annotations
 
 from portrait.features import load_features
 from portrait.job import job_arguments, open_lake, submit
+from portrait.value.contribution import by_customer
 from portrait.value.customer import customer_value
 from portrait.value.lifetime import fit_models, initiated, model_rows, models_of, purchase_histories, score_histories
 from portrait.value.policy import load_value_policy
 from portrait.value.rfm import customer_measures
 from portrait.value.scale import slice_scale, stored_scale
 
-MODEL = "gold.value_model"
+MODEL, FEATURES, KEPT = "gold.value_model", "gold.customer_features", "gold.contribution"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
         day, policy, model = args.as_of, load_value_policy(args.conf), lake.catalogue.table(MODEL)
         counts = initiated(load_features(args.conf), lake.catalogue.table("silver.transactions"))
         daily, spans, fixed = lake.read("silver.customer_daily"), policy.lifetime, policy.scale_for(day)
-        measures = customer_measures(lake.slice("gold.customer_features", day), policy=policy)
+        measures = customer_measures(lake.slice(FEATURES, day), by_customer(lake.slice(KEPT, day)), policy=policy)
         scale = stored_scale(lake.slice(MODEL, fixed)) if fixed else slice_scale(measures, policy=policy, as_of=day)
         histories = purchase_histories(daily, counts=counts, policy=spans, as_of=day).persist()
         models = fit_models(histories, earlier=models_of(lake.previous_slice(MODEL, day)), policy=spans, as_of=day)

@@ -86,6 +86,18 @@ def test_money_moved_between_own_accounts_changes_no_average(customers: dict[str
     assert customers["mover"].balance_avg_30d == Decimal("900.00")
 
 
+def test_a_month_average_is_of_the_last_complete_month(customers: dict[str, Row]) -> None:
+    # February, and December to February: 91 days, of which 31 before the first booking were empty.
+    even, keeper = customers["even"], customers["keeper"]
+    assert (even.balance_avg_1cm, even.balance_avg_3cm) == (Decimal("10.00"), Decimal("6.59"))
+    # The account that was closed in March was open all February.
+    assert keeper.balance_avg_1cm == Decimal("40.10")
+
+
+def test_who_had_no_account_in_the_month_has_an_average_of_zero(customers: dict[str, Row]) -> None:
+    assert [customers[name].balance_avg_1cm for name in ("new", "early")] == [Decimal(0), Decimal(0)]
+
+
 def test_lowest_and_highest_are_of_one_account_and_count_empty_days(customers: dict[str, Row]) -> None:
     found = [customers[name] for name in ("even", "late", "mover")]
     assert [(row.balance_min_30d, row.balance_max_30d) for row in found] == [

@@ -6,6 +6,7 @@ All sums stay whole hundredths until they are compared.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -27,7 +29,7 @@ from .conftest import CONTRACT
 
 D = date(1994, 3, 31)
 DAYS = {"7d": 7, "30d": 30, "90d": 90, "180d": 180, "365d": 365, "mtd": 31, "life": 20000}
-AVERAGED = ("30d", "90d", "180d", "365d", "mtd")
+AVERAGED = {"30d": 30, "90d": 90, "180d": 180, "365d": 365, "mtd": 31, "1cm": 31, "3cm": 31 + 28 + 31}
 CREDIT, DEBIT = "direction = 'credit'", "direction = 'debit'"
 INITIATED = "type in ('cash_deposit', 'cash_withdrawal', 'card_withdrawal', 'transfer_out')"
 
@@ -106,6 +108,10 @@ def flows() -> dict[str, str]:
     add("txn_count", "count(*)", "true", *DAYS)
     add("credit_amount", money, CREDIT, *DAYS)
     add("debit_amount", money, DEBIT, *DAYS)
+    for window, day in (("1cm", "1994-03-01"), ("3cm", "1994-01-01"), ("6cm", "1993-10-01")):
+        for name, condition in (("credit_amount", CREDIT), ("debit_amount", DEBIT)):
+            found[f"{name}_{window}"] = f"{money} filter ({condition} and day between '{day}' and '{D}')"
+    add("channels", "count(distinct channel)", "true", "90d")
     add("net_amount", f"sum(if({CREDIT}, minor, -minor))", "true", *list(DAYS)[1:])
     add("credit_max", "max(minor)", CREDIT, "90d", "365d")
     add("debit_max", "max(minor)", DEBIT, "90d", "365d")
@@ -129,6 +135,29 @@ def flows() -> dict[str, str]:
         add(f"debit_amount_category_{category}", money, f"category = '{category}' and {DEBIT}", "90d", "365d")
     for channel in ("branch", "atm", "mobile"):
         add(f"txn_count_channel_{channel}", "count(*)", f"channel = '{channel}'", "90d", "365d")
+    return found | quotients(found)
+
+
+def quotients(flows: dict[str, str]) -> dict[str, str]:
+    """Lists of DuckDB's aggregates, out of which `comparable` makes the features of other features."""
+
+    def listed(*names: str) -> str:
+        return f"[{', '.join(flows[name] for name in names)}]"
+
+    found: dict[str, str] = {"customer_txn_recent": listed("customer_txn_count_30d", "customer_txn_count_90d")}
+    for window in ("90d", "365d"):
+        found[f"customer_txn_avg_{window}"] = listed(f"customer_txn_amount_{window}", f"customer_txn_count_{window}")
+    for window in ("30d", "90d", "365d"):
+        found[f"debit_to_credit_{window}"] = listed(f"debit_amount_{window}", f"credit_amount_{window}")
+    for channel in ("branch", "atm"):
+        found[f"txn_share_channel_{channel}_90d"] = listed(f"txn_count_channel_{channel}_90d", "txn_count_90d")
+    found["channel_entropy_365d"] = listed("txn_count_channel_branch_365d", "txn_count_channel_atm_365d")
+    spent = [f"debit_amount_category_{category}_365d" for category in ("household", "insurance")]
+    found["spending_entropy_365d"] = listed(*spent)
+    months = ("1993-10", "1993-11", "1993-12", "1994-01", "1994-02", "1994-03")
+    for name, condition in (("credit", CREDIT), ("debit", DEBIT)):
+        sums = [f"sum(minor) filter ({condition} and strftime(day, '%Y-%m') = '{month}')" for month in months]
+        found[f"{name}_trend_6cm"] = f"[{', '.join(sums)}]"
     return found
 
 
@@ -137,9 +166,9 @@ def standings() -> dict[str, str]:
     recent = f"filter (day > date '{D}' - 90)"
     averages = {
         f"balance_avg_{window}": "[{}, {}]".format(
-            *(f"{total} filter (day > date '{D}' - {DAYS[window]})" for total in ("sum(minor)", "count(*)"))
+            *(f"{total} filter (day > date '{D}' - {days})" for total in ("sum(minor)", "count(*)"))
         )
-        for window in AVERAGED
+        for window, days in AVERAGED.items()
     }
     return averages | {
         "balance_last": f"sum(minor) filter (day = date '{D}')",
@@ -182,13 +211,34 @@ def by_duckdb(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
 
 
 def comparable(name: str, value: Any) -> Any:
-    """Hundredths as money, averages rounded half up to the hundredth, nothing happened as 0."""
+    """Hundredths as money, what is listed as what it makes, nothing happened as 0."""
+    if any(part in name for part in LISTED):
+        return out_of([int(part or 0) for part in value or [0, 0]], name)
     if value is None and not name.startswith("days_since"):
         value = 0
-    if name.startswith("balance_avg"):
-        value = int((Decimal(value[0]) / value[1]).quantize(Decimal(1), rounding=ROUND_HALF_UP))
     money = name.startswith("balance") or any(part in name for part in ("amount", "_max_"))
     return Decimal(int(value)).scaleb(-2) if money else value
+
+
+LISTED = ("_avg_", "_trend_", "_entropy_", "_to_", "_share_", "_recent")
+
+
+def out_of(parts: list[int], name: str) -> Decimal | None:
+    """A feature out of the whole numbers that it is made of."""
+    if "_trend_" in name:
+        slope = np.polyfit(range(6), parts, 1)[0] if any(parts) else 0.0
+        return rounded(slope / 100, 2)
+    if "_entropy_" in name:
+        shares = [part / sum(parts) for part in parts if part]
+        return rounded(-sum(share * math.log(share) for share in shares), 6) if shares else None
+    if not parts[1]:
+        return None
+    quotient = Decimal(parts[0]) / parts[1]
+    return rounded(quotient / 100, 2) if "_avg_" in name else rounded(quotient, 6)
+
+
+def rounded(value: Decimal | float, digits: int) -> Decimal:
+    return Decimal(value).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
 
 
 def silver_of(spark: SparkSession, con: duckdb.DuckDBPyConnection) -> dict[str, DataFrame]:

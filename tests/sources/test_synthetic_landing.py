@@ -205,7 +205,8 @@ def test_until_lands_what_was_known_and_the_rest_can_follow(spark: SparkSession,
     assert max(name for name in early if name.startswith("transactions/2")) == "transactions/2025-02_to_2025-02-10.csv"
     known = Landed(landing, {})
     for feed in sorted({name.split("/")[0] for name in early} - {"regions", "transactions"}):
-        before = f"from {{{feed}}} where changed_at[:10] <= '2025-02-10' order by all"
+        day = {"transfer_prices": "priced_on", "unit_costs": "costed_on"}.get(feed, "changed_at")
+        before = f"from {{{feed}}} where {day}[:10] <= '2025-02-10' order by all"
         assert known.ask(f"from {{{feed}}} order by all") == bank.ask(before), feed
     # what is booked and not yet known arrives late: at most five days after booking, three more where corrected
     delivered = set(known.ask("from {deliveries}"))

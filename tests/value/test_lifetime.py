@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from scipy.optimize import check_grad
 from scipy.stats import gamma, nbinom
 from tests.conftest import SHARED_DATA
+from threadpoolctl import threadpool_limits
 
 from portrait.contracts import load_catalogue
 from portrait.entities.kinds import kind_code
@@ -113,6 +114,18 @@ def test_customers_who_are_alike_may_be_counted_together(purchases: Purchases) -
     assert len(customers) < 1500
     together = bgnbd.fit(Purchases(*distinct, customers.astype(np.float64)))
     assert together.values == pytest.approx(bgnbd.fit(purchases).values, rel=1e-8)
+
+
+def test_likelihoods_do_not_depend_on_the_number_of_cores() -> None:
+    dice = np.random.default_rng(5)
+    x, m, customers = dice.integers(1, 90, 60_000).astype(np.float64), dice.random(60_000) * 90, dice.random(60_000)
+    seen, spent = Purchases(x, m, m + 30, customers), Spend(x, m + 1, customers)
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            bought = bgnbd.log_likelihood(column([0.3, 4.0, 0.8, 2.5]), seen)
+            found.append((*bought, *gamma_gamma.log_likelihood(column([6.0, 4.0, 15.0]), spent)))
+    assert [np.ravel(item).tolist() for item in found[0]] == [np.ravel(item).tolist() for item in found[1]]
 
 
 def simulated(customers: int, r: float, alpha: float, a: float, b: float, T: float) -> Purchases:

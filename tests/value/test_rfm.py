@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from tests.value.test_value import MEASURES, POLICY
 
 from portrait.contracts import load_catalogue
-from portrait.errors import ConfigurationError
+from portrait.errors import ConfigurationError, PortraitError
 from portrait.value.customer import customer_value
 from portrait.value.policy import RFM, RfmPolicy, ValuePolicy, load_value_policy, segment_of
 from portrait.value.scale import slice_scale, stored_scale
@@ -119,6 +119,12 @@ def test_every_row_has_the_segment_that_plain_python_finds(spark: SparkSession) 
     for row in valued(spark, frame, policy=POLICY).values():
         scores = tuple(row[f"{name}_score"] for name in RFM)
         assert row.rfm_segment == segment_of(POLICY.rfm.segments, scores)
+
+
+def test_a_slice_without_a_scale_says_what_to_do(spark: SparkSession, schemas_dir: Path) -> None:
+    nothing = spark.createDataFrame([], load_catalogue(schemas_dir).table("gold.value_model").struct_type)
+    with pytest.raises(PortraitError, match="holds no scale"):
+        stored_scale(nothing)
 
 
 def test_a_stored_scale_scores_another_slice(spark: SparkSession, schemas_dir: Path) -> None:

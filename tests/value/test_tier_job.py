@@ -19,9 +19,14 @@ from portrait.lake import Lake, Lease
 
 pytestmark = pytest.mark.delta
 
-TIERS, VALUE = "gold.customer_tier", "gold.customer_value"
+TIERS, VALUE, NOTES = "gold.customer_tier", "gold.customer_value", "ops.tier_corrections"
 JANUARY, MID_FEBRUARY, FEBRUARY = date(2024, 1, 31), date(2024, 2, 15), date(2024, 2, 29)
+APRIL = date(2024, 4, 30)
 RICH, POOR = 700_000, 100_000
+
+
+class PowerCut(Exception):
+    """The process would be gone here."""
 
 
 class Bank:
@@ -82,11 +87,35 @@ def test_a_correction_changes_the_path_from_its_month_on(path: dict[tuple[str, d
 
 
 def test_it_says_so_and_why(corrected: Bank) -> None:
-    noted = corrected.lake().read("ops.tier_corrections").orderBy("as_of").collect()
+    noted = corrected.lake().read(NOTES).where(f"as_of <= date'{FEBRUARY}'").orderBy("as_of").collect()
     assert [(r.as_of, r.customer_id, r.cause, r.tier_before, r.tier_after, r.misses_before) for r in noted] == [
         (JANUARY, "late", "facts", "vip", "growing", 0),
         (FEBRUARY, "late", "path", "vip", "growing", 1),
     ]
+
+
+def test_notes_of_a_run_that_died_before_it_wrote_the_slice_are_taken_back(
+    corrected: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def power_cut(name: str, detail: str = "") -> None:
+        if (name, detail) == ("lake.before_commit", TIERS):
+            raise PowerCut
+
+    def noted() -> dict[str, str]:
+        rows = corrected.lake().read(NOTES).where(f"as_of = date'{APRIL}'").collect()
+        assert len(rows) == len({row.customer_id for row in rows})
+        return {row.customer_id: row.tier_after for row in rows}
+
+    corrected.run(APRIL, steady=RICH, new=RICH, other=RICH)
+    with monkeypatch.context() as patch:
+        patch.setattr("portrait.lake.lake.fault_point", power_cut)
+        with pytest.raises(PowerCut):
+            corrected.run(APRIL, steady=RICH, new=POOR, other=POOR)
+    assert noted() == {"new": "growing", "other": "growing"}
+    corrected.run(APRIL, steady=RICH, new=POOR, other=RICH)
+    assert noted() == {"new": "growing"}
+    corrected.run(APRIL, steady=RICH, new=POOR, other=RICH)
+    assert noted() == {"new": "growing"}
 
 
 def test_a_corrected_month_makes_the_next_one_stale(corrected: Bank) -> None:

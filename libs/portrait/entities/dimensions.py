@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from portrait.contracts import Catalogue
+from portrait.contracts import Catalogue, Contract
 from portrait.entities.versions import VERSION_COLUMNS, rebuild_versions, snapshots_as_changes
 
 
@@ -19,15 +20,17 @@ class Dimension:
     key: tuple[str, ...]
     columns: tuple[str, ...]
     """The key and the attributes, without the columns that make a version."""
-    whole_snapshots: bool
+    snapshot_day: str | None
+    """The column of a whole snapshot that says from which day it holds; None: the bank delivers change records."""
 
     def changes(self, received: DataFrame, *, new: DataFrame) -> DataFrame:
         """Every change record, ever received, of the keys that `new` touches.
 
         A new snapshot touches every key: one that it lacks is closed.
         """
-        if self.whole_snapshots:
-            return snapshots_as_changes(received.select(*self.columns, "snapshot_on"), key=self.key)
+        if self.snapshot_day is not None:
+            dated = received.select(*self.columns, F.col(self.snapshot_day).alias("snapshot_on"))
+            return snapshots_as_changes(dated, key=self.key)
         touched = new.select(*self.key).distinct()
         return received.select(*self.columns, "op", "changed_at").join(touched, on=list(self.key), how="left_semi")
 
@@ -38,14 +41,19 @@ class Dimension:
 
 def dimensions(catalogue: Catalogue) -> list[Dimension]:
     """Every dimension that the job `entities` writes, in catalogue order."""
-    return [
-        Dimension(
-            table=contract.id,
-            source=f"bronze.{contract.name}",
-            key=tuple(name for name in contract.key if name not in VERSION_COLUMNS),
-            columns=tuple(name for name in contract.column_names if name not in VERSION_COLUMNS),
-            whole_snapshots=catalogue.table(f"raw.{contract.name}").custom("delivery") == "snapshot",
-        )
-        for contract in catalogue.layer("silver")
-        if contract.job == "entities"
-    ]
+    return [_dimension(contract, catalogue) for contract in catalogue.layer("silver") if contract.job == "entities"]
+
+
+def _dimension(contract: Contract, catalogue: Catalogue) -> Dimension:
+    key = tuple(name for name in contract.key if name not in VERSION_COLUMNS)
+    feed = catalogue.table(f"raw.{contract.name}")
+    return Dimension(
+        table=contract.id,
+        source=f"bronze.{contract.name}",
+        key=key,
+        columns=tuple(name for name in contract.column_names if name not in VERSION_COLUMNS),
+        # A row of a snapshot is one of a key and a day: regions have snapshot_on, prices priced_on.
+        snapshot_day=next(name for name in feed.key if name not in key)
+        if feed.custom("delivery") == "snapshot"
+        else None,
+    )

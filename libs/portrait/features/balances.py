@@ -64,15 +64,18 @@ def _aggregate(feature: Feature, as_of: date) -> str:
     kinds = [f"{dimension} in ({', '.join(map(repr, values))})" for dimension, values in feature.where]
     wanted = " and ".join(kinds) or "true"
     start = f"date'{_start(feature, as_of)}'"
-    # Days of the span within the window; a span that lies before it has none.
-    days = f"if({wanted}, greatest(datediff(to_day, greatest(from_day, {start})) + 1, 0), 0)"
+    last = feature.period(as_of).last
+    until = "to_day" if last == as_of else f"least(to_day, date'{last}')"
+    # Days of the span within the window; a span that lies outside has none.
+    days = f"if({wanted}, greatest(datediff({until}, greatest(from_day, {start})) + 1, 0), 0)"
     if feature.aggregate == "balance_last":
         return f"sum(if({days} > 0, balance_minor, 0L))"
     if feature.aggregate == "overdrawn_days":
         return f"sum(if(balance_minor < 0, {days}, 0))"
     if feature.aggregate == "balance_average":
         first = f"greatest(min(if({wanted} and balance_minor is null, from_day, null)), {start})"
-        divisor = f"cast(datediff(date'{as_of}', {first}) + 1 as decimal(10,0))"
+        # Who had no account yet in a month that is over has an average of nothing: NULL, and 0 in the slice.
+        divisor = f"cast(nullif(greatest(datediff(date'{last}', {first}) + 1, 0), 0) as decimal(10,0))"
         return f"cast(round(cast(sum(balance_minor * {days}) as decimal(28,0)) / {divisor}, 0) as bigint)"
     extreme, with_zero = ("min", "least") if feature.aggregate == "balance_lowest" else ("max", "greatest")
     known = f"{extreme}(if({days} > 0, balance_minor, null))"

@@ -170,12 +170,11 @@ def _check_windows(measure: Measure, where: str) -> None:
         )
     windowed = measure.aggregate not in {"balance_last", "days_since_last", "days_since_first"}
     needs = measure.aggregate in BALANCE_AGGREGATES and windowed
-    unfit = {"life", *_MONTHS} & set(measure.windows)
-    if (measure.windows and not windowed) or (needs and (not measure.windows or unfit)):
+    if (measure.windows and not windowed) or (needs and (not measure.windows or "life" in measure.windows)):
         raise ConfigurationError(
             f"the windows do not fit the aggregate '{measure.aggregate}'",
             where=where,
-            remedy="what stands at as_of has no window; an average, lowest or highest balance has 7d to 365d or mtd",
+            remedy="what stands at as_of has no window; an average, lowest or highest balance has days, months or mtd",
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaln, digamma, gammaln, hyp2f1
 
-from portrait.value.likelihood import Fit, Floats, maximise
+from portrait.value.likelihood import Fit, Floats, maximise, weighted_sum
 
 NAMES = ("r", "alpha", "a", "b")
 
@@ -38,7 +38,7 @@ def log_likelihood(values: Floats, seen: Purchases) -> tuple[float, Floats]:
     either = np.logaddexp(alive, left)
     bought = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
     stayed = betaln(a, b + x) - betaln(a, b)
-    height = float(seen.customers @ (bought + stayed + either))
+    height = weighted_sum(seen.customers, bought + stayed + either)
     share = np.exp(left - either)  # of having left
     rest = 1 - share
     by_r = digamma(r + x) - digamma(r) + np.log(alpha) - rest * whole - share * until
@@ -46,7 +46,7 @@ def log_likelihood(values: Floats, seen: Purchases) -> tuple[float, Floats]:
     both = digamma(a + b) - digamma(a + b + x)
     by_a = both + share / a
     by_b = both + digamma(b + x) - digamma(b) - share / np.where(again, b + x - 1, 1.0)
-    return height, np.array([float(seen.customers @ part) for part in (by_r, by_alpha, by_a, by_b)])
+    return height, np.array([weighted_sum(seen.customers, part) for part in (by_r, by_alpha, by_a, by_b)])
 
 
 def fit(seen: Purchases) -> Fit:
@@ -54,7 +54,7 @@ def fit(seen: Purchases) -> Fit:
 
     Times are scaled to about one while fitting, which changes alpha and the likelihood in a known way alone.
     """
-    scale = float(seen.customers @ seen.T / seen.customers.sum()) or 1.0
+    scale = weighted_sum(seen.customers, seen.T) / float(seen.customers.sum()) or 1.0
     scaled = Purchases(seen.x, seen.t_x / scale, seen.T / scale, seen.customers)
     customers = int(seen.customers.sum())
     found = maximise(

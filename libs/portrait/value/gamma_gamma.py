@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, gammaln
 
-from portrait.value.likelihood import Fit, Floats, maximise
+from portrait.value.likelihood import Fit, Floats, maximise, weighted_sum
 
 NAMES = ("p", "q", "v")
 
@@ -35,12 +35,14 @@ def log_likelihood(values: Floats, seen: Spend) -> tuple[float, Floats]:
     by_p = x * (digamma(shape + q) - digamma(shape) + np.log(m) + np.log(x) - total)
     by_q = digamma(shape + q) - digamma(q) + np.log(v) - total
     by_v = q / v - (shape + q) / (x * m + v)
-    return float(seen.customers @ each), np.array([float(seen.customers @ part) for part in (by_p, by_q, by_v)])
+    return weighted_sum(seen.customers, each), np.array(
+        [weighted_sum(seen.customers, part) for part in (by_p, by_q, by_v)]
+    )
 
 
 def fit(seen: Spend) -> Fit:
     """The parameters of the greatest likelihood; FitFailed when the data do not determine them."""
-    scale = float(seen.customers @ seen.m / seen.customers.sum())
+    scale = weighted_sum(seen.customers, seen.m) / float(seen.customers.sum())
     scaled = Spend(seen.x, seen.m / scale, seen.customers)
     customers = int(seen.customers.sum())
     found = maximise(

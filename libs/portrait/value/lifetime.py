@@ -142,7 +142,8 @@ def score_histories(histories: DataFrame, models: dict[str, Model], *, policy: L
     all, discounted step by step. Who has no repeat purchase is expected to spend what all do.
     """
     spark = histories.sparkSession
-    triples: Any = histories.select(*TRIPLE).distinct().toPandas() if "bgnbd" in models else pd.DataFrame()
+    distinct = histories.select(*TRIPLE).distinct().orderBy(*TRIPLE)
+    triples: Any = distinct.toPandas() if "bgnbd" in models else pd.DataFrame()
     known = spark.createDataFrame(*_scored(triples, models, policy=policy))
     scored = histories.join(F.broadcast(known), on=list(TRIPLE), how="left")
     spend = _spend(models)

@@ -36,16 +36,16 @@ def after_month(before: Column, month: Column, *, policy: Policy) -> Column:
     best = F.when(unmoved, before["best_missed_rank"])
     since = F.when(unmoved, F.coalesce(before["since"], month["first"])).otherwise(month["first"])
     level = month["level_rank"]
-    held = _standing(base, since, misses=misses, best=best)
+    held = standing(base, since, misses=misses, best=best)
     missed = _missed(base, since, month, misses=misses, best=best, policy=policy)
-    judged = F.when(level < base, _rise(base, since, month, policy=policy)).when(level == base, _standing(base, since))
+    judged = F.when(level < base, _rise(base, since, month, policy=policy)).when(level == base, standing(base, since))
     judged = judged.otherwise(missed)
     if policy.unknown_assets == "hold":
         judged = F.when(~month["known"], held).otherwise(judged)
     return F.when(before.isNull(), _newcomer(month, policy=policy)).otherwise(judged)
 
 
-def _standing(
+def standing(
     tier: Column,
     since: Column,
     *,
@@ -53,6 +53,7 @@ def _standing(
     best: Column | None = None,
     coming: Column | None = None,
 ) -> Column:
+    """A STANDING; without misses there are none, and no change is coming."""
     nothing = F.lit(None).cast("int")
     return F.struct(
         tier.cast("int").alias("tier_rank"),
@@ -65,22 +66,22 @@ def _standing(
 
 def _newcomer(month: Column, *, policy: Policy) -> Column:
     if policy.newcomers == "at_level":
-        return _standing(month["level_rank"], month["first"])
+        return standing(month["level_rank"], month["first"])
     lowest = F.lit(_LAST)
     risen = _rise(lowest, month["first"], month, policy=policy)
-    return F.when(month["level_rank"] < lowest, risen).otherwise(_standing(lowest, month["first"]))
+    return F.when(month["level_rank"] < lowest, risen).otherwise(standing(lowest, month["first"]))
 
 
 def _rise(base: Column, since: Column, month: Column, *, policy: Policy) -> Column:
     level = month["level_rank"]
     if policy.upgrade == "at_once":
-        return _standing(level, month["first"])
+        return standing(level, month["first"])
     if policy.fast_track is None:
-        return _standing(base, since, coming=level)
+        return standing(base, since, coming=level)
     fast = month["fast_rank"]
     further = F.when(level < fast, level)
-    return F.when(fast < base, _standing(fast, month["first"], coming=further)).otherwise(
-        _standing(base, since, coming=level)
+    return F.when(fast < base, standing(fast, month["first"], coming=further)).otherwise(
+        standing(base, since, coming=level)
     )
 
 
@@ -90,12 +91,12 @@ def _missed(base: Column, since: Column, month: Column, *, misses: Column, best:
     target = level if policy.drop_to == "last_month" else best_missed
     limit, floor = _by_rank(base, policy.misses_of), _by_rank(base, policy.floor_of)
     coming = F.when(counted >= limit, F.least(target, floor))
-    result = F.when(limit == 0, _standing(F.least(level, floor), month["first"])).otherwise(
-        _standing(base, since, misses=counted, best=best_missed, coming=coming)
+    result = F.when(limit == 0, standing(F.least(level, floor), month["first"])).otherwise(
+        standing(base, since, misses=counted, best=best_missed, coming=coming)
     )
     if policy.grace_months:
         young = F.months_between(month["first"], since) < policy.grace_months
-        result = F.when(young, _standing(base, since, misses=misses, best=best)).otherwise(result)
+        result = F.when(young, standing(base, since, misses=misses, best=best)).otherwise(result)
     return result
 
 

@@ -1,4 +1,4 @@
-"""`conf/value.yml`: weights and scale of the value score."""
+"""`conf/value.yml`: how value is measured."""
 
 from __future__ import annotations
 
@@ -63,6 +63,27 @@ class Lifetime(Strict):
     horizon_units: Annotated[int, Field(ge=1, le=1200)]
     discount_rate: Annotated[float, Field(ge=0, lt=1)]
     least_repeaters: Annotated[int, Field(ge=50)]
+
+
+class Contribution(Strict):
+    """What is expected to be lost on loans."""
+
+    default_probability: dict[Literal["C", "D", "unknown"], Share]
+    loss_given_default: Share
+
+    @field_validator("default_probability")
+    @classmethod
+    def _every_status(cls, given: dict[str, float]) -> dict[str, float]:
+        if set(given) != {"C", "D", "unknown"}:
+            raise ValueError("give C, D and unknown; a finished loan (A, B) is owed no more")
+        return given
+
+
+class Assets(Strict):
+    """Which average of deposits counts as assets, and which products held beside accounts."""
+
+    average: Literal["30_days", "month", "quarter"]
+    holdings: list[Literal["investment", "term_deposit"]]
 
 
 class Segment(Strict):
@@ -155,7 +176,16 @@ class ValuePolicy(Strict):
     window_days: Literal[365]
     significant_digits: Annotated[int, Field(ge=2, le=6)] = 4
     lifetime: Lifetime
+    joint_accounts: Literal["owner", "equal_shares"]
+    assets: Assets
+    contribution: Contribution
     rfm: RfmPolicy
+
+    @model_validator(mode="after")
+    def _one_way_to_share(self) -> Self:
+        if self.joint_accounts == "equal_shares" and self.assets.average == "30_days":
+            raise ValueError("average: 30_days is all the owner's; equal_shares goes with month or quarter")
+        return self
 
     def scale_for(self, as_of: date) -> date | None:
         """The earlier slice whose scale judges that of `as_of`; None: its own."""

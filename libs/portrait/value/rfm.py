@@ -18,22 +18,20 @@ _MONEY = "decimal(18,2)"
 _CUTS = [0.2, 0.4, 0.6, 0.8]
 
 
-def customer_measures(features: DataFrame, *, policy: ValuePolicy) -> DataFrame:
-    """One row a customer: recency_days, frequency, monetary, deposits, investments, assets.
+def customer_measures(features: DataFrame, kept: DataFrame, *, policy: ValuePolicy) -> DataFrame:
+    """One row a customer: recency_days, frequency, monetary, deposits, investments, assets thrice, contribution.
 
-    recency_days (days, 0 = on the as_of day) is NULL when the customer initiated nothing within the window; frequency
-    and monetary are then 0. deposits is the 30-day average balance, NULL when no balance is known; investments is NULL
-    when the bank delivers no holdings. assets is NULL only when both are.
+    `kept` as `contribution.by_customer` makes it. recency_days (days, 0 = on the as_of day) is NULL when the customer
+    initiated nothing within the window; frequency and monetary are then 0. deposits is the average balance of
+    `assets.average`, NULL when no balance is known; investments is NULL when the bank delivers no holdings. assets is
+    NULL only when both are; assets_month and assets_quarter alike, with the averages of month and quarter.
     """
     since = F.col("days_since_customer_txn")
     frequency = F.coalesce(F.col(f"customer_txn_count_{policy.window_days}d").cast("bigint"), F.lit(0).cast("bigint"))
-    deposits = F.col("balance_avg_30d").cast(_MONEY)
-    investments = F.col("investment_amount").cast(_MONEY)
-    known = F.when(
-        deposits.isNotNull() | investments.isNotNull(),
-        (F.coalesce(deposits, F.lit(0).cast(_MONEY)) + F.coalesce(investments, F.lit(0).cast(_MONEY))).cast(_MONEY),
-    )
-    return features.select(
+    averages = {"30_days": "balance_avg_30d", "month": "deposits_month", "quarter": "deposits_quarter"}
+    deposits = F.col(averages[policy.assets.average]).cast(_MONEY)
+    investments = _known_sum(*[F.col(f"{kind}_amount") for kind in policy.assets.holdings])
+    return features.join(kept, on="customer_id", how="left").select(
         "customer_id",
         F.when((frequency > 0) & (since < policy.window_days), since.cast("int")).alias("recency_days"),
         frequency.alias("frequency"),
@@ -42,17 +40,21 @@ def customer_measures(features: DataFrame, *, policy: ValuePolicy) -> DataFrame:
         ),
         deposits.alias("deposits"),
         investments.alias("investments"),
-        known.alias("assets"),
+        _known_sum(deposits, investments).alias("assets"),
+        *[_known_sum(F.col(averages[name]), investments).alias(f"assets_{name}") for name in ("month", "quarter")],
+        F.coalesce("contribution", F.lit(0)).cast(_MONEY).alias("contribution"),
     )
 
 
-def rfm_cuts(measures: DataFrame, *, digits: int) -> DataFrame:
-    """One row: for each of R, F, M the array [lowest, four quintile cuts, highest] among customers with a purchase."""
-    return measures.agg(*cut_columns(digits=digits))
+def _known_sum(*amounts: Column) -> Column:
+    """The sum of what is known; NULL when nothing is."""
+    known = [F.coalesce(amount, F.lit(0)).cast(_MONEY) for amount in amounts]
+    total = sum(known[1:], known[0]) if known else F.lit(None)
+    return F.when(F.coalesce(*amounts).isNotNull(), total).cast(_MONEY) if known else total.cast(_MONEY)
 
 
 def cut_columns(*, digits: int) -> list[Column]:
-    """The same as aggregates."""
+    """Aggregates: for each of R, F, M the array [lowest, four quintile cuts, highest] among those with a purchase."""
     shares = [0.0, *_CUTS, 1.0]
     purchased = F.col("recency_days").isNotNull()
     return [

@@ -9,6 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from portrait.errors import PortraitError
 from portrait.value.policy import PARTS, RFM, ValuePolicy
 from portrait.value.rfm import cut_columns
 from portrait.value.score import bound_columns, unit
@@ -66,8 +67,14 @@ def _weights(measures: DataFrame, scale: Scale, *, policy: ValuePolicy) -> dict[
 
 
 def stored_scale(rows: DataFrame) -> Scale:
-    """The scale that a slice of gold.value_model holds."""
+    """The scale that a slice of gold.value_model holds; PortraitError when an earlier build wrote it, without one."""
     found = rows.where(F.col("model").isin(ROWS, WEIGHTS)).orderBy("parameter").collect()
+    if not found:
+        raise PortraitError(
+            "the slice of rfm.scale_of holds no scale",
+            where="gold.value_model, conf/value.yml",
+            remedy="run that day again with --select customer_value, or name a later slice",
+        )
     arrays: dict[str, list[float] | None] = {
         name: [row.value for row in found if row.model == ROWS and row.parameter.rsplit("_", 1)[0] == name] or None
         for name in _ARRAYS

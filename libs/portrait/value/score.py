@@ -15,13 +15,8 @@ from portrait.value.quantiles import quantiles
 _DECIMALS = 4
 
 
-def value_scale(measures: DataFrame, *, policy: ValuePolicy) -> DataFrame:
-    """One row: for each part `<part>_bounds`, the array [lower, upper] that its values are cut to (before log1p)."""
-    return measures.agg(*bound_columns(policy))
-
-
 def bound_columns(policy: ValuePolicy) -> list[Column]:
-    """The same as aggregates."""
+    """Aggregates: for each part `<part>_bounds`, the array [lower, upper] that its values are cut to (before log1p)."""
     shares = [policy.winsorise.lower, policy.winsorise.upper]
     return [
         quantiles(_raw(part, policy=policy), shares, digits=policy.significant_digits).alias(f"{part}_bounds")

@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.value.levels import POINTS, level_at, month_of, name_of, opened, rank_in
-from portrait.value.moves import after_month
+from portrait.value.moves import STANDING, after_month, standing
 from portrait.value.tier_policy import DOORS, TIERS, Policy, TierPolicy
 from portrait.value.tier_words import reason_code, sentence
 
@@ -72,7 +72,7 @@ def _standings(month_before: DataFrame, *, policy: TierPolicy) -> DataFrame:
         *[(F.col(n) if n in month_before.columns else F.lit(None)).cast(t).alias(n) for n, t in known.items()],
     )
     carried = F.coalesce(rank_in(F.coalesce("coming_tier", "earned_tier")), rank_in(F.col("tier")))
-    afresh = _stood(carried, F.col("since"), F.lit(0), F.lit(None), F.lit(None))
+    afresh = standing(carried, F.col("since"))
 
     def under(name: str | None) -> Column:
         return (
@@ -86,22 +86,13 @@ def _standings(month_before: DataFrame, *, policy: TierPolicy) -> DataFrame:
 
 def _stood_in(columns: tuple[str, ...]) -> Column:
     tier, since, misses, best, coming = columns
-    return _stood(rank_in(F.col(tier)), F.col(since), F.col(misses), rank_in(F.col(best)), rank_in(F.col(coming)))
-
-
-def _stood(tier: Column, since: Column, misses: Column, best: Column, coming: Column) -> Column:
-    return F.struct(
-        tier.cast("int").alias("tier_rank"),
-        since.alias("since"),
-        misses.cast("int").alias("misses"),
-        best.cast("int").alias("best_missed_rank"),
-        coming.cast("int").alias("coming_rank"),
-    )
+    ranks = {"best": rank_in(F.col(best)), "coming": rank_in(F.col(coming))}
+    return standing(rank_in(F.col(tier)), F.col(since), misses=F.col(misses), **ranks)
 
 
 def _shadow(first: Column, *, policy: TierPolicy) -> Column:
     if policy.beside is None:
-        return F.lit(None).cast("struct<tier_rank:int,since:date,misses:int,best_missed_rank:int,coming_rank:int>")
+        return F.lit(None).cast(STANDING)
     return after_month(F.col("shadow_stood"), month_of(first, policy.beside, policy=policy), policy=policy.beside)
 
 

@@ -35,8 +35,9 @@ JOBS: dict[str, list[str]] = {
     "balances": ["transactions"],
     "customer_daily": ["transactions"],
     "customer_features": ["ingest", "entities", "transactions", "balances", "customer_daily"],
+    "contribution": ["entities", "transactions", "balances", "customer_features"],
     "customer_group": ["customer_features"],
-    "customer_value": ["customer_daily", "customer_features"],
+    "customer_value": ["customer_daily", "customer_features", "contribution"],
     "customer_tier": ["entities", "customer_value"],
     "customer_portrait": ["customer_features", "customer_group", "customer_value", "customer_tier"],
     "recommendations": ["entities", "customer_features", "customer_group", "customer_tier"],
@@ -44,6 +45,7 @@ JOBS: dict[str, list[str]] = {
     "segments": ["customer_features", "customer_group", "customer_tier", "customer_portrait", "recommendations"],
     "quality": [
         "customer_features",
+        "contribution",
         "customer_group",
         "customer_value",
         "customer_tier",
@@ -54,6 +56,7 @@ JOBS: dict[str, list[str]] = {
     ],
     "publish": [
         "customer_features",
+        "contribution",
         "customer_group",
         "customer_value",
         "customer_tier",

@@ -33,12 +33,12 @@ from portrait.sources.synthetic.truth import tiers, truths
 
 CORE_FEEDS: Final = (
     *("regions", "products", "customers", "accounts", "account_parties", "cards", "loans", "standing_orders"),
-    *("holdings", "transactions"),
+    *("holdings", "transactions", "transfer_prices", "unit_costs"),
 )  # what silver has tables for
 ALL_FEEDS: Final = (
     *CORE_FEEDS,
     *("channel_events", "instalments", "campaigns", "contacts", "responses", "relations", "branches", "companies"),
-    *("feedback", "transfer_prices", "unit_costs"),
+    "feedback",
 )
 
 # Which column says when a record of a feed is of; otherwise it is a change record.
