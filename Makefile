@@ -57,6 +57,7 @@ test-docker: setup
 # Each script prints what it measured and how long it took; each has options for smaller sizes.
 bench: setup
 	$(BIN)/python bench/features.py
+	$(BIN)/python bench/balances.py
 	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/kmeans.py
 	$(BIN)/python bench/lifetime.py

@@ -35,8 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     longest = [
         "entities/test_jobs",
         "features/test_sliding_jobs",
-        "cli/test_bad_words",
-        "entities/test_balances_on_a_lake",
+        "lake/test_lake",
+        "marketing/test_recommendation",
     ]
     longest += ["sources/test_synthetic_landing", "features/test_sliding", "pipeline/test_berka"]
     places = {name: place for place, name in enumerate([*longest[:-1], "", longest[-1]])}

@@ -19,7 +19,7 @@ from portrait.entities.balances import balance_runs, close_days, measure_days
 from portrait.entities.reconciliation import ReconciliationPolicy, differences
 from portrait.lake import Lake, Lease
 
-pytestmark = pytest.mark.delta
+pytestmark = [pytest.mark.delta, pytest.mark.process]
 
 BALANCES, DIFFERENCES, TRANSACTIONS = "silver.balances", "ops.reconciliation", "silver.transactions"
 EXACT = ReconciliationPolicy(tolerance=Decimal(0))

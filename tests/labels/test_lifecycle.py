@@ -195,8 +195,7 @@ def test_the_preview_of_audiences_is_what_then_happens(labels_of: LabelsOf, feat
                 ("both", Joined("and", (paid, many)), "include"),
             )
         },
-        None,  # type: ignore[arg-type]
-        None,  # type: ignore[arg-type]
+        *[None] * 3,  # type: ignore[arg-type]
     )
     names = ["paid", "unpaid", "both"]
     found = audience_preview(before=before, after=after, audiences=audiences, names=names).collect()

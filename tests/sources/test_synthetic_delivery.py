@@ -16,6 +16,8 @@ from portrait.sources import land_synthetic
 from portrait.sources.synthetic import filing
 from portrait.sources.synthetic.plan import ARRIVES_LATE_SHARE, CORRECTED_SHARE
 
+pytestmark = pytest.mark.process
+
 OWN = "regexp_matches(transaction_id, '-E[0-9]{{3}}$')"  # what customers do of their own accord
 
 

@@ -87,10 +87,10 @@ def fit_groups(vectors: DataFrame, *, customers: int, search: Search) -> Groups:
 def _started(vectors: DataFrame, choice: Choice, *, search: Search) -> tuple[str, KMeansModel] | None:
     """The first of MLlib's own starts that is at least as cheap as the sketch's centres; None when none is."""
     for seed in search.seeds:
-        kmeans = KMeans(
-            featuresCol="vector", predictionCol="cluster", k=choice.k, seed=seed, maxIter=search.iterations, tol=_STILL
-        )
-        model = kmeans.fit(vectors)
+        kmeans = KMeans(featuresCol="vector", predictionCol="cluster", k=choice.k, seed=seed, solver="row")
+        # The selection is a frame that is not cached: MLlib then keeps vectors of its own, and does not unpack the rows
+        # of our cache anew in every step.
+        model = kmeans.setMaxIter(search.iterations).setTol(_STILL).fit(vectors.select("vector"))
         if digits(model.summary.trainingCost) <= choice.quality.cost:
             return f"seed {seed}", model
     return None
