@@ -249,6 +249,9 @@ class Lake:
         `replacing` holds distinct values of some key columns: rows of the table with these values that are not in
         `rows` are deleted in the same commit. `rows` must be unique by key.
         """
+        if not self.has(table):  # nothing to compare with
+            self.append(table, rows, note=note)
+            return
         contract = self._prepare(table, rows)
         key = contract.key
         source = rows.select(*contract.column_names, F.lit(False).alias("_gone"))
