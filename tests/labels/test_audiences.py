@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -20,7 +22,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from typer.testing import CliRunner, Result
 
+from portrait.cli.audience import audience as command
 from portrait.contracts import Catalogue, Column, load_catalogue
 from portrait.errors import ConfigurationError, GateRefused, PortraitError
 from portrait.labels import LabelSet, customer_portrait, load_labels, write_label_history
@@ -463,3 +467,55 @@ def test_what_was_really_read_is_counted(bank: Bank, tmp_path: Path) -> None:
     times = sum(number for number, _ in exports())
     done = export_audience(**ask, kind="delta")
     assert exports() == [(times + 1, done.as_of)]
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`portrait audience WORDS` on the lake of these tests, in this session."""
+
+    @contextmanager
+    def opened(*_: object) -> Iterator[Lake]:
+        yield bank.lake
+
+    for door in ("reading", "writing"):
+        monkeypatch.setattr(f"portrait.cli.audience.{door}", opened)
+    monkeypatch.setattr("portrait.cli.audience.declared", lambda settings: (bank.labels, bank.audiences))
+    return lambda *words: CliRunner().invoke(command, [str(word) for word in words], catch_exceptions=False)
+
+
+def test_commands_say_what_was_on_a_day(bank: Bank, run: Run) -> None:
+    told = {row.audience: row for row in bank.lake.slice("gold.audiences", D1).collect()}
+    as_of = ("--as-of", D1, "--format", "json")
+    unknown, true = told["quiet"].unknown, told["quiet"].members - told["quiet"].unknown
+    assert json.loads(run("count", "quiet", *as_of).stdout) == [
+        {"true": true, "false": CUSTOMERS - true - unknown, "unknown": unknown, "customers": CUSTOMERS}
+    ]
+    shared = json.loads(run("overlap", "quiet", "grown", *as_of).stdout)
+    overlap = {row["customers in"]: row["customers"] for row in shared}
+    assert (overlap["quiet"], overlap["grown"]) == (told["quiet"].members, told["grown"].members)
+    assert overlap["both"] + overlap["only quiet"] + overlap["only grown"] + overlap["neither"] == CUSTOMERS
+    listed = json.loads(run("members", "workers", "--as-of", D2, "--format", "json").stdout)
+    members = [row["customer_id"] for row in listed]
+    rows = bank.lake.slice("gold.audience_members", D2).where("audience = 'workers'").collect()
+    assert members == sorted(row.customer_id for row in rows)
+    with pytest.raises(ConfigurationError, match="there was no audience 'nobody' on 2024-04-30"):
+        run("members", "nobody", "--as-of", D2)
+    inside, outside = members[0], next(f"C{n:04d}" for n in range(CUSTOMERS) if f"C{n:04d}" not in members)
+    assert f"Customer {inside} is in workers" in run("explain", "workers", inside, "--as-of", D2).stdout
+    assert f"Customer {outside} is not in workers" in run("explain", "workers", outside, "--as-of", D2).stdout
+
+
+def test_commands_warn_of_labels_in_doubt_or_refuse(bank: Bank, run: Run) -> None:
+    # The test before last has judged: salaried is suspect, spent has failed.
+    warned = run("count", "salaried or consents", "--format", "json")
+    assert "warning: salaried is suspect (it shook)" in warned.stderr
+    assert json.loads(warned.stdout)[0]["customers"] > 0
+    for words in (("count", "quiet"), ("overlap", "workers", "quiet")):
+        with pytest.raises(GateRefused, match="spent is failed"):
+            run(*words)
+    explained = run("explain", "quiet", "C0001", "--as-of", D2)
+    assert explained.exit_code == 0
+    assert "warning: spent is failed (it broke)" in explained.stderr

@@ -19,8 +19,8 @@ from portrait.features import Feature, FeatureSet
 from portrait.labels import LabelSet, write_label_history, write_label_statistics, write_portrait
 from portrait.labels import statistics as module
 from portrait.labels.cost import costs
-from portrait.labels.failing import Written
 from portrait.labels.statistics import (
+    Earlier,
     Spread,
     dated_labels,
     facts_age,
@@ -39,6 +39,7 @@ D1, D2, D3 = date(2024, 1, 31), date(2024, 2, 29), date(2024, 3, 31)
 LabelsOf = Callable[..., LabelSet]
 PLAIN = {"unknown_when": None, "theme": "value"}
 TEXT = PLAIN | {"id": "job", "type": "string", "value": "occupation"}
+MONTHS = PLAIN | {"id": "months", "type": "integer", "value": "tenure_days"}
 SINCE = Feature("salary_count_90d", "transactions", "count", None, ())
 NEWEST = Feature("tenure_days", "transactions", "days_since_last", None, ())
 FEATURES = FeatureSet((SINCE, NEWEST))
@@ -184,13 +185,15 @@ def lake(
     contracts = {c.id: c for c in (contract_of(load_document(schemas_dir / f"{name}.yml")) for name in files)}
     features = replace(catalogue.table("gold.customer_features"), properties={"job": "customer_features"})
     known = Catalogue(contracts | {features.id: features})
-    known = known.with_columns("gold.customer_portrait", labels_of({}, TEXT).columns())
+    known = known.with_columns("gold.customer_portrait", labels_of({}, TEXT, MONTHS).columns())
     with Lease(tmp_path / "lake") as lease:
         yield Lake(spark, tmp_path / "lake", known, lease=lease)
 
 
-def day_of(lake: Lake, labels: LabelSet, policy: TrustPolicy, day: date, sql: str) -> dict[str, Row]:
-    """The statistics of a day whose customers have these facts."""
+def day_of(
+    lake: Lake, labels: LabelSet, policy: TrustPolicy, day: date, sql: str, failed: dict[str, str]
+) -> dict[str, Row]:
+    """The statistics of a day whose customers have these facts, and on which some labels failed."""
     contract = lake.catalogue.table("gold.customer_features")
     facts: DataFrame = lake.spark.sql(f"select date'{day}' as as_of, string(id) as customer_id, {sql} from range(10)")
     rest = [c for c in contract.columns if c.name not in facts.columns]
@@ -198,7 +201,7 @@ def day_of(lake: Lake, labels: LabelSet, policy: TrustPolicy, day: date, sql: st
     lake.replace("gold.customer_features", facts, day)
     lake.complete("customer_features", as_of=day, inputs={}, seconds=0.0)
     sources = {"customer_features": lake.slice("gold.customer_features", day)}
-    written = write_portrait(lake, labels=labels, as_of=day, sources=sources)
+    written = replace(write_portrait(lake, labels=labels, as_of=day, sources=sources), failed=failed)
     write_label_history(lake, labels=labels, as_of=day)
     write_label_statistics(lake, labels=labels, features=FEATURES, policy=policy, as_of=day, written=written)
     lake.complete("customer_portrait", as_of=day, inputs={}, seconds=0.0)
@@ -210,13 +213,13 @@ def day_of(lake: Lake, labels: LabelSet, policy: TrustPolicy, day: date, sql: st
 def test_two_slices_tell_flips_stability_age_and_whom_to_trust(
     lake: Lake, labels_of: LabelsOf, policy: TrustPolicy
 ) -> None:
-    labels = labels_of({"unknown_when": None}, TEXT)
+    labels = labels_of({"unknown_when": None}, TEXT, MONTHS)
     facts = "100 as tenure_days, if(id < 5, 3L, 0L) as salary_count_90d, if(id < 5, 'cook', 'nurse') as occupation"
-    first = day_of(lake, labels, policy, D1, facts)
+    first = day_of(lake, labels, policy, D1, facts, {})
     assert (first["job"].flip_rate, first["job"].psi, first["job"].drift) == (None, None, None)
     # Paid are six instead of five: one customer of ten flips. Eight are cooks, three of whom were nurses. 0 days old.
     facts = "int(id) as tenure_days, if(id < 6, 3L, 0L) as salary_count_90d, if(id < 8, 'cook', 'nurse') as occupation"
-    second = day_of(lake, labels, policy, D2, facts)
+    second = day_of(lake, labels, policy, D2, facts, {"months": "ARITHMETIC_OVERFLOW"})
     paid, job = second["salary_customer"], second["job"]
     # 0.1 ln(0.6 / 0.5) - 0.1 ln(0.4 / 0.5); 0.3 ln(0.8 / 0.5) - 0.3 ln(0.2 / 0.5)
     assert paid.psi == pytest.approx(0.0405465, abs=1e-6)
@@ -227,16 +230,24 @@ def test_two_slices_tell_flips_stability_age_and_whom_to_trust(
     assert (paid.reference, paid.facts_age_days, job.facts_age_days, paid.version) == (D1, 0, None, 1)
     assert first["salary_customer"].facts_age_days == 100
     assert first["salary_customer"].status == "stale"
-    # Both read the ten rows of one source; the seconds are shared by the terms of the expressions.
-    assert (paid.rows_read, job.rows_read) == (5.0, 5.0)
+    # Three read the ten rows of one source; the seconds are shared by the terms of the expressions.
+    assert {row.rows_read for row in second.values()} == {10 / 3}
     assert paid.seconds > job.seconds > 0
-    # Another definition says nothing about stability, and a backfill leaves the version of what followed alone.
-    newer = labels_of({"value": "salary_count_90d >= 2", "version": 2, "unknown_when": None})
-    third = day_of(lake, newer, policy, D3, facts)["salary_customer"]
-    assert (third.psi, third.flip_rate, third.version) == (None, None, 2)
-    day_of(lake, newer, policy, D1, facts.replace("id < 6", "id < 2"))
-    versions = lake.read("gold.label_history").where("label = 'salary_customer'").collect()
-    assert {(row.as_of, row.version) for row in versions} == {(D1, 2), (D2, 1)}
+    assert (second["months"].status, second["months"].failure) == ("failed", "ARITHMETIC_OVERFLOW")
+    assert second["months"].reasons == ["could not be computed: ARITHMETIC_OVERFLOW"]
+
+
+def test_another_definition_says_nothing_about_flips_or_stability(labels_of: LabelsOf) -> None:
+    (label,) = labels_of({"version": 2}).labels
+    told = Row("failure", "version")
+    for row, comparable in (
+        (told(None, 2), True),
+        (told(None, None), True),
+        (told(None, 1), False),
+        (told("X", 2), False),
+    ):
+        assert (Earlier(D1, {label.id: row}).comparable(label) is not None) == comparable
+    assert Earlier(D1).comparable(label) is None
 
 
 @pytest.mark.delta
@@ -264,24 +275,3 @@ def test_costs_add_up(labels_of: LabelsOf, lake: Lake) -> None:
     assert sum(cost.seconds for cost in found.values()) == pytest.approx(8.0)
     assert found["salary_customer"].seconds > found["made"].seconds > found["job"].seconds
     assert (found["made"].rows_read, found["job"].rows_read) == (0.0, None)  # of no commit is known what it wrote
-
-
-@pytest.mark.delta
-def test_a_label_that_failed_is_not_trusted(lake: Lake, labels_of: LabelsOf, policy: TrustPolicy) -> None:
-    labels = labels_of({}, TEXT)
-    lake.replace("gold.customer_portrait", lake.spark.sql(
-        f"select date'{D1}' as as_of, 'a' as customer_id, 'cook' as job, cast(null as boolean) as salary_customer"
-    ), D1)  # fmt: skip
-    for name in ("gold.customer_features", "gold.label_history"):
-        columns = ", ".join(f"cast(null as {c.physical_type}) as {c.name}" for c in lake.catalogue.table(name).columns)
-        lake.replace(name, lake.spark.sql(f"select {columns}").limit(0), D1)
-    lake.complete("customer_portrait", as_of=D1, inputs={}, seconds=0.0)
-    lake.resume(None)
-    written = Written({"salary_customer": "ARITHMETIC_OVERFLOW"}, 1.0)
-    write_label_statistics(lake, labels=labels, features=FEATURES, policy=policy, as_of=D1, written=written)
-    lake.complete("customer_portrait", as_of=D1, inputs={}, seconds=0.0)
-    rows = lake.slice("gold.label_statistics", D1).collect()
-    assert {row.label: (row.status, row.failure, row.reasons) for row in rows} == {
-        "job": ("trusted", None, []),
-        "salary_customer": ("failed", "ARITHMETIC_OVERFLOW", ["could not be computed: ARITHMETIC_OVERFLOW"]),
-    }
