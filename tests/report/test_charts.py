@@ -9,6 +9,7 @@ import pytest
 
 from portrait.report.charts import Bar, Cell, bars, heat
 from portrait.report.markup import Html
+from portrait.report.sankey import Flow, sankey
 
 NASTY = '<script>alert("1")</script> & Söhne'
 BARS = [Bar("Diamond", 2, "2 · 1.0 %"), Bar(NASTY, 18, "18 · 9.0 %", inner=6)]
@@ -20,9 +21,22 @@ CELLS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["bars", "heat"])
+FLOWS = [
+    Flow("Vip", "Vip", 30, "Vip to Vip: 30", "var(--muted)"),
+    Flow("Vip", NASTY[:8], 10, "down", "var(--below)"),
+    Flow("New", "Vip", 60, "New to Vip: 60", "var(--above)"),
+    Flow("New", "Nobody", 0, "nobody", "var(--above)"),
+]
+
+
+@pytest.fixture(scope="module", params=["bars", "heat", "sankey"])
 def chart(request: pytest.FixtureRequest) -> Html:
-    return bars("Customers by tier", BARS) if request.param == "bars" else heat("Profile", CELLS, wide=True)
+    made = {
+        "bars": lambda: bars("Customers by tier", BARS),
+        "heat": lambda: heat("Profile", CELLS, wide=True),
+        "sankey": lambda: sankey("Profile", FLOWS),
+    }
+    return made[request.param]()
 
 
 def svgs(chart: Html) -> list[ET.Element]:
@@ -81,6 +95,34 @@ def test_above_and_below_the_average_have_different_colours() -> None:
     }
     assert fills["Savers: balance"] == "var(--above)"
     assert fills["Students: balance"] == "var(--below)"
+
+
+def test_ribbons_and_nodes_are_as_high_as_their_number() -> None:
+    heights = {
+        path.findtext("title"): _height(path.get("d", "")) for path in svgs(sankey("Moves", FLOWS))[1].iter("path")
+    }
+    assert "nobody" not in heights
+    whole = 190.0  # pixels of 100
+    for tip, share in {
+        "Vip to Vip: 30": 0.3,
+        "down": 0.1,
+        "New to Vip: 60": 0.6,
+        "New: 60": 0.6,
+        "Vip: 90": 0.9,
+    }.items():
+        assert heights[tip] == pytest.approx(share * whole, abs=0.1), tip
+
+
+def _height(path: str) -> float:
+    """Of the end on the left: of a ribbon its first and last point, of a node the height that it is drawn with."""
+    if node := re.search(r"v([\d.]+)", path):
+        return float(node.group(1))
+    points = [tuple(map(float, pair.split(","))) for pair in re.findall(r"[\d.]+,[\d.]+", path)]
+    return points[-1][1] - points[0][1]
+
+
+def test_no_flows_are_no_error() -> None:
+    assert svgs(sankey("Nothing", []))
 
 
 def test_no_bars_are_no_error() -> None:

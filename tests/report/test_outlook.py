@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tests.report.figures import figures
 
 from portrait.contracts import load_catalogue
 from portrait.report.figures import _by_segment, _outlook
-from portrait.report.outlook import outlook_card, segments_card
+from portrait.report.outlook import outlook_card, segments_card, worth_card
 
 
 def text(html: str | None) -> str:
@@ -35,6 +36,15 @@ def test_without_a_shadow_nothing_is_said_of_it_and_without_policies_nothing_at_
     assert "computed beside" not in text(outlook_card(figures(outlook=[state("vip", 2, "settled", 20, None)])))
     assert outlook_card(figures(outlook=[])) is None
     assert segments_card(figures()) is None
+
+
+def test_what_tiers_are_worth_best_first_and_all_last() -> None:
+    money = {"margin": Decimal("1.50"), "value": Decimal(70), "value_low": Decimal(60), "value_high": Decimal(81)}
+    rows = [{"tier": tier, "previous_as_of": date(2024, 1, 31), **money} for tier in ("all", "ordinary", "vip")]
+    said = text(worth_card(figures(worth=rows))).replace("VIP", "Vip")
+    assert "Vip 1.50 70 60 81 Ordinary 1.50 70 60 81 All 1.50 70 60 81" in said
+    assert "since 31 January 2024" in said.replace("\u00a0", " ")
+    assert worth_card(figures(worth=[])) is None
 
 
 def test_segments_are_in_order_of_size() -> None:

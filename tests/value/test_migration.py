@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from pyspark.sql import Row, SparkSession
 
-from portrait.value.migration import OUTSIDE, expected_customers, mobility, moves_by, tier_migration
+from portrait.value.migration import OUTSIDE, expected_customers, groups_of_both, mobility, moves_by, tier_migration
 
 BEFORE, NOW = date(2023, 12, 31), date(2024, 1, 31)
 TIERS = "as_of date, customer_id string, tier string"
@@ -92,6 +92,14 @@ def test_moves_by_group_add_up_to_all(spark: SparkSession) -> None:
     }
     assert sum(found.values()) == len(WAS) + 2
     assert {row.group for row in moves_by(now, before).collect()} == {"none"}
+
+
+def test_who_left_counts_in_the_group_where_they_were(spark: SparkSession) -> None:
+    layout = "customer_id string, group string"
+    now = spark.createDataFrame([("v1", "here"), ("v2", "moved")], layout)
+    before = spark.createDataFrame([("v2", "here"), ("g3", "there")], layout)
+    found = {(row.customer_id, row.group) for row in groups_of_both(now, before).collect()}
+    assert found == {("v1", "here"), ("v2", "moved"), ("g3", "there")}
 
 
 MOVES = {("vip", "vip"): 3, ("vip", "growing"): 1, ("growing", "vip"): 1, ("growing", "growing"): 1,

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.cli.context import reading
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, OptionalAsOf, Output, Target, settings_of
 from portrait.cli.output import console, emit
+from portrait.entities import as_of as versions_at
 from portrait.errors import ConfigurationError
 from portrait.job import business_date
-from portrait.value.migration import OUTSIDE, Moves, expected_customers, mobility, moves_by
+from portrait.lake import Lake
+from portrait.value.migration import OUTSIDE, Moves, expected_customers, groups_of_both, mobility, moves_by
 from portrait.value.simulate import month_ends, replay, simulated_moves
 from portrait.value.tier_policy import TIERS, load_tier_policy
 
@@ -27,10 +30,17 @@ class By(StrEnum):
 
     region = "region"
     group = "group"
+    branch = "branch"
+    manager = "manager"
 
 
 _TIERS = "gold.customer_tier"
-_GROUPS = {By.region: ("gold.customer_features", "region_id"), By.group: ("gold.customer_group", "group_name")}
+_GROUPS = {
+    By.region: ("gold.customer_features", "region_id"),
+    By.group: ("gold.customer_group", "group_name"),
+    By.branch: ("silver.customers", "branch_id"),
+    By.manager: ("silver.customers", "manager_id"),
+}
 
 
 @tiers.command("simulate")
@@ -73,7 +83,7 @@ def simulate_command(
 def migration_command(
     since: Annotated[date, typer.Option("--from", parser=business_date, metavar="DATE", help="The earlier slice.")],
     until: Annotated[date, typer.Option("--to", parser=business_date, metavar="DATE", help="The later slice.")],
-    by: Annotated[By | None, typer.Option(help="Moves of each region or behaviour group.")] = None,
+    by: Annotated[By | None, typer.Option(help="Moves of each of these; who left counts where they were.")] = None,
     ahead: Annotated[int, typer.Option(min=0, max=120, help="Steps of this length to look ahead.")] = 0,
     lake: LakeRoot = None,
     conf: Conf = CONF,
@@ -90,10 +100,7 @@ def migration_command(
     settings = settings_of(conf, target, lake=lake)
     with reading(settings, target) as opened:
         now, before = (opened.slice(_TIERS, day) for day in (until, since))
-        groups = None
-        if by is not None:
-            table, name = _GROUPS[by]
-            groups = opened.slice(table, until).select("customer_id", F.col(name).alias("group"))
+        groups = None if by is None else groups_of_both(*(_groups(opened, by, day) for day in (until, since)))
         rows = moves_by(now, before, groups).collect()
     found: dict[str, Moves] = {}
     for row in rows:
@@ -105,6 +112,14 @@ def migration_command(
     ]
     columns = [*([] if by is None else [by.value]), "from", *TIERS, OUTSIDE, "mobility"]
     emit(columns, lines, output, title=f"Customers by tier on {since} and on {until}")
+
+
+def _groups(lake: Lake, by: By, day: date) -> DataFrame:
+    """customer_id and group of a day."""
+    table, name = _GROUPS[by]
+    sliced = lake.catalogue.table(table).sliced
+    known = lake.slice(table, day) if sliced else versions_at(lake.read(table), day)
+    return known.select("customer_id", F.col(name).alias("group"))
 
 
 def _matrix(moves: Moves, *, ahead: int) -> list[list[Any]]:

@@ -16,7 +16,7 @@ PHONE, HALF, FULL = 311, 484, 1030
 
 Drawing = alt.LayerChart | alt.FacetChart  # what Altair's layer() says it gives
 
-_CHARACTER = 7.4
+CHARACTER = 7.4
 """Width of a character of 13 px, generously: the reader's font is not known here."""
 
 
@@ -93,7 +93,7 @@ def _bars_phone(rows: Sequence[Bar], limit: float) -> Drawing:
     """Name and figure on one line, the bar below them: a long name takes nothing from the bar."""
     base = alt.Chart(_bars_data(rows, limit)).encode(y=alt.Y("label:N", sort=None, axis=None))
     x = alt.Scale(domain=[0, limit], range=[0, PHONE])
-    room = PHONE - max((len(row.text) for row in rows), default=0) * _CHARACTER - 24
+    room = PHONE - max((len(row.text) for row in rows), default=0) * CHARACTER - 24
     name = base.mark_text(align="left", baseline="middle", dy=-8, limit=room).encode(
         x=alt.value(0), text=alt.Text("label:N")
     )
@@ -104,8 +104,8 @@ def _bars_phone(rows: Sequence[Bar], limit: float) -> Drawing:
 
 def _bars_desk(rows: Sequence[Bar], limit: float, total: int) -> Drawing:
     """Names in a column on the left, figures in one on the right."""
-    names = min(250.0, max((len(row.label) for row in rows), default=0) * _CHARACTER + 8)
-    figures = max((len(row.text) for row in rows), default=0) * _CHARACTER + 12
+    names = min(250.0, max((len(row.label) for row in rows), default=0) * CHARACTER + 8)
+    figures = max((len(row.text) for row in rows), default=0) * CHARACTER + 12
     width = total - names - figures
     base = alt.Chart(_bars_data(rows, limit)).encode(y=alt.Y("label:N", sort=None, axis=None))
     x = alt.Scale(domain=[0, limit], range=[0, width])
@@ -137,7 +137,7 @@ def _shapes(base: alt.Chart, x: alt.Scale, *, size: int, offset: int) -> list[al
 
 def _heat_desk(cells: Sequence[Cell], total: int, columns: dict[str, str]) -> Drawing:
     """Names of the rows in a column on the left."""
-    names = min(260.0, max((len(cell.y) for cell in cells), default=0) * _CHARACTER + 8)
+    names = min(260.0, max((len(cell.y) for cell in cells), default=0) * CHARACTER + 8)
     layers, top = _heat_layers(cells, columns, gap=0.08, size=12)
     side = _names(cells).mark_text(align="left", baseline="middle", limit=0.88 * names)
     side = side.encode(x=alt.value(-names), y=_band("y", 0.08), text=alt.Text("y:N"))
@@ -148,7 +148,7 @@ def _heat_desk(cells: Sequence[Cell], total: int, columns: dict[str, str]) -> Dr
 
 def _heat_phone(cells: Sequence[Cell]) -> Drawing:
     """Short names beside their row, long ones above it: the cells keep their width."""
-    names = max((len(cell.y) for cell in cells), default=0) * _CHARACTER
+    names = max((len(cell.y) for cell in cells), default=0) * CHARACTER
     if names <= 70:
         layers, top = _heat_layers(cells, {}, gap=0.08, size=11)
         side = _names(cells).mark_text(align="left", baseline="middle", fontSize=12)

@@ -90,6 +90,7 @@ def _frames(lake: Lake, as_of: date, run: int) -> dict[str, DataFrame]:
         "outlook": ("gold.customer_tier", _outlook),
         "rfm": ("gold.customer_value", _by_segment),
         "migration": ("gold.tier_migration", _whole),
+        "worth": ("gold.tier_value", _whole),
         "groups": ("gold.group_summary", _whole),
         "profile": ("gold.group_profile", _whole),
         "grouping": ("gold.customer_group", _grouping),

@@ -1,11 +1,12 @@
-"""Two cards of the section about tiers: what the policy has in store for customers, and segments by recency."""
+"""Cards of the section about tiers: what the policy has in store for customers, what they are worth, RFM segments."""
 
 from __future__ import annotations
 
 from portrait.report.figures import Figures
 from portrait.report.markup import Head, Html, card, h, table
-from portrait.report.words import amount, count, percent, plural, ratio, title
+from portrait.report.words import amount, count, day, percent, plural, ratio, title
 
+TIER_ORDER = ("diamond", "vip", "growing", "ordinary", "all")
 STATES = ("settled", "below", "watch", "falling", "rising")
 
 
@@ -28,6 +29,27 @@ def outlook_card(figures: Figures) -> Html | None:
         words += f" Under the policy computed beside, {plural(elsewhere, 'customer')} would be in another tier."
     heads = [Head("Tier"), *[Head(state.capitalize(), True) for state in STATES]]
     return card("Where tiers are heading", table("Customers by tier and watch state", heads, lines), h("p", words))
+
+
+def worth_card(figures: Figures) -> Html | None:
+    """What a customer of each tier brings a month and is worth, with the interval; None without an earlier month."""
+    rows = {row["tier"]: row for row in figures["worth"]}
+    if not rows:
+        return None
+    heads = [Head("Tier"), *[Head(name, True) for name in ("Brings a month", "Is worth", "From", "To")]]
+    lines = [
+        [title(tier), f"{rows[tier]['margin']:,.2f}"]
+        + [amount(rows[tier][name]) for name in ("value", "value_low", "value_high")]
+        for tier in TIER_ORDER
+        if tier in rows
+    ]
+    since = day(next(iter(rows.values()))["previous_as_of"])
+    return card(
+        "What a customer of a tier is worth",
+        table("Value of a customer by tier, account currency", heads, lines),
+        note=f"Discounted contribution while customers move between tiers as they did since {since}. "
+        "From, to: 95 of 100 draws of these moves.",
+    )
 
 
 def segments_card(figures: Figures) -> Html | None:

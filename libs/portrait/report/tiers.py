@@ -7,7 +7,8 @@ from typing import Any
 from portrait.report.charts import Bar, Cell, bars, heat
 from portrait.report.figures import Figures, Row
 from portrait.report.markup import Head, Html, card, folded, h, remark, section, table
-from portrait.report.outlook import outlook_card, segments_card
+from portrait.report.outlook import outlook_card, segments_card, worth_card
+from portrait.report.sankey import Flow, sankey
 from portrait.report.words import (
     NONE,
     amount,
@@ -107,6 +108,7 @@ def tiers_section(figures: Figures) -> Html:
         ),
         _migration_card(figures),
         outlook_card(figures),
+        worth_card(figures),
         segments_card(figures),
         card("Tiers in figures", _tier_table(found, customers), _reasons(figures["tiers"])),
     )
@@ -178,9 +180,22 @@ def _migration_card(figures: Figures) -> Html:
     return card(
         "Movement between tiers",
         heat(f"Share of customers by tier on {since} and tier now", cells),
+        sankey(f"Customers from their tier on {since} to their tier now", _flows(known)),
         h("p", words),
         note=f"Row: tier on {since}. Column: tier now. Share of those of the row who stayed with the bank.",
     )
+
+
+def _flows(known: dict[tuple[str, str], Row]) -> list[Flow]:
+    """Every move with someone in it, best tier first; up and down in two colours, who comes and goes beneath."""
+    rank = {tier: place for place, tier in enumerate((*TIERS, OUTSIDE))}
+    flows = []
+    for (source, target), row in sorted(known.items(), key=lambda item: (rank[item[0][0]], rank[item[0][1]])):
+        names = ("New" if source == OUTSIDE else title(source), "Left" if target == OUTSIDE else title(target))
+        fill = "--muted" if source == target else "--above" if rank[target] < rank[source] else "--below"
+        tip = f"{names[0]} to {names[1]}: {plural(int(row['customers']), 'customer')}"
+        flows.append(Flow(*names, float(row["customers"]), tip, f"var({fill})"))
+    return flows
 
 
 def _move(row: Row, source: str, target: str) -> Cell:

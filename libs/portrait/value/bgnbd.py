@@ -8,13 +8,28 @@ Source: Fader, Hardie, Lee, "Counting Your Customers" the Easy Way, Marketing Sc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import betaln, digamma, gammaln, hyp2f1
 
 from portrait.value.likelihood import Fit, Floats, maximise, weighted_sum
 
 NAMES = ("r", "alpha", "a", "b")
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The distinct values of a column, the customers of each, and which of them each row has."""
+
+    values: Floats
+    customers: Floats
+    place: NDArray[np.intp]
+
+    def rows(self, of_values: Floats) -> Floats:
+        """What was computed once a value, once a row."""
+        return of_values[self.place]
 
 
 @dataclass(frozen=True)
@@ -26,27 +41,56 @@ class Purchases:
     T: Floats
     customers: Floats
 
+    @cached_property
+    def by_x(self) -> Levels:
+        """The distinct x."""
+        return self._levels(self.x)
+
+    @cached_property
+    def by_t_x(self) -> Levels:
+        """The distinct t_x."""
+        return self._levels(self.t_x)
+
+    @cached_property
+    def by_T(self) -> Levels:
+        """The distinct T."""
+        return self._levels(self.T)
+
+    def _levels(self, column: Floats) -> Levels:
+        values, place = np.unique(column, return_inverse=True)
+        return Levels(values, np.bincount(place, weights=self.customers).astype(np.float64), place)
+
 
 def log_likelihood(values: Floats, seen: Purchases) -> tuple[float, Floats]:
-    """The log-likelihood of all customers and its gradient by r, alpha, a, b."""
+    """The log-likelihood of all customers and its gradient by r, alpha, a, b.
+
+    What depends on x alone, and needs special functions, is computed once a distinct x, logarithms once a time.
+    """
     r, alpha, a, b = values
-    x, again = seen.x, seen.x > 0
-    whole, until = np.log(alpha + seen.T), np.log(alpha + seen.t_x)
+    x, customers, every = seen.by_x.values, seen.by_x.customers, float(seen.customers.sum())
+    counts = r + seen.x
+    whole = seen.by_T.rows(np.log(alpha + seen.by_T.values))
+    until = seen.by_t_x.rows(np.log(alpha + seen.by_t_x.values))
     # Two ways to have been silent since t_x: alive all the time, or gone after the last purchase.
-    alive = -(r + x) * whole
-    left = np.where(again, np.log(a) - np.log(b + np.maximum(x, 1) - 1) - (r + x) * until, -np.inf)
+    again = np.where(x > 0, b + x - 1, 1.0)
+    alive = -counts * whole
+    left = seen.by_x.rows(np.where(x > 0, np.log(a) - np.log(again), -np.inf)) - counts * until
     either = np.logaddexp(alive, left)
     bought = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
     stayed = betaln(a, b + x) - betaln(a, b)
-    height = weighted_sum(seen.customers, bought + stayed + either)
-    share = np.exp(left - either)  # of having left
-    rest = 1 - share
-    by_r = digamma(r + x) - digamma(r) + np.log(alpha) - rest * whole - share * until
-    by_alpha = r / alpha - (r + x) * (rest / (alpha + seen.T) + share / (alpha + seen.t_x))
+    height = weighted_sum(customers, bought + stayed) + weighted_sum(seen.customers, either)
+    gone = seen.customers * np.exp(left - either)  # customers who are expected to have left
+    here = seen.customers - gone
+    by_r = weighted_sum(customers, digamma(r + x) - digamma(r) + np.log(alpha))
+    by_r -= float(np.sum(here * whole + gone * until))
+    slope = here * seen.by_T.rows(1 / (alpha + seen.by_T.values))
+    slope += gone * seen.by_t_x.rows(1 / (alpha + seen.by_t_x.values))
+    by_alpha = every * r / alpha - weighted_sum(counts, slope)
     both = digamma(a + b) - digamma(a + b + x)
-    by_a = both + share / a
-    by_b = both + digamma(b + x) - digamma(b) - share / np.where(again, b + x - 1, 1.0)
-    return height, np.array([weighted_sum(seen.customers, part) for part in (by_r, by_alpha, by_a, by_b)])
+    by_a = weighted_sum(customers, both) + float(np.sum(gone)) / a
+    by_b = weighted_sum(customers, both + digamma(b + x) - digamma(b))
+    by_b -= weighted_sum(gone, seen.by_x.rows(1 / again))
+    return height, np.array([by_r, by_alpha, by_a, by_b])
 
 
 def fit(seen: Purchases) -> Fit:

@@ -7,7 +7,7 @@ Limit: who bought before the window began is taken as if their first purchase wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -87,9 +87,15 @@ def purchase_histories(daily: DataFrame, *, counts: Column, policy: Lifetime, as
     )
 
 
+def _in_order(few: DataFrame, by: Sequence[str]) -> Any:
+    """A few rows on the driver, in the order of columns that tell them apart; Spark would sort them in two passes."""
+    rows: Any = few.toPandas()
+    return rows.sort_values(list(by), ignore_index=True)
+
+
 def seen_purchases(histories: DataFrame) -> bgnbd.Purchases:
     """The distinct (x, t_x, T) with their customers, on the driver."""
-    rows: Any = histories.groupBy(*TRIPLE).agg(F.count("*").alias("customers")).orderBy(*TRIPLE).toPandas()
+    rows = _in_order(histories.groupBy(*TRIPLE).agg(F.count("*").alias("customers")), TRIPLE)
     return bgnbd.Purchases(*(rows[name].to_numpy(np.float64) for name in (*TRIPLE, "customers")))
 
 
@@ -105,7 +111,7 @@ def seen_spend(histories: DataFrame) -> gamma_gamma.Spend:
             F.count("*").alias("customers"),
         )
     )
-    rows: Any = cells.orderBy("x", "cell").select("x", "m", "customers").toPandas()
+    rows = _in_order(cells, ("x", "cell"))
     return gamma_gamma.Spend(*(rows[name].to_numpy(np.float64) for name in ("x", "m", "customers")))
 
 
@@ -142,8 +148,8 @@ def score_histories(histories: DataFrame, models: dict[str, Model], *, policy: L
     all, discounted step by step. Who has no repeat purchase is expected to spend what all do.
     """
     spark = histories.sparkSession
-    distinct = histories.select(*TRIPLE).distinct().orderBy(*TRIPLE)
-    triples: Any = distinct.toPandas() if "bgnbd" in models else pd.DataFrame()
+    distinct = histories.select(*TRIPLE).distinct()
+    triples = _in_order(distinct, TRIPLE) if "bgnbd" in models else pd.DataFrame()
     known = spark.createDataFrame(*_scored(triples, models, policy=policy))
     scored = histories.join(F.broadcast(known), on=list(TRIPLE), how="left")
     spend = _spend(models)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -16,6 +17,7 @@ from portrait.value.tier_policy import TIERS
 
 OUTSIDE = "outside"
 """The tier of a customer who is not in one of the two slices."""
+PLACES = (*TIERS, OUTSIDE)
 
 
 def tier_migration(tiers: DataFrame, previous: DataFrame, *, as_of: date) -> DataFrame:
@@ -36,7 +38,7 @@ def tier_migration(tiers: DataFrame, previous: DataFrame, *, as_of: date) -> Dat
         .agg(F.count("*").alias("customers"))
     )
     slice_before = previous.select(F.col("as_of").alias("previous_as_of")).limit(1)
-    places = F.array(*[F.lit(tier) for tier in (*TIERS, OUTSIDE)])
+    places = F.array(*[F.lit(place) for place in PLACES])
     pairs = (
         slice_before.select("previous_as_of", F.explode(places).alias("from_tier"))
         .select("previous_as_of", "from_tier", F.explode(places).alias("to_tier"))
@@ -71,7 +73,7 @@ def _with_probabilities(counted: DataFrame, *, as_of: date) -> DataFrame:
 def moves_by(now: DataFrame, before: DataFrame, groups: DataFrame | None = None) -> DataFrame:
     """One row a group and pair of tiers with someone in it: group (STRING), from_tier, to_tier, customers.
 
-    `groups`: customer_id and group, as of the later slice; who is not in it is in the group `none`, as is everyone when
+    `groups`: customer_id and group, see `groups_of_both`; who is not in it is in the group `none`, as is everyone when
     it is None. Entries and exits are moves from and to `outside`.
     """
     moved = before.select("customer_id", F.col("tier").alias("before")).join(
@@ -85,6 +87,12 @@ def moves_by(now: DataFrame, before: DataFrame, groups: DataFrame | None = None)
         F.coalesce("before", F.lit(OUTSIDE)).alias("from_tier"),
         F.coalesce("now", F.lit(OUTSIDE)).alias("to_tier"),
     ).agg(F.count("*").alias("customers"))
+
+
+def groups_of_both(now: DataFrame, before: DataFrame) -> DataFrame:
+    """The groups for `moves_by`: of the later slice, and of the earlier one for who has left since."""
+    gone = before.join(now, on="customer_id", how="left_anti")
+    return now.select("customer_id", "group").unionByName(gone.select("customer_id", "group"))
 
 
 Moves = dict[tuple[str, str], int]
@@ -106,13 +114,17 @@ def expected_customers(moves: Moves, *, steps: int) -> dict[str, float]:
 
     Begins with those of the later slice. Entries are not forecast. Who stands in a tier that was empty before stays.
     """
-    places = (*TIERS, OUTSIDE)
-    chances = np.eye(len(places))
-    for row, tier in enumerate(TIERS):
-        counts = np.array([moves.get((tier, to), 0) for to in places], dtype=np.float64)
-        if counts.sum():
-            chances[row] = counts / counts.sum()
-    start = np.array([sum(moves.get((source, to), 0) for source in places) for to in places], dtype=np.float64)
+    start = np.array([sum(moves.get((source, to), 0) for source in PLACES) for to in PLACES], dtype=np.float64)
     start[-1] = 0.0
-    after = start @ np.linalg.matrix_power(chances, steps)
-    return {place: float(count) for place, count in zip(places, after, strict=True)}
+    after = start @ np.linalg.matrix_power(chances(moves), steps)
+    return {place: float(count) for place, count in zip(PLACES, after, strict=True)}
+
+
+def chances(moves: Moves) -> NDArray[np.float64]:
+    """The chance of every move by PLACES; who is outside stays there, and so does who is in a tier nobody was in."""
+    steps = np.eye(len(PLACES))
+    for row, tier in enumerate(TIERS):
+        counts = np.array([moves.get((tier, to), 0) for to in PLACES], dtype=np.float64)
+        if counts.sum():
+            steps[row] = counts / counts.sum()
+    return steps

@@ -86,6 +86,22 @@ class Assets(Strict):
     holdings: list[Literal["investment", "term_deposit"]]
 
 
+class TierValues(Strict):
+    """How far the tier chain looks ahead, what a month of a tier brings, and how often the moves are drawn anew."""
+
+    horizon_months: Annotated[int, Field(ge=1, le=600)]
+    margins: Literal["contribution"] | dict[Literal["diamond", "vip", "growing", "ordinary"], float]
+    draws: Annotated[int, Field(ge=100, le=100_000)]
+    seed: Annotated[int, Field(ge=0)]
+
+    @field_validator("margins")
+    @classmethod
+    def _every_tier(cls, given: str | dict[str, float]) -> str | dict[str, float]:
+        if isinstance(given, dict) and len(given) < 4:
+            raise ValueError("give the margin of diamond, vip, growing and ordinary")
+        return given
+
+
 class Segment(Strict):
     """A segment and the fifths that lead into it; a measure left out may have any."""
 
@@ -179,6 +195,7 @@ class ValuePolicy(Strict):
     joint_accounts: Literal["owner", "equal_shares"]
     assets: Assets
     contribution: Contribution
+    tier_value: TierValues
     rfm: RfmPolicy
 
     @model_validator(mode="after")

@@ -1,0 +1,25 @@
+"""gold.branch_summary: one row a branch, manager, tier and as_of: customers, assets, contribution, who came and went.
+
+Reads the slices of gold.customer_tier and gold.customer_value, the slice before of the former, and silver.customers.
+A rerun replaces the slice.
+"""
+
+from __future__ import annotations
+
+from portrait.job import job_arguments, open_lake, submit
+from portrait.value.branches import branch_summary
+
+TIERS = "gold.customer_tier"
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = job_arguments(__doc__).parse_args(argv)
+    with open_lake(args) as lake:
+        day = args.as_of
+        tiers, previous = lake.slice(TIERS, day), lake.previous_slice(TIERS, day)
+        value, customers = lake.slice("gold.customer_value", day), lake.read("silver.customers")
+        lake.replace("gold.branch_summary", branch_summary(tiers, previous, value, customers, as_of=day), day)
+
+
+if __name__ == "__main__":
+    submit(main)
