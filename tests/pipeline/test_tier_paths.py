@@ -24,7 +24,7 @@ from portrait.sources import DEFAULT_START, land_berka, land_synthetic, last_day
 from portrait.sources.synthetic.plan import TIER_LEVELS
 from portrait.value.tier_policy import TIERS, load_tier_policy
 
-pytestmark = [pytest.mark.delta, pytest.mark.process]
+pytestmark = [pytest.mark.delta, pytest.mark.scale]
 
 ONCE = ("ingest", "entities", "transactions", "balances", "customer_daily")
 TIERED = ("customer_features", "contribution", "customer_value", "customer_tier")
