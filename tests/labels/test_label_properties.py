@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, Row, SparkSession
 
@@ -84,6 +84,7 @@ runs = st.lists(
 
 @quick
 @given(steps=runs)
+@example(steps=[(DAYS[2], 1, "active"), (DAYS[0], 2, "new definition"), (DAYS[1], 3, "run")])  # after another version
 def test_history_replays_every_slice_after_reruns_backfills_and_changes_of_labels(
     spark: SparkSession, labels_of: LabelsOf, steps: list[tuple[date, int, str]]
 ) -> None:
