@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from portrait.features import load_features
 from portrait.job import job_arguments, open_lake, submit
+from portrait.rows import frame_of
 from portrait.value.contribution import by_customer
 from portrait.value.customer import customer_value
 from portrait.value.lifetime import fit_models, initiated, model_rows, models_of, purchase_histories, score_histories
@@ -31,8 +32,7 @@ def main(argv: list[str] | None = None) -> None:
         scored = score_histories(histories, models, policy=spans)
         value = customer_value(measures, scored, scale=scale, policy=policy, as_of=day)
         lake.replace("gold.customer_value", value, day)
-        rows = [*scale.rows(day), *model_rows(models, day)]
-        lake.replace(MODEL, lake.spark.createDataFrame(rows, model.struct_type), day)
+        lake.replace(MODEL, frame_of(lake.spark, scale.rows(day) + model_rows(models, day), model.struct_type), day)
         histories.unpersist()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from portrait.job import job_arguments, open_lake, submit
 from portrait.marketing.segments import chief_labels, segments
+from portrait.rows import frame_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -15,7 +16,7 @@ def main(argv: list[str] | None = None) -> None:
     with open_lake(args) as lake:
         day, recommended = args.as_of, "gold.recommendations"
         offered = day in lake.slices(recommended)
-        empty = lake.spark.createDataFrame([], lake.catalogue.table(recommended).struct_type)
+        empty = frame_of(lake.spark, [], lake.catalogue.table(recommended).struct_type)
         rows = segments(
             features=lake.slice("gold.customer_features", day),
             tiers=lake.slice("gold.customer_tier", day),

@@ -7,6 +7,7 @@ conf/value.yml. No row without such a slice. A rerun replaces the slice.
 from __future__ import annotations
 
 from portrait.job import job_arguments, open_lake, submit
+from portrait.rows import frame_of
 from portrait.value.chain import tier_value
 from portrait.value.policy import load_value_policy
 
@@ -22,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
         known = [] if since is None else tier_value(
             tiers, lake.slice(TIERS, since), value, since=since, policy=policy, as_of=day
         )  # fmt: skip
-        lake.replace(TABLE, lake.spark.createDataFrame(known, lake.catalogue.table(TABLE).struct_type), day)
+        lake.replace(TABLE, frame_of(lake.spark, known, lake.catalogue.table(TABLE).struct_type), day)
 
 
 if __name__ == "__main__":

@@ -322,6 +322,4 @@ class _Journal:
         now = datetime.now(UTC)
         seconds = time.monotonic() - self.started
         values = [(self.lake.run_number, self.as_of, status, self.plan, message, facts, seconds, now)]
-        frame = self.lake.spark.createDataFrame(values, self.lake.catalogue.table(RUNS).struct_type)
-        # The moment is part of the application id: a run may be resumed more than once.
-        self.lake.append(RUNS, frame, transaction=(f"runner:{RUNS}:{status}:{now.isoformat()}", self.lake.run_number))
+        self.lake.record(RUNS, values)

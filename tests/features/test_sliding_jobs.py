@@ -19,7 +19,7 @@ from portrait.features.sliding import earlier_slice
 from portrait.job import shared_lake
 from portrait.lake import Lake, Lease
 
-pytestmark = pytest.mark.delta
+pytestmark = [pytest.mark.delta, pytest.mark.process]
 
 FEATURES = """\
 source: transactions

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -145,6 +147,19 @@ def test_the_same_write_of_the_same_run_is_skipped(lake: Lake) -> None:
     version = lake.version("gold.tier")
     tiers(reopened(lake, run=lake.run_number), D1, {"a": "1", "b": "2"})
     assert lake.version("gold.tier") == version
+
+
+def test_streams_that_commit_to_one_table_know_their_own_commits(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    entities(lake, ("a", "x", 1))
+    monkeypatch.setattr("portrait.lake.lake.fault_point", lambda name, _: time.sleep(name == "lake.after_commit"))
+
+    def append(rows: int) -> None:
+        frame = lake.spark.range(rows).selectExpr(f"'{rows}' || id as id", "'x' as value", "id as n")
+        lake.append(ENTITY.id, frame, transaction=(f"stream {rows}", 0))
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(append, (2, 3)))
+    assert sorted(lake.rows_written(write) or 0 for write in lake.writes) == [1, 2, 3]
 
 
 def test_transaction_ids_do_not_leak_into_the_session(lake: Lake) -> None:

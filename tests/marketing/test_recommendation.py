@@ -27,12 +27,12 @@ TIER_OF = {n: "diamond" if n < 4 else "ordinary" for n in range(10)}
 HELD = [("c0", "fund"), ("c1", "fund"), ("c2", "fund"), *[(f"c{n}", "card") for n in (0, 4, 5, 6, 7, 9)]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def policy(conf_dir: Path) -> RecommendationPolicy:
     return load_recommendation_policy(conf_dir)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def customers(spark: SparkSession) -> DataFrame:
     def group(n: int) -> tuple[int | None, str | None]:
         return (1, "Investors") if n < 4 else (2, "Motorists") if n < 9 else (None, None)
@@ -55,7 +55,7 @@ def customers(spark: SparkSession) -> DataFrame:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def products(spark: SparkSession) -> DataFrame:
     rows = [
         ("card", "Card", "card", None, None),
@@ -78,19 +78,19 @@ def products(spark: SparkSession) -> DataFrame:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def holders(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(HELD, "customer_id string, product_id string")
 
 
-@pytest.fixture
-def best(customers: DataFrame, products: DataFrame, holders: DataFrame, policy: RecommendationPolicy) -> DataFrame:
+@pytest.fixture(scope="module")
+def best(customers: DataFrame, products: DataFrame, holders: DataFrame, policy: RecommendationPolicy) -> list[Row]:
     judged = judged_candidates(customers, products, holders, policy=policy, as_of=AS_OF)
-    return recommendations(judged, customers, products, holders, policy=policy, as_of=AS_OF)
+    return recommendations(judged, customers, products, holders, policy=policy, as_of=AS_OF).collect()
 
 
-def by_rank(frame: DataFrame, customer: str) -> list[Row]:
-    return frame.where(F.col("customer_id") == customer).orderBy("rank").collect()
+def by_rank(rows: list[Row], customer: str) -> list[Row]:
+    return sorted((row for row in rows if row.customer_id == customer), key=lambda row: row.rank)
 
 
 def test_popularity_by_hand(customers: DataFrame, products: DataFrame, holders: DataFrame) -> None:
@@ -120,7 +120,7 @@ def test_affinity_is_the_smoothed_index(customers: DataFrame, products: DataFram
     assert len(rows) == 8
 
 
-def test_the_score_by_hand(best: DataFrame) -> None:
+def test_the_score_by_hand(best: list[Row]) -> None:
     # c8 (group 2, ordinary) may have card, fund, new. Tier ordinary: 5 of 6 hold the card: 100 (5 + 12) / (26 x .6).
     row = next(row for row in by_rank(best, "c8") if row.product_id == "card")
     group, tier = 100 * (4 + 12) / (25 * 0.6), 100 * (5 + 12) / (26 * 0.6)
@@ -128,15 +128,14 @@ def test_the_score_by_hand(best: DataFrame) -> None:
     assert row.score == pytest.approx(expected, abs=1e-6)
 
 
-def test_without_a_group_only_tier_and_popularity_speak(best: DataFrame) -> None:
+def test_without_a_group_only_tier_and_popularity_speak(best: list[Row]) -> None:
     row = next(row for row in by_rank(best, "c9") if row.product_id == "new")
     assert row.score == pytest.approx(0.45 * 0.5 + 0.35 * 0.5)
 
 
-def test_ranks_follow_the_score_and_nothing_held_is_offered(best: DataFrame) -> None:
-    rows = best.collect()
-    assert not {(row.customer_id, row.product_id) for row in rows} & set(HELD)
-    for customer in {row.customer_id for row in rows}:
+def test_ranks_follow_the_score_and_nothing_held_is_offered(best: list[Row]) -> None:
+    assert not {(row.customer_id, row.product_id) for row in best} & set(HELD)
+    for customer in {row.customer_id for row in best}:
         mine = by_rank(best, customer)
         assert [row.rank for row in mine] == list(range(1, len(mine) + 1))
         assert [row.score for row in mine] == sorted((row.score for row in mine), reverse=True)
@@ -163,7 +162,7 @@ def test_reasons_speak_of_the_strongest_preference(
     assert reasons["c8", "new"] == "Nobody holds it yet, and no rule speaks against it."
 
 
-def test_facts_say_what_was_known(best: DataFrame) -> None:
+def test_facts_say_what_was_known(best: list[Row]) -> None:
     facts = {row.product_id: row.facts for row in by_rank(best, "c8")}
     assert facts["fund"]["suitability"] == "customer C4 on 2025-06-01, product R3"
     assert facts["card"]["suitability"] == "not needed: the product carries no investment risk"
@@ -184,7 +183,7 @@ def test_a_bank_without_levels_or_consent_says_so(
     )
     judged = judged_candidates(bare, products, holders, policy=policy, as_of=AS_OF)
     best = recommendations(judged, bare, products, holders, policy=policy, as_of=AS_OF)
-    facts = {row.product_id: row.facts for row in by_rank(best, "c8")}
+    facts = {row.product_id: row.facts for row in by_rank(best.collect(), "c8")}
     assert facts["fund"]["suitability"] == "not applied: the bank has no risk levels; product R3"
     assert facts["fund"]["consent"] == "not applied: the bank records no consent"
 

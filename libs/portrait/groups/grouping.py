@@ -15,6 +15,7 @@ from portrait.groups.naming import group_description, group_names
 from portrait.groups.policy import GroupPolicy
 from portrait.groups.profiles import GroupProfile, group_profiles
 from portrait.groups.vectors import ALL_ALIKE, TOO_FEW, Measured, habits, measure, scaled_vectors
+from portrait.rows import frame_of
 
 SUMMARY = "as_of date, group_id int, group_name string, description string, customers bigint, share double"
 PROFILE = "as_of date, group_id int, feature string, mean double, overall_mean double, z double, tgi double"
@@ -122,7 +123,7 @@ def _without_groups(customers: DataFrame, *, reason: str, as_of: date) -> Groupi
         F.coalesce("not_grouped_reason", F.lit(reason)).alias("not_grouped_reason"),
         F.lit(None).cast("string").alias("model_version"),
     )
-    return Grouping(rows, spark.createDataFrame([], SUMMARY), spark.createDataFrame([], PROFILE), None)
+    return Grouping(rows, frame_of(spark, [], SUMMARY), frame_of(spark, [], PROFILE), None)
 
 
 def _summary(
@@ -139,7 +140,7 @@ def _summary(
         )
         for profile in profiles
     ]
-    return features.sparkSession.createDataFrame(rows, SUMMARY)
+    return frame_of(features.sparkSession, rows, SUMMARY)
 
 
 def _profile(features: DataFrame, profiles: list[GroupProfile], *, as_of: date) -> DataFrame:
@@ -148,4 +149,4 @@ def _profile(features: DataFrame, profiles: list[GroupProfile], *, as_of: date) 
         for profile in profiles
         for entry in profile.features
     ]
-    return features.sparkSession.createDataFrame(rows, PROFILE)
+    return frame_of(features.sparkSession, rows, PROFILE)

@@ -12,6 +12,7 @@ from portrait.faults import fault_point
 from portrait.groups.grouping import FittedModel
 from portrait.groups.policy import GroupPolicy
 from portrait.lake import Lake
+from portrait.rows import frame_of
 
 NAME = "customer_group"
 _ROW = (
@@ -31,7 +32,7 @@ def keep_model(lake: Lake, model: FittedModel, *, policy: GroupPolicy, as_of: da
     A version that is pointed at is complete and never written again.
     """
     version = version_of(lake.run_number, as_of)
-    known = lake.read("ops.models") if lake.has("ops.models") else lake.spark.createDataFrame([], _ROW)
+    known = lake.read("ops.models") if lake.has("ops.models") else frame_of(lake.spark, [], _ROW)
     if not known.where((F.col("name") == NAME) & (F.col("version") == version)).isEmpty():
         return
     path = save_model(lake.spark, model, root=lake.root, version=version)
@@ -59,7 +60,7 @@ def save_model(spark: SparkSession, model: FittedModel, *, root: Path, version: 
         for position, scale in enumerate(model.measured.scales)
     ]
     layout = "position int, feature string, transform string, centre double, spread double, weight double"
-    spark.createDataFrame(rows, layout).coalesce(1).write.mode("overwrite").json(str(folder / "scale"))
+    frame_of(spark, rows, layout).write.mode("overwrite").json(str(folder / "scale"))
     fault_point("model.half_written", NAME)
     model.groups.model.write().overwrite().save(str(folder / "kmeans"))
     fault_point("model.written", NAME)
@@ -74,7 +75,7 @@ def model_rows(
     `known` are the rows so far. Current is the version fitted on the newest slice; of one slice, the latest version.
     """
     row = (NAME, version, as_of, path, True, model.metrics, _parameters(model, policy=policy), run)
-    new = known.sparkSession.createDataFrame([row], _ROW)
+    new = frame_of(known.sparkSession, [row], _ROW)
     earlier = known.where((F.col("name") == NAME) & (F.col("version") != version)).select(*new.columns)
     every = earlier.unionByName(new)
     newest = every.agg(F.max(F.struct("as_of", "version")).alias("newest"))

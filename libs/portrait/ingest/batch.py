@@ -31,6 +31,7 @@ from portrait.ingest.verdicts import (
     typed_columns,
 )
 from portrait.lake import Lake
+from portrait.rows import frame_of
 
 QUARANTINE = "ops.quarantine"
 _ROWS_PER_FILE = 100_000  # a small feed makes one bronze file, not one for each task
@@ -177,4 +178,4 @@ def files_frame(lake: Lake, rows: list[dict[str, Any]]) -> DataFrame:
     """Rows for `ops.files` as a frame of its contract."""
     contract = lake.catalogue.table(FILES)
     values = [tuple(row[name] for name in contract.column_names) for row in rows]
-    return lake.spark.createDataFrame(values, contract.struct_type)
+    return frame_of(lake.spark, values, contract.struct_type)

@@ -19,6 +19,7 @@ from portrait.ingest.stream import run_stream
 from portrait.ingest.summary import FeedSummary, IngestSummary, refusal
 from portrait.ingest.verdicts import FileResult
 from portrait.lake import Lake
+from portrait.rows import frame_of
 
 _STREAMS = 3  # at a time: while one waits for its commits, another parses
 
@@ -96,8 +97,8 @@ def _forget_quarantined(lake: Lake, hashes: set[str]) -> None:
     """Take the bad rows of files that are judged anew out of quarantine: their verdict is being replaced."""
     if not hashes or not lake.has(QUARANTINE):
         return
-    nothing = lake.spark.createDataFrame([], lake.catalogue.table(QUARANTINE).struct_type)
-    files = lake.spark.createDataFrame([(item,) for item in sorted(hashes)], "file_hash string")
+    nothing = frame_of(lake.spark, [], lake.catalogue.table(QUARANTINE).struct_type)
+    files = frame_of(lake.spark, [(item,) for item in sorted(hashes)], "file_hash string")
     lake.merge(QUARANTINE, nothing, replacing=files)
 
 

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from portrait.errors import ConfigurationError
 from portrait.labels.declaration import Label, LabelSet
 from portrait.lake import Lake
+from portrait.rows import frame_of
 from portrait.settings import actor_of
 
 EVENTS = "ops.label_events"
@@ -122,5 +123,5 @@ def apply(lake: Lake, changes: Sequence[Change], *, actor: str | None = None) ->
         (lake.run_number, c.label, c.action, c.status, c.version, list(c.keys), c.definition, actor or actor_of(), now)
         for c in changes
     ]
-    lake.append(EVENTS, lake.spark.createDataFrame(rows, lake.catalogue.table(EVENTS).struct_type))
+    lake.append(EVENTS, frame_of(lake.spark, rows, lake.catalogue.table(EVENTS).struct_type))
     return lake.run_number

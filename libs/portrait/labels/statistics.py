@@ -18,6 +18,7 @@ from portrait.labels.history import HISTORY, PORTRAIT, STATISTICS
 from portrait.labels.trust import OTHER_VALUES, Distribution, Evidence, Verdict, drift, judge, stability_index
 from portrait.labels.trust_policy import TrustPolicy
 from portrait.lake import Lake
+from portrait.rows import frame_of
 
 LISTED_VALUES = 50  # the most frequent ones; the rest is added up as "other values"
 VALUE_LENGTH = 100  # characters of a text by which values are told apart here
@@ -221,7 +222,7 @@ def write_label_statistics(
     ]
     contract = lake.catalogue.table(STATISTICS)
     values = [tuple(row[column] for column in contract.column_names) for row in rows]
-    lake.replace(STATISTICS, lake.spark.createDataFrame(values, contract.struct_type), as_of)
+    lake.replace(STATISTICS, frame_of(lake.spark, values, contract.struct_type), as_of)
 
 
 def _psi(spread: Spread, then: Row, policy: TrustPolicy) -> float | None:

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.lake import Lake
+from portrait.rows import frame_of
 
 _READS = {"audience": "gold.audiences", "export": "ops.audience_exports"}
 
@@ -18,7 +19,7 @@ def label_usage(lake: Lake) -> DataFrame:
     Kind is audience, for each slice in which it was evaluated, or export, for each list. What SQL clients ask of the
     published views is not known: the suite keeps no text of statements.
     """
-    empty = lake.spark.createDataFrame([], "label string, kind string, audience string, as_of date")
+    empty = frame_of(lake.spark, [], "label string, kind string, audience string, as_of date")
     reads = [
         lake.read(table).select(F.explode("labels").alias("label"), F.lit(kind).alias("kind"), "audience", "as_of")
         for kind, table in _READS.items()

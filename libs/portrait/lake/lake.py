@@ -2,13 +2,14 @@
 
 Tables are named `layer.table`; each is an external Delta table at `<root>/<layer>/<table>`, registered in the session
 catalogue when it is first touched. Every write checks names and types strictly against the contract, carries a Delta
-transaction id (a repeated write is skipped) and is refused when this run has lost the lake.
+transaction id (a repeated write is skipped; but see `record`) and is refused when this run has lost the lake.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from portrait.lake.lease import Lease
 from portrait.lake.log import is_readable, metrics, newest_note, newest_version
 from portrait.lake.records import Completion, Records, Write
 from portrait.lake.schema import check_frame, evolve, refused_write
+from portrait.rows import frame_of
 
 _TRANSACTION = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
@@ -51,6 +53,7 @@ class Lake:
         self.fingerprints: dict[str, str] = {}
         self.writes: list[Write] = []
         self._lock = RLock()
+        self._table_locks: defaultdict[str, RLock] = defaultdict(RLock)
         self._registered: set[str] = set()
         self._records: Records | None = None
         # Called once, before the first commit: the runner writes the beginning of the run here.
@@ -161,7 +164,7 @@ class Lake:
         """The latest slice before `as_of`; an empty frame of the contract's columns when there is none."""
         previous = self.previous_as_of(table, as_of)
         if previous is None:
-            return self.spark.createDataFrame([], self.catalogue.table(table).struct_type)
+            return frame_of(self.spark, [], self.catalogue.table(table).struct_type)
         return self.slice(table, previous)
 
     def new_rows(self, bronze: str, *, consumer: str) -> DataFrame:
@@ -213,7 +216,8 @@ class Lake:
     def replace(self, table: str, df: DataFrame, as_of: date) -> None:
         """Make `df` the slice of `as_of`, atomically; a row of another slice is refused."""
         condition = f"as_of = DATE '{as_of.isoformat()}'"
-        self._write(table, df, as_of=as_of, mode="overwrite", options={"replaceWhere": condition})
+        options, own = {"replaceWhere": condition}, self._transaction(table, as_of)
+        self._write(table, df, as_of=as_of, mode="overwrite", options=options, transaction=own)
 
     def append(
         self,
@@ -224,14 +228,18 @@ class Lake:
         note: dict[str, int] | None = None,
     ) -> None:
         """Add rows. `transaction` (application, version) overrides the run's own id, for streams; `note`: see there."""
-        self._write(table, df, mode="append", transaction=transaction, note=note)
+        self._write(table, df, mode="append", transaction=transaction or self._transaction(table), note=note)
+
+    def record(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Append what this run says of itself: the rows by which a rerun decides what to skip, so without an id."""
+        # Comparing ids costs Delta a pass over the log, more than writing a row does.
+        self._write(table, frame_of(self.spark, rows, self.catalogue.table(table).struct_type), mode="append")
 
     def overwrite(
         self, table: str, df: DataFrame, *, where: str | None = None, note: dict[str, int] | None = None
     ) -> None:
         """Make `df` the whole table, or its rows that meet `where`, atomically; other rows in `df` are then refused."""
-        options = {"replaceWhere": where} if where else {}
-        own = (f"{self.catalogue.table(table).job}:{table}:{where}", self.run_number) if where else None
+        options, own = {"replaceWhere": where} if where else {}, self._transaction(table, where)
         self._write(table, df, mode="overwrite", options=options, transaction=own, note=note)
 
     def merge(
@@ -270,7 +278,7 @@ class Lake:
         statement = target.alias("t").merge(source.alias("s"), matched).whenMatchedDelete("s._gone")
         statement = statement.whenMatchedUpdate(condition=f"not s._gone and ({changed or 'false'})", set=values)
         statement = statement.whenNotMatchedInsert(condition="not s._gone", values=values)
-        with self._committing(table, None), self._session_ids(self._transaction(table, None), note):
+        with self._committing(table, None), self._session_ids(self._transaction(table), note):
             statement.execute()
 
     def _write(
@@ -285,10 +293,9 @@ class Lake:
         note: dict[str, int] | None = None,
     ) -> None:
         contract = self._prepare(table, df)
-        application, version = transaction or self._transaction(table, as_of)
+        ids = dict(zip(("txnAppId", "txnVersion"), map(str, transaction or ()), strict=False))
         writer = df.select(*contract.column_names).write.format("delta").mode(mode)
-        writer = writer.option("txnAppId", application).option("txnVersion", str(version))
-        writer = writer.option("userMetadata", self._user_metadata(note)).options(**(options or {}))
+        writer = writer.options(userMetadata=self._user_metadata(note), **ids, **(options or {}))
         with self._committing(table, as_of):
             writer.save(str(self.path(table)))
 
@@ -309,18 +316,17 @@ class Lake:
                 begin()
         fault_point("lake.before_commit", table)
         self.lease.check()
-        try:
-            yield
-        except (PySparkException, Py4JError) as error:
-            raise refused_write(error, table) from error
-        fault_point("lake.after_commit", table)
-        version = self.version(table)
-        with self._lock:
-            self.writes.append(Write(table, as_of, version))
+        with self._table_locks[table]:  # or the newest version would be that of another stream's commit
+            try:
+                yield
+            except (PySparkException, Py4JError) as error:
+                raise refused_write(error, table) from error
+            fault_point("lake.after_commit", table)
+            self.writes.append(Write(table, as_of, self.version(table)))
 
-    def _transaction(self, table: str, as_of: date | None) -> tuple[str, int]:
+    def _transaction(self, table: str, part: date | str | None = None) -> tuple[str, int]:
         job = self.catalogue.table(table).job
-        return f"{job}:{table}" + (f":{as_of}" if as_of else ""), self.run_number
+        return f"{job}:{table}" + (f":{part}" if part else ""), self.run_number
 
     def _user_metadata(self, note: dict[str, int] | None = None) -> str:
         known = {"run": self.run_number, "token": self.lease.token if self.lease else None}
@@ -354,9 +360,7 @@ class Lake:
             (self.run_number, job, as_of, write.table, write.as_of, write.version, inputs, code, seconds, now)
             for write in writes
         ] or [(self.run_number, job, as_of, None, None, None, inputs, code, seconds, now)]
-        known = "ops.table_versions"
-        frame = self.spark.createDataFrame(rows, self.catalogue.table(known).struct_type)
-        self.append(known, frame, transaction=(f"{job}:{known}:{as_of}", self.run_number))
+        self.record("ops.table_versions", rows)
         self.writes = []
         self.records.add(self.run_number, job, as_of, writes, inputs, code)
         return writes

@@ -17,6 +17,7 @@ from portrait.contracts.contract import literal, quoted
 from portrait.errors import ConfigurationError
 from portrait.faults import fault_point
 from portrait.lake.lake import Lake
+from portrait.rows import frame_of
 
 POINTER = "ops.publication"
 PUBLISHED = "published"
@@ -87,7 +88,7 @@ def _point(lake: Lake, *, run: int, as_of: date, action: str, versions: dict[str
     row = Publication(sequence, run, as_of, action, versions, datetime.now(UTC))
     values = [(row.sequence, row.run, row.as_of, row.action, row.versions, row.published_at)]
     fault_point("lake.before_publish", str(as_of))
-    lake.append(POINTER, lake.spark.createDataFrame(values, lake.catalogue.table(POINTER).struct_type))
+    lake.append(POINTER, frame_of(lake.spark, values, lake.catalogue.table(POINTER).struct_type))
     register_views(lake)
     return row
 

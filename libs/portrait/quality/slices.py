@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 
 from pyspark.sql import DataFrame
@@ -10,6 +11,7 @@ from pyspark.sql import DataFrame
 from portrait.lake import Lake
 from portrait.quality.checks import check_slice
 from portrait.quality.results import RuleResult
+from portrait.rows import frame_of
 
 RESULTS = "ops.quality_results"
 
@@ -17,7 +19,10 @@ RESULTS = "ops.quality_results"
 def check_gold(lake: Lake, as_of: date) -> list[RuleResult]:
     """The results of every gold table that has a slice of `as_of`, in catalogue order."""
     present = [contract for contract in lake.catalogue.layer("gold") if as_of in lake.slices(contract.id)]
-    return [result for contract in present for result in check_slice(lake.slice(contract.id, as_of), contract)]
+    slices = [lake.slice(contract.id, as_of) for contract in present]
+    # Two at a time: while the rules of one are judged on the driver, the rows of the other are read.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return [result for found in pool.map(check_slice, slices, present) for result in found]
 
 
 def results_frame(lake: Lake, results: Iterable[RuleResult], *, as_of: date) -> DataFrame:
@@ -27,4 +32,4 @@ def results_frame(lake: Lake, results: Iterable[RuleResult], *, as_of: date) -> 
         (as_of, r.table, r.rule, r.severity, r.success, r.unexpected_count, r.total, r.details, lake.run_number, now)
         for r in results
     ]
-    return lake.spark.createDataFrame(rows, lake.catalogue.table(RESULTS).struct_type)
+    return frame_of(lake.spark, rows, lake.catalogue.table(RESULTS).struct_type)

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from portrait.errors import PortraitError
+from portrait.rows import frame_of
 from portrait.value.policy import PARTS, RFM, ValuePolicy
 from portrait.value.rfm import cut_columns
 from portrait.value.score import bound_columns, unit
@@ -34,7 +35,7 @@ class Scale:
     def frame(self, spark: SparkSession) -> DataFrame:
         """One row with a column an array."""
         layout = ", ".join(f"{name} array<double>" for name in _ARRAYS)
-        return spark.createDataFrame([tuple(self.arrays[name] for name in _ARRAYS)], layout)
+        return frame_of(spark, [tuple(self.arrays[name] for name in _ARRAYS)], layout)
 
     def rows(self, as_of: date) -> list[tuple[Any, ...]]:
         """Rows of gold.value_model."""

@@ -18,6 +18,7 @@ from portrait.labels.audiences.declaration import AudienceSet, CheckedAudience
 from portrait.labels.audiences.doubts import label_doubts
 from portrait.labels.audiences.exports import FeedList, LabelList
 from portrait.lake import Lake
+from portrait.rows import frame_of
 from portrait.settings import actor_of
 
 LOG = "ops.audience_exports"
@@ -135,7 +136,7 @@ def _write(
         done.members, done.suppressed, done.not_asked, done.exported, str(done.folder), kind, actor or actor_of(),
         datetime.now(UTC), sorted(labels_read(item.clause)), list(done.doubts),
     )  # fmt: skip
-    lake.append(LOG, lake.spark.createDataFrame([row], lake.catalogue.table(LOG).struct_type))
+    lake.append(LOG, frame_of(lake.spark, [row], lake.catalogue.table(LOG).struct_type))
     hidden = done.folder.with_name(f".{done.folder.name}")
     writer = customers.orderBy("customer_id").write
     try:

@@ -14,6 +14,7 @@ from portrait.labels.audiences.declaration import Audience, AudienceSet, Checked
 from portrait.labels.audiences.doubts import REFUSED, Weighed
 from portrait.labels.audiences.parsing import Vocabulary, parse_audience
 from portrait.lake import Lake
+from portrait.rows import frame_of
 
 MEMBERS = "gold.audience_members"
 AUDIENCES = "gold.audiences"
@@ -65,7 +66,7 @@ def audience_summary(
         )
         for name, item in audiences.checked.items()
     ]
-    meant = portrait.sparkSession.createDataFrame(declared, schema)
+    meant = frame_of(portrait.sparkSession, declared, schema)
     if not counted:
         zero = F.lit(0).cast("bigint")
         return meant.select(
