@@ -142,6 +142,8 @@ def write_tiers(bank: Writer) -> None:
     before, now = {"diamond": 2, "vip": 16, "growing": 62, "ordinary": 110}, {t: n for t, (n, _) in TIERS.items()}
     bank.job(3.1, BEFORE, {"gold.customer_tier": tiers(before)})
     bank.job(3.4, NOW, {"gold.customer_tier": tiers(now), "gold.tier_migration": migration()})
+    worth = {"previous_as_of": BEFORE, "margin": Decimal(7), "value": Decimal(70), "value_high": Decimal(81)}
+    bank.job(0.6, NOW, {"gold.tier_value": [{"tier": tier, **worth} for tier in (*TIERS, "all")]})
 
 
 def write_groups(bank: Writer) -> None:

@@ -149,3 +149,8 @@ def test_an_empty_lake_makes_a_report(spark: SparkSession, tmp_path: Path, conf_
     html = build_report(lake, as_of=NOW)
     assert "Not published" in html
     assert "No files were taken in through this lake." in html
+
+
+def test_what_a_tier_is_worth_is_said_with_the_slice_since_which_moves_are_counted(bank: Bank) -> None:
+    said = bank.report.read_text(encoding="utf-8").replace("\u00a0", " ")
+    assert "move between tiers as they did since 31 December 1993" in said

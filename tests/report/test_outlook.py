@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def test_without_a_shadow_nothing_is_said_of_it_and_without_policies_nothing_at_
 
 def test_what_tiers_are_worth_best_first_and_all_last() -> None:
     money = {"margin": Decimal("1.50"), "value": Decimal(70), "value_low": Decimal(60), "value_high": Decimal(81)}
-    rows = [{"tier": tier, "previous_as_of": date(2024, 1, 31), **money} for tier in ("all", "ordinary", "vip")]
+    rows = [{"tier": tier, "previous_as_of": "2024-01-31", **money} for tier in ("all", "ordinary", "vip")]
     said = text(worth_card(figures(worth=rows))).replace("VIP", "Vip")
     assert "Vip 1.50 70 60 81 Ordinary 1.50 70 60 81 All 1.50 70 60 81" in said
     assert "since 31 January 2024" in said.replace("\u00a0", " ")

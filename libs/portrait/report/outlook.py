@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from portrait.report.figures import Figures
 from portrait.report.markup import Head, Html, card, h, table
 from portrait.report.words import amount, count, day, percent, plural, ratio, title
@@ -43,7 +45,7 @@ def worth_card(figures: Figures) -> Html | None:
         for tier in TIER_ORDER
         if tier in rows
     ]
-    since = day(next(iter(rows.values()))["previous_as_of"])
+    since = day(date.fromisoformat(next(iter(rows.values()))["previous_as_of"]))
     return card(
         "What a customer of a tier is worth",
         table("Value of a customer by tier, account currency", heads, lines),
