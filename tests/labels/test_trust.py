@@ -84,16 +84,30 @@ def test_a_label_past_a_threshold_says_which(
 ) -> None:
     labels = labels_of({"trust": own} if own else {})
     evidence = Evidence(**{"label": labels.labels[0], "customers": 100, "known": 90} | measured)
-    assert judge({"salary_customer": evidence}, labels, policy) == {"salary_customer": Verdict(status, reasons)}
+    assert judge({"salary_customer": evidence}, labels, policy, as_of=D) == {
+        "salary_customer": Verdict(status, reasons)
+    }
 
 
 def test_flips_of_numbers_are_judged_where_the_file_says_so(policy: TrustPolicy, labels_of: LabelsOf) -> None:
     number = PLAIN | {"type": "integer", "value": "tenure_days"}
     labels = labels_of(number | {"id": "free"}, number | {"id": "bound", "trust": {"most_flips": 0.2}})
     evidence = {label.id: Evidence(label, 10, 10, flip_rate=0.9) for label in labels.labels}
-    assert {name: v.status for name, v in judge(evidence, labels, policy).items()} == {
+    assert {name: v.status for name, v in judge(evidence, labels, policy, as_of=D).items()} == {
         "free": "trusted", "bound": "suspect",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("sunset", "status"), [("2024-02-28", "stale"), ("2024-02-29", "trusted")])
+def test_a_label_past_its_sunset_is_stale(policy: TrustPolicy, labels_of: LabelsOf, sunset: str, status: str) -> None:
+    ending = {"id": "old", "status": "deprecated", "sunset": sunset, "replaced_by": "salary_customer"}
+    labels = labels_of({}, ending)
+    evidence = {label.id: Evidence(label, 10, 10) for label in labels.labels}
+    found = judge(evidence, labels, policy, as_of=D)
+    assert (found["old"].status, found["salary_customer"].status) == (status, "trusted")
+    assert found["old"].reasons == (
+        ("its sunset was 2024-02-28: salary_customer comes instead",) if status == "stale" else ()
+    )
 
 
 def test_what_is_made_from_a_label_in_doubt_is_in_doubt(policy: TrustPolicy, labels_of: LabelsOf) -> None:
@@ -102,7 +116,7 @@ def test_what_is_made_from_a_label_in_doubt_is_in_doubt(policy: TrustPolicy, lab
     labels = labels_of({}, {"id": "other"}, both, made | {"id": "a", "value": "not b"})
     measured = {"salary_customer": {"flip_rate": 0.9}, "other": {"failure": "X"}, "b": {"facts_age_days": 9}}
     evidence = {label.id: Evidence(label, 10, 10, **measured.get(label.id, {})) for label in labels.labels}
-    found = judge(evidence, labels, policy)
+    found = judge(evidence, labels, policy, as_of=D)
     assert found["a"] == Verdict("failed", ("made from b, which is failed",))
     assert found["b"].status == "failed"
     assert found["b"].reasons[1:] == ("made from other, which is failed", "made from salary_customer, which is suspect")

@@ -214,7 +214,8 @@ def write_label_statistics(
             found = replace(found, psi=_psi(spread, then, policy), reference=reference.day)
         evidence[label.id] = replace(found, facts_age_days=age) if label.id in dated else found
     models = models_of(labels, model_versions(lake, as_of))
-    verdicts, cost = judge(evidence, labels, policy), costs(lake, labels, as_of=as_of, seconds=written.seconds)
+    verdicts = judge(evidence, labels, policy, as_of=as_of)
+    cost = costs(lake, labels, as_of=as_of, seconds=written.seconds)
     rows = [
         _row(found, spreads[name], verdicts.get(name), cost.get(name), policy, as_of)
         | {"model_version": models.get(name)}

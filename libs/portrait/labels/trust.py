@@ -87,9 +87,11 @@ def thresholds(label: Label, policy: TrustPolicy) -> Thresholds:
     return shared.model_copy(update=label.trust.model_dump(exclude_none=True) if label.trust else {})
 
 
-def judge(evidence: Mapping[str, Evidence], labels: LabelSet, policy: TrustPolicy) -> dict[str, Verdict]:
+def judge(
+    evidence: Mapping[str, Evidence], labels: LabelSet, policy: TrustPolicy, *, as_of: date
+) -> dict[str, Verdict]:
     """Label to verdict, for every label that is computed; what is made from a label in doubt is in doubt as well."""
-    verdicts = {name: _verdict(found, policy) for name, found in evidence.items() if found.label.is_computed}
+    verdicts = {name: _verdict(found, policy, as_of) for name, found in evidence.items() if found.label.is_computed}
     for step in labels.levels():
         for item in step:
             name = item.label.id
@@ -102,7 +104,7 @@ def judge(evidence: Mapping[str, Evidence], labels: LabelSet, policy: TrustPolic
     return verdicts
 
 
-def _verdict(found: Evidence, policy: TrustPolicy) -> Verdict:
+def _verdict(found: Evidence, policy: TrustPolicy, as_of: date) -> Verdict:
     if found.failure is not None:
         return Verdict(FAILED, (f"could not be computed: {found.failure}",))
     bounds, coverage = thresholds(found.label, policy), found.coverage
@@ -115,9 +117,11 @@ def _verdict(found: Evidence, policy: TrustPolicy) -> Verdict:
         )
     if found.psi is not None and found.psi > bounds.most_psi:
         suspect.append(f"stability index {found.psi:.2f} against {found.reference}, above {bounds.most_psi:g}")
-    stale = []
-    if found.facts_age_days is not None and found.facts_age_days > found.label.freshness_days:
-        stale.append(f"its newest facts are {found.facts_age_days} days old, more than {found.label.freshness_days}")
+    stale, label = [], found.label
+    if label.status == "deprecated" and label.sunset is not None and as_of > label.sunset:
+        stale.append(f"its sunset was {label.sunset}: {label.replaced_by} comes instead")
+    if found.facts_age_days is not None and found.facts_age_days > label.freshness_days:
+        stale.append(f"its newest facts are {found.facts_age_days} days old, more than {label.freshness_days}")
     status = STALE if stale else SUSPECT if suspect else TRUSTED
     return Verdict(status, (*stale, *suspect))
 
