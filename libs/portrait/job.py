@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,7 @@ from portrait.features import check_values, load_features
 from portrait.fingerprint import code_hash, hash_files, hash_text
 from portrait.labels import load_labels
 from portrait.labels.audiences import load_audiences
+from portrait.labels.trust_policy import load_trust_policy
 from portrait.lake import Lake, Lease
 from portrait.lake.records import Write
 from portrait.lineage import record_job
@@ -84,11 +85,21 @@ def fingerprints(jobs: list[Job], catalogue: Catalogue, conf: Path) -> dict[str,
     }
 
 
-def input_stamps(lake: Lake, job: Job, as_of: date) -> dict[str, str]:
+def fixed_slices(conf: Path, as_of: date) -> dict[str, date]:
+    """Table to the earlier slice of it that the configuration names: the scale of value, the reference of stability."""
+    named = {
+        "gold.value_model": load_value_policy(conf).rfm.scale_of,
+        "gold.label_statistics": load_trust_policy(conf).reference,
+    }
+    return {table: day for table, day in named.items() if day is not None and day < as_of}
+
+
+def input_stamps(lake: Lake, job: Job, as_of: date, *, fixed: Mapping[str, date]) -> dict[str, str]:
     """Which data a job would read now. For tables without slices: input to its Delta version.
 
-    For sliced ones: input to the run that last wrote the slice, because other slices are no concern of this job. An
-    input that was never written is left out, so that its arrival makes the job stale.
+    For sliced ones: input to the run that last wrote the slice, because other slices are no concern of this job, but
+    for those before that it goes on from and the `fixed` one. An input that was never written is left out, so that its
+    arrival makes the job stale.
     """
     stamps: dict[str, str] = {}
     for table in job.inputs:
@@ -101,8 +112,8 @@ def input_stamps(lake: Lake, job: Job, as_of: date) -> dict[str, str]:
             stamps[table] = f"version {lake.version(table)}"
     for table in job.reads_previous:
         # The slice before, and the last one of an earlier month: tiers go on from there.
-        days = {lake.previous_as_of(table, day) for day in (as_of, as_of.replace(day=1))} - {None}
-        for previous in days:
+        days = {lake.previous_as_of(table, day) for day in (as_of, as_of.replace(day=1))} | {fixed.get(table)}
+        for previous in days - {None}:
             stamps[f"{table}@{previous}"] = f"run {lake.records.written(table, previous)}"
     return stamps
 
@@ -160,7 +171,7 @@ def open_lake(args: argparse.Namespace) -> Iterator[Lake]:
         lake.fingerprints = fingerprints(jobs, catalogue, args.conf)
         started = time.monotonic()
         yield lake
-        stamps = input_stamps(lake, job, args.as_of)
+        stamps = input_stamps(lake, job, args.as_of, fixed=fixed_slices(args.conf, args.as_of))
         finish(lake, job, as_of=args.as_of, inputs=stamps, seconds=time.monotonic() - started)
 
 

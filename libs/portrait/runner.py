@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -25,7 +25,7 @@ from portrait.errors import ConfigurationError, GateRefused, InputRefused, Portr
 from portrait.events import event, start_log
 from portrait.faults import fault_point
 from portrait.fingerprint import hash_text
-from portrait.job import fingerprints, finish, input_stamps, is_sliced, shared_lake
+from portrait.job import fingerprints, finish, fixed_slices, input_stamps, is_sliced, shared_lake
 from portrait.lake import Lake, Lease
 from portrait.lake.publication import Publication, publications
 from portrait.lineage import record_run
@@ -114,7 +114,7 @@ def run(
     scripts = {
         job.name: load_job(settings.jobs, job.name) for job in chosen
     }  # a missing script is found before all else
-    codes = fingerprints(jobs, catalogue, settings.conf)
+    codes, fixed = fingerprints(jobs, catalogue, settings.conf), fixed_slices(settings.conf, as_of)
     plan = _plan_hash(settings, codes, as_of)
     started = time.monotonic()
     start_log(settings.log)
@@ -129,10 +129,10 @@ def run(
         try:
             with shared_lake(lake):
                 for job in chosen:
-                    step = _assess(lake, job, as_of, landing=settings.landing)
+                    step = _assess(lake, job, as_of, landing=settings.landing, fixed=fixed)
                     steps.append(step)
                     if step.action == "run":
-                        _execute(lake, job, scripts[job.name], step, settings, as_of, progress)
+                        _execute(lake, job, scripts[job.name], step, settings, as_of, fixed, progress)
         except PortraitError as error:
             status = "refused" if isinstance(error, (InputRefused, GateRefused)) else "failed"
             journal.end(status, steps, error.message)
@@ -168,9 +168,10 @@ def plan(lake: Lake, settings: Settings, *, as_of: date, select: str | None = No
     jobs = job_graph(lake.catalogue)
     lake.fingerprints = fingerprints(jobs, lake.catalogue, settings.conf)
     steps: list[Step] = []
+    fixed = fixed_slices(settings.conf, as_of)
     coming: set[str] = set()  # tables that a job of this plan will write
     for job in selected(jobs, select, lake.catalogue):
-        step = _assess(lake, job, as_of, landing=settings.landing, coming=coming)
+        step = _assess(lake, job, as_of, landing=settings.landing, fixed=fixed, coming=coming)
         if step.action == "run":
             coming |= {table for table in job.writes if table not in step.absent}
         steps.append(step)
@@ -193,7 +194,9 @@ def selected(jobs: list[Job], select: str | None, catalogue: Catalogue) -> list[
     return [job for job in jobs if job.name in chosen]
 
 
-def _assess(lake: Lake, job: Job, as_of: date, *, landing: Path, coming: set[str] | None = None) -> Step:
+def _assess(
+    lake: Lake, job: Job, as_of: date, *, landing: Path, fixed: Mapping[str, date], coming: set[str] | None = None
+) -> Step:
     """Whether a job is to run, is up to date, or cannot run because a feed is absent."""
     coming = coming or set()
     absent = [table for table in job.writes if not _possible(lake, table, as_of, landing, coming)]
@@ -208,7 +211,7 @@ def _assess(lake: Lake, job: Job, as_of: date, *, landing: Path, coming: set[str
         return Step(job.name, "run", "never ran for this day", absent)
     if done.fingerprint != lake.fingerprints[job.name]:
         return Step(job.name, "run", "its code, contract or configuration changed", absent)
-    inputs = input_stamps(lake, job, as_of)
+    inputs = input_stamps(lake, job, as_of, fixed=fixed)
     changed = sorted(set(inputs.items()) ^ set(done.inputs.items()))
     changed += [(table, "") for table in job.inputs if table in coming]
     if changed:
@@ -241,11 +244,18 @@ def _missing(lake: Lake, table: str, as_of: date, landing: Path, coming: set[str
 
 
 def _execute(
-    lake: Lake, job: Job, script: ModuleType, step: Step, settings: Settings, as_of: date, progress: Progress
+    lake: Lake,
+    job: Job,
+    script: ModuleType,
+    step: Step,
+    settings: Settings,
+    as_of: date,
+    fixed: Mapping[str, date],
+    progress: Progress,
 ) -> None:
     progress(step, "start")
     started = time.monotonic()
-    inputs = input_stamps(lake, job, as_of)
+    inputs = input_stamps(lake, job, as_of, fixed=fixed)
     script.main(job_argv(settings, as_of))
     step.seconds = time.monotonic() - started
     # A look into the landing folder that found nothing leaves no trace.

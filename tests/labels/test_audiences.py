@@ -461,12 +461,32 @@ def test_what_was_really_read_is_counted(bank: Bank, tmp_path: Path) -> None:
     assert before == {("job", "audience", name, 2, D2) for name in ("workers", "quiet", "grown")}
 
     def exports() -> list[tuple[int, date]]:
-        reads = label_usage(bank.lake).where("kind = 'export' and audience = 'workers' and label = 'salaried'")
+        reads = label_usage(bank.lake).where("kind = 'export' and reader = 'workers' and label = 'salaried'")
         return [(row.times, row["last"]) for row in reads.collect()]
 
     times = sum(number for number, _ in exports())
     done = export_audience(**ask, kind="delta")
     assert exports() == [(times + 1, done.as_of)]
+
+
+def test_labels_that_sql_clients_named_are_counted(bank: Bank, tmp_path: Path) -> None:
+    log = tmp_path / "events.log"
+    lines = [
+        {"at": "2025-03-01T08:00:00.000+00:00", "event": "run_done", "run": 1},
+        {"at": "2025-03-01T09:00:00.000+00:00", "event": "statement", "user": "bi", "tables": ["segments"],
+         "columns": ["job", "tier"], "seconds": 0.1},
+        {"at": "2025-03-04T09:00:00.000+00:00", "event": "statement", "user": "bi", "columns": ["job"],
+         "tables": ["customer_tier", "customer_portrait"], "seconds": 0.1},
+        {"at": "2025-03-05T09:00:00.000+00:00", "event": "statement", "user": "ann", "tables": ["segments"],
+         "columns": [], "seconds": 0.1},
+        # Another table has a column of the same name.
+        {"at": "2025-03-06T09:00:00.000+00:00", "event": "statement", "user": "bi", "tables": ["customer_features"],
+         "columns": ["job"], "seconds": 0.1},
+    ]  # fmt: skip
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = label_usage(bank.lake, log=str(log)).where("kind = 'sql' and label = 'job'").collect()
+    assert [tuple(row) for row in found] == [("job", "sql", "bi", 2, date(2025, 3, 4))]
+    assert label_usage(bank.lake, log="-").where("kind = 'sql'").isEmpty()
 
 
 Run = Callable[..., Result]

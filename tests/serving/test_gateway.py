@@ -91,7 +91,7 @@ def users(tmp_path: Path) -> Path:
 @pytest.fixture
 def gateway(backend: tuple[Backend, tuple[str, int]], users: Path) -> Iterator[Gateway]:
     def bound(statement: str) -> Any:
-        return bind(statement, tables={"segments"}, schema="published_7")
+        return bind(statement, tables={"segments": ("customer_id", "tier")}, schema="published_7")
 
     with Gateway(("127.0.0.1", 0), backend=backend[1], bind=bound, users=Users(users)) as server:
         server.start()

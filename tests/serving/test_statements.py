@@ -6,7 +6,11 @@ import pytest
 
 from portrait.serving.statements import Refused, bind
 
-TABLES = {"segments", "customer_tier", "recommendations"}
+TABLES = {
+    "segments": ("customer_id", "tier", "salary_customer"),
+    "customer_tier": ("customer_id", "tier", "gap"),
+    "recommendations": ("customer_id", "product_id"),
+}
 
 
 def bound(statement: str) -> str:
@@ -162,3 +166,23 @@ def test_a_refusal_says_which_tables_there_are() -> None:
 def test_the_tables_of_a_statement_are_known_for_the_log() -> None:
     statement = "select * from segments s join published.customer_tier t on s.customer_id = t.customer_id"
     assert bind(statement, tables=TABLES, schema="published_7").tables == ("customer_tier", "segments")
+
+
+@pytest.mark.parametrize(
+    ("statement", "columns"),
+    [
+        ("select tier from segments where Salary_Customer", ("salary_customer", "tier")),
+        ("select s.tier as gap from segments s", ("tier",)),
+        ("with own as (select tier as smith from segments) select smith from own", ("tier",)),
+        ("select count(*) from segments s join customer_tier t on s.customer_id = t.customer_id where t.gap > 1",
+         ("customer_id", "gap")),
+        ("explain select tier from segments", ("tier",)),
+        ("select * from segments", ()),
+        ("select 1", ()),
+        ("describe segments", ()),
+    ],
+)  # fmt: skip
+def test_columns_of_the_contract_that_a_statement_names_are_known_for_the_log(
+    statement: str, columns: tuple[str, ...]
+) -> None:
+    assert bind(statement, tables=TABLES, schema="published_7").columns == columns

@@ -49,7 +49,7 @@ class Bank:
         with Lease(self.root) as lease, shared_lake(Lake(self.spark, self.root, self.catalogue, lease=lease)) as lake:
             lake.replace(VALUE, self.spark.createDataFrame(rows, contract.struct_type), day)
             lake.complete("customer_value", as_of=day, inputs={}, seconds=0.0)
-            read = input_stamps(lake, self.job, day)
+            read = input_stamps(lake, self.job, day, fixed={})
             run_job("customer_tier", "--as-of", str(day), "--conf", str(self.conf))
             lake.complete("customer_tier", as_of=day, inputs=read, seconds=0.0)
             return read
@@ -66,7 +66,9 @@ def corrected(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, sch
         bank.run(day, late=amount, steady=RICH, falling=amount)
     bank.run(JANUARY, late=POOR, steady=RICH, falling=RICH)
     lake = bank.lake()
-    bank.stale = input_stamps(lake, bank.job, FEBRUARY) != lake.records.completions["customer_tier", FEBRUARY].inputs
+    bank.stale = (
+        input_stamps(lake, bank.job, FEBRUARY, fixed={}) != lake.records.completions["customer_tier", FEBRUARY].inputs
+    )
     bank.run(FEBRUARY, late=POOR, steady=RICH, falling=POOR)
     return bank
 

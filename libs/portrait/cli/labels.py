@@ -63,8 +63,9 @@ def show_command(
         ["read by", ", ".join(readers_of(settings.conf, suite_of(settings)).get(name, []))],
     ]  # fmt: skip
     with reading(settings, target) as opened:
-        for use in label_usage(opened).where(F.col("label") == F.lit(name)).orderBy("kind", "audience").collect():
-            rows.append([f"used by {use.kind} {use.audience}", f"{use.times} times, last for {use.last}"])
+        used = label_usage(opened, log=settings.log).where(F.col("label") == F.lit(name)).orderBy("kind", "reader")
+        for use in used.collect():
+            rows.append([f"used by {use.kind} {use.reader}", f"{use.times} times, last for {use.last}"])
         if any(as_of is None or day <= as_of for day in opened.slices(STATISTICS)):
             day, statistics = slice_at(opened, STATISTICS, as_of)
             facts = statistics.drop("as_of", "label", "theme", "kind").where(F.col("label") == F.lit(name)).head()
@@ -112,7 +113,8 @@ def plan_command(
         emit(["label", "action", "status", "version", "keys"], rows, output, title="Changes")
         ending = [c.label for c in changes if c.action in ("deprecated", "retired")]
         if ending:
-            used = label_usage(opened).where(F.col("label").isin(ending)).orderBy("label", "kind", "audience")
+            used = label_usage(opened, log=settings.log).where(F.col("label").isin(ending))
+            used = used.orderBy("label", "kind", "reader")
             emit(used.columns, [list(row) for row in used.collect()], output, title="Uses so far of what ends")
         touched = [c for c in changes if c.changes_values]
         # Before anything was ever applied every label is new, and nothing can be compared.

@@ -13,7 +13,7 @@ from portrait.errors import ConfigurationError
 from portrait.labels.expression import SYNONYMS, parse_expression
 from portrait.settings import line_of, load_yaml_tree
 
-_SHOWN = ("gold.segments", "gold.customer_portrait")
+SHOWN = ("gold.segments", "gold.customer_portrait")
 """Published tables whose columns are labels."""
 
 
@@ -60,12 +60,12 @@ def _dashboard(conf: Path) -> Iterator[tuple[str, str]]:
     """Which metric or chart reads which column of a table that has labels."""
     path = conf / "superset.yml"
     tree = load_yaml_tree(path) if path.exists() else {}
-    for table in _SHOWN:
+    for table in SHOWN:
         for name, metric in tree.get("datasets", {}).get(table, {}).get("metrics", {}).items():
             for column in _columns(path, ("datasets", table, "metrics", name, "sql"), metric.get("sql")):
                 yield f"dashboard metric {name}", column
     for name, chart in tree.get("charts", {}).items():
-        if chart.get("dataset") in _SHOWN:
+        if chart.get("dataset") in SHOWN:
             for column in [*chart.get("by", []), *_columns(path, ("charts", name, "where"), chart.get("where"))]:
                 yield f"dashboard chart {name}", column
 

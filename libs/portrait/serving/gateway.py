@@ -124,7 +124,7 @@ class _Connection(socketserver.BaseRequestHandler):
         client.write_frame(spark.read_frame())
         seconds = round(time.monotonic() - started, 3)
         # Never the text of the statement: it may hold what a customer is found by.
-        event("statement", user=user, tables=bound.tables, seconds=seconds)
+        event("statement", user=user, tables=bound.tables, columns=bound.columns, seconds=seconds)
 
 
 def _open_published(frame: bytes) -> bytes:

@@ -11,7 +11,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ _NOTHING = -1
 class _Served:
     version: int
     schema: str
-    tables: frozenset[str]
+    tables: Mapping[str, Collection[str]]
 
 
 class Door:
@@ -68,11 +68,12 @@ class Door:
             # A server that starts with its cluster is there before the first run is.
             register_views(self.lake, database=PUBLISHED)
             event("nothing_published_yet")
-            return _Served(version, PUBLISHED, frozenset())
+            return _Served(version, PUBLISHED, {})
         schema = f"{PUBLISHED}_{current.sequence}"
         register_views(self.lake, current, database=schema)
-        tables = frozenset(table.split(".")[1] for table in current.versions)
-        if self._served is None or self._served.tables != tables:
+        contracts = map(self.lake.catalogue.table, current.versions)
+        tables = {contract.name: tuple(contract.column_names) for contract in contracts}
+        if self._served is None or self._served.tables.keys() != tables.keys():
             # For those who browse: names, columns, comments. No statement reads rows through these views.
             register_views(self.lake, current, database=PUBLISHED)
         self._forget(schema)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import sqlglot
@@ -46,16 +46,17 @@ class Refused(PortraitError):
 
 @dataclass(frozen=True)
 class Bound:
-    """A statement as Spark gets it, and the published tables that it reads."""
+    """A statement as Spark gets it, the published tables that it reads, and the columns of theirs that it names."""
 
     sql: str
     tables: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
-def bind(statement: str, *, tables: Collection[str], schema: str) -> Bound:
+def bind(statement: str, *, tables: Mapping[str, Collection[str]], schema: str) -> Bound:
     """The statement with the published tables it names replaced by the views of `schema`.
 
-    `tables` are the names of the published tables. Raises Refused for anything but a question about them.
+    `tables` are the published tables with their columns. Raises Refused for anything but a question about them.
     """
     text = statement.strip().rstrip(";").strip()
     word = text.split(None, 1)[0].lower() if text else ""
@@ -72,7 +73,11 @@ def bind(statement: str, *, tables: Collection[str], schema: str) -> Bound:
     edits = {**dict(found), **dict(_column_qualifiers(query))}
     for (start, end), replacement in sorted(edits.items(), reverse=True):
         text = text[:start] + replacement.format(schema=f"`{schema}`", text=text[start:end]) + text[end:]
-    return Bound(prefix + text, tuple(sorted({str(node.name).lower() for node in _named(query, tables)})))
+    read = sorted({str(node.name).lower() for node in _named(query, tables)})
+    named = {column.name.lower() for column in query.find_all(exp.Column)}
+    # Only names that a contract has: a statement may call its own columns by anything, a customer's name too.
+    columns = sorted(named & {column for table in read for column in tables[table]})
+    return Bound(prefix + text, tuple(read), tuple(columns))
 
 
 def _query(text: str) -> exp.Query | exp.Values:
