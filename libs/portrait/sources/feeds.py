@@ -105,6 +105,7 @@ FEED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "feedback": ("feedback_id", "customer_id", "at", "channel", "topic", "score", "text", "votes"),
     "transfer_prices": ("priced_on", "kind", "term_months", "rate"),
     "unit_costs": ("costed_on", "type", "channel", "cost"),
+    "exchange_rates": ("quoted_on", "currency", "rate"),
     "tier_overrides": (
         *("override_id", *CHANGE, "customer_id", "tier", "starts_on", "ends_on", "reason", "decided_by"),
     ),

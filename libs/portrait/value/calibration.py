@@ -21,11 +21,11 @@ def calibration(daily: DataFrame, *, counts: Column, policy: Lifetime, as_of: da
 
     The models are fitted on bookings up to `held_out` units before `as_of`; `came` are the purchases since. Customers
     with the same forecast stay together, so the tenths may differ in size. Raises PortraitError when the data up to
-    then do not determine a model.
+    then do not determine a model. The histories stay cached in the session: fits, forecast and tenths all read them.
     """
     cut = as_of - timedelta(days=policy.unit_days * held_out)
     ahead = policy.model_copy(update={"horizon_units": held_out})
-    histories = purchase_histories(daily, counts=counts, policy=ahead, as_of=cut)
+    histories = purchase_histories(daily, counts=counts, policy=ahead, as_of=cut).persist()
     models = fit_models(histories, earlier={}, policy=ahead, as_of=cut)
     if "bgnbd" not in models:
         raise PortraitError(
