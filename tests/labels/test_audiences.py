@@ -417,8 +417,8 @@ def test_ids_that_a_spreadsheet_would_compute_leave_only_as_delta(bank: Bank, tm
     assert [line for part in done.folder.glob("*.csv") for line in part.read_text().splitlines()][1:] == [" C 1 "]
 
 
-def test_an_audience_that_reads_a_label_in_doubt_warns_or_is_refused(bank: Bank, tmp_path: Path) -> None:
-    lake, audiences = bank.lake, bank.audiences
+def shaken(lake: Lake) -> None:
+    """The slice of D2 says that salaried is suspect, and that spent has failed."""
     judged = {"salaried": ("suspect", ["it shook"]), "spent": ("failed", ["it broke"]), "job": ("trusted", [])}
     contract = lake.catalogue.table("gold.label_statistics")
     plain = {"as_of": D2, "theme": "value", "kind": "fact", "customers": 0, "known": 0, "distribution": {}}
@@ -427,6 +427,11 @@ def test_an_audience_that_reads_a_label_in_doubt_warns_or_is_refused(bank: Bank,
     next_run(lake)
     lake.replace(contract.id, lake.spark.createDataFrame(values, contract.struct_type), D2)
     lake.complete("customer_portrait", as_of=D2, inputs={}, seconds=0.0)
+
+
+def test_an_audience_that_reads_a_label_in_doubt_warns_or_is_refused(bank: Bank, tmp_path: Path) -> None:
+    lake, audiences = bank.lake, bank.audiences
+    shaken(lake)
     doubts = label_doubts(lake, labels=audiences.words.labels, as_of=None)
     assert doubts == {"salaried": Verdict("suspect", ("it shook",)), "spent": Verdict("failed", ("it broke",))}
     assert label_doubts(lake, labels=audiences.words.labels, as_of=D1) == {}
@@ -516,7 +521,12 @@ def test_commands_say_what_was_on_a_day(bank: Bank, run: Run) -> None:
     shared = json.loads(run("overlap", "quiet", "grown", *as_of).stdout)
     overlap = {row["customers in"]: row["customers"] for row in shared}
     assert (overlap["quiet"], overlap["grown"]) == (told["quiet"].members, told["grown"].members)
-    assert overlap["both"] + overlap["only quiet"] + overlap["only grown"] + overlap["neither"] == CUSTOMERS
+    given = {"portrait": bank.lake.slice("gold.customer_portrait", D1), "audiences": bank.audiences}
+    rows = audience_members(**given, as_of=D1, weighed=bank.audiences.weighed({})).collect()
+    quiet, grown = ({row.customer_id for row in rows if row.audience == name} for name in ("quiet", "grown"))
+    assert 0 < overlap["both"] == len(quiet & grown)
+    assert (overlap["only quiet"], overlap["only grown"]) == (len(quiet - grown), len(grown - quiet))
+    assert (overlap["either"], overlap["neither"]) == (len(quiet | grown), CUSTOMERS - len(quiet | grown))
     listed = json.loads(run("members", "workers", "--as-of", D2, "--format", "json").stdout)
     members = [row["customer_id"] for row in listed]
     rows = bank.lake.slice("gold.audience_members", D2).where("audience = 'workers'").collect()
@@ -529,13 +539,14 @@ def test_commands_say_what_was_on_a_day(bank: Bank, run: Run) -> None:
 
 
 def test_commands_warn_of_labels_in_doubt_or_refuse(bank: Bank, run: Run) -> None:
-    # The test before last has judged: salaried is suspect, spent has failed.
-    warned = run("count", "salaried or consents", "--format", "json")
+    shaken(bank.lake)
+    as_of = ("--as-of", D2)
+    warned = run("count", "salaried or consents", "--format", "json", *as_of)
     assert "warning: salaried is suspect (it shook)" in warned.stderr
     assert json.loads(warned.stdout)[0]["customers"] > 0
     for words in (("count", "quiet"), ("overlap", "workers", "quiet")):
         with pytest.raises(GateRefused, match="spent is failed"):
-            run(*words)
+            run(*words, *as_of)
     explained = run("explain", "quiet", "C0001", "--as-of", D2)
     assert explained.exit_code == 0
     assert "warning: spent is failed (it broke)" in explained.stderr
