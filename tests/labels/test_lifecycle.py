@@ -22,7 +22,7 @@ from portrait.labels.audiences.clauses import Comparison, Joined, Not
 from portrait.labels.audiences.declaration import Audience, AudienceSet, CheckedAudience
 from portrait.labels.lifecycle import Applied, applied_labels, apply, plan
 from portrait.labels.portrait import with_all
-from portrait.labels.preview import audience_preview, changed_customers, label_preview
+from portrait.labels.preview import audience_preview, changed_customers, facts_behind, label_preview
 from portrait.lake import Lake, Lease
 
 LabelsOf = Callable[..., LabelSet]
@@ -166,7 +166,15 @@ def test_the_preview_is_what_then_happens(labels_of: LabelsOf, features: DataFra
     sample = changed_customers(before=before, after=after, labels=new.labels, limit=4).where("label = 'months'")
     changed = sorted(c for c in now if was[c].months != now[c].months)[:4]
     shown = {(c, *[None if v is None else str(v) for v in (was[c].months, now[c].months)]) for c in changed}
-    assert {(row.customer_id, row.before, row.after) for row in sample.collect()} == shown
+    rows = sample.collect()
+    assert {(row.customer_id, row.before, row.after) for row in rows} == shown
+    # The new definition reads the number of salaries, the one before read the score as well, and a column that is gone.
+    given = {"labels": {item.label.id: item for item in new.checked}, "sources": sources}
+    applied = {"months": {"value": "score + salary_count_90d + gone"}}
+    salaries = {row.customer_id: row.salary_count_90d for row in features.collect()}
+    expected_facts = [{"salary_count_90d": salaries[row.customer_id], "score": 0.0} for row in rows]
+    assert facts_behind(rows, applied=applied, **given) == expected_facts
+    assert facts_behind([], applied={}, **given) == []
 
 
 def test_the_preview_of_a_label_that_fails_names_it(labels_of: LabelsOf, features: DataFrame) -> None:

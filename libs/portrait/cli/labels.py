@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +21,8 @@ from portrait.labels.declaration import SOURCES, CheckedLabel
 from portrait.labels.editor import editor_schemas
 from portrait.labels.examples import try_examples
 from portrait.labels.history import STATISTICS
-from portrait.labels.lifecycle import Change, applied_labels, apply, plan
-from portrait.labels.preview import audience_preview, changed_customers, label_preview
+from portrait.labels.lifecycle import Applied, Change, applied_labels, apply, plan
+from portrait.labels.preview import audience_preview, changed_customers, facts_behind, label_preview
 from portrait.labels.readers import readers_of
 from portrait.labels.usage import label_usage
 from portrait.lake import Lake, slice_at
@@ -119,10 +120,17 @@ def plan_command(
         touched = [c for c in changes if c.changes_values]
         # Before anything was ever applied every label is new, and nothing can be compared.
         if applied and touched and opened.slices("gold.customer_portrait"):
-            _preview(opened, known, audiences, touched, output)
+            _preview(opened, known, audiences, touched, applied, output)
 
 
-def _preview(lake: Lake, known: LabelSet, audiences: AudienceSet, changes: list[Change], output: Format) -> None:
+def _preview(
+    lake: Lake,
+    known: LabelSet,
+    audiences: AudienceSet,
+    changes: list[Change],
+    applied: Mapping[str, Applied],
+    output: Format,
+) -> None:
     day, before = portrait_at(lake, None)
     sources = {name: lake.slice(f"gold.{name}", day) for name in SOURCES}
     after, failed = computable(known, as_of=day, sources=sources)
@@ -143,8 +151,13 @@ def _preview(lake: Lake, known: LabelSet, audiences: AudienceSet, changes: list[
         counts = audience_preview(before=before, after=after, audiences=audiences, names=asked)
         emit(counts.columns, [list(row) for row in counts.collect()], output, title=f"Audiences of {day}")
     sample = changed_customers(before=before, after=after, labels=touched, limit=SAMPLE)
-    rows = [list(row) for row in sample.orderBy("label", "customer_id").collect()]
-    emit(sample.columns, rows, output, title="Sample")
+    shown = sample.orderBy("label", "customer_id").collect()
+    checked = {item.label.id: item for item in known.checked}
+    then = {name: item.definition for name, item in applied.items()}
+    facts = facts_behind(shown, labels=checked, applied=then, sources={**sources, "portrait": after})
+    said = [", ".join(f"{name} = {_fact(value)}" for name, value in found.items()) for found in facts]
+    rows = [[*row, words] for row, words in zip(shown, said, strict=True)]
+    emit([*sample.columns, "facts"], rows, output, title="Sample")
 
 
 def _reads(known: LabelSet, item: CheckedLabel, names: set[str]) -> bool:

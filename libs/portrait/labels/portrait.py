@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -24,7 +25,7 @@ def customer_portrait(
     the number of labels; labels made from labels come in further steps of the same plan. Labels in `failed` are NULL.
     Raises ConfigurationError when a label asks for a source that is not there.
     """
-    portrait = _answers(sources[POPULATION], labels=labels, source=POPULATION, failed=failed)
+    others = []
     for source in dict.fromkeys(item.label.from_ for item in labels.checked if item.label.is_computed):
         if source in (POPULATION, "portrait"):
             continue
@@ -34,8 +35,12 @@ def customer_portrait(
                 where="conf/labels",
                 remedy=f"run the job '{source}' first, or set those labels to draft",
             )
-        answers = _answers(sources[source], labels=labels, source=source, failed=failed)
-        portrait = portrait.join(answers, "customer_id", how="left")
+        others.append(_answers(sources[source], labels=labels, source=source, failed=failed))
+    portrait = _answers(sources[POPULATION], labels=labels, source=POPULATION, failed=failed)
+    if others:
+        # Most labels are of the population's source: its wide rows are joined once, to what the few others say.
+        narrow = reduce(lambda one, other: one.join(other, "customer_id", how="full_outer"), others)
+        portrait = portrait.join(narrow, "customer_id", how="left")
     portrait = portrait.withColumn("as_of", F.lit(as_of))
     for step in labels.levels():
         portrait = portrait.select("*", *[_column(item, failed) for item in step])

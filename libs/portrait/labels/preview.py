@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
+from sqlglot import exp
 
 from portrait.labels.audiences.declaration import AudienceSet
-from portrait.labels.declaration import Label
+from portrait.labels.declaration import CheckedLabel, Label
+from portrait.labels.expression import parse_expression
 
 
 def label_preview(*, before: DataFrame, after: DataFrame, labels: Sequence[Label], placed: DataFrame) -> DataFrame:
@@ -37,6 +39,41 @@ def changed_customers(*, before: DataFrame, after: DataFrame, labels: Sequence[L
     first = F.row_number().over(Window.partitionBy("label").orderBy("customer_id"))
     named = changed.select("sample.label", "customer_id", "sample.before", "sample.after")
     return named.withColumn("place", first).where(F.col("place") <= limit).drop("place")
+
+
+def facts_behind(
+    sample: Sequence[Row],
+    *,
+    labels: Mapping[str, CheckedLabel],
+    applied: Mapping[str, Mapping[str, object]],
+    sources: Mapping[str, DataFrame],
+) -> list[dict[str, object]]:
+    """For each row of `changed_customers`, what the new and the `applied` definition of its label read, by column.
+
+    `sources`: the slice of each source, `portrait` as the new definitions make it. Columns that the source of the new
+    definition lacks, and customers who are not in it, are left out. One query a source.
+    """
+    read = {name: labels[name].reads | _columns(applied.get(name, {})) for name in {row.label for row in sample}}
+    found: dict[tuple[str, str], dict[str, object]] = {}
+    for source in {labels[name].label.from_ for name in read}:
+        frame = sources[source]
+        of_source = [name for name in read if labels[name].label.from_ == source]
+        columns = sorted(frozenset(frame.columns) & frozenset[str]().union(*(read[name] for name in of_source)))
+        ids = sorted({row.customer_id for row in sample if row.label in of_source})
+        rows = frame.where(F.col("customer_id").isin(ids)).select("customer_id", *columns).collect()
+        found |= {(source, row.customer_id): row.asDict() for row in rows}
+    return [
+        {name: value for name, value in found.get((labels[row.label].label.from_, row.customer_id), {}).items()
+         if name in read[row.label]}
+        for row in sample
+    ]  # fmt: skip
+
+
+def _columns(definition: Mapping[str, object]) -> frozenset[str]:
+    """What the expressions of a label's file name; it was checked when it was applied."""
+    texts = [str(definition[key]) for key in ("value", "unknown_when") if definition.get(key) is not None]
+    trees = [parse_expression(text, where="ops.label_events") for text in texts]
+    return frozenset(column.name for tree in trees for column in tree.find_all(exp.Column))
 
 
 def audience_preview(*, before: DataFrame, after: DataFrame, audiences: AudienceSet, names: Sequence[str]) -> DataFrame:
