@@ -153,3 +153,41 @@ def test_a_rule_that_cannot_be_evaluated_is_raised(frame: Frame, monkeypatch: py
 def test_suites_of_all_shipped_gold_tables_can_be_derived(schemas_dir: Path) -> None:
     for contract in load_catalogue(schemas_dir).layer("gold"):
         assert len(gold_suite(contract).expectations) == len(contract.rules) + 1
+
+
+POINTS = Contract(
+    "gold.points",
+    "Test table.",
+    "One row a customer and label.",
+    (
+        Column("as_of", "DATE", required=True, key_position=1, partition_position=1),
+        Column("customer_id", "STRING", required=True, key_position=2),
+        Column("label", "STRING", required=True, key_position=3),
+    ),
+    (),
+    {"job": "test", "fewValues": "label"},
+)
+
+
+@pytest.mark.parametrize(
+    ("labels", "more", "repeated"),
+    [
+        (3, [], 0),
+        (64, [], 0),
+        (200, [], 0),
+        (1_001, [], 0),  # too many to be few: grouped by the whole key
+        (200, [("C1", "label_63")], 2),
+        (200, [("C1", "label_64"), ("C1", "label_64"), ("C0", "label_199")], 5),
+        (3, [("C9", "label_0")], 0),
+        (3, [("C9", None), ("C9", None)], 2),
+        (0, [], 0),
+    ],
+)
+def test_keys_of_few_values_are_counted_like_any_other(
+    spark: SparkSession, labels: int, more: list[tuple[str, str | None]], repeated: int
+) -> None:
+    pairs = [(f"C{customer}", f"label_{label}") for customer in range(2) for label in range(labels)] + more
+    frame = spark.createDataFrame([(DAY, *pair) for pair in pairs], "as_of date, customer_id string, label string")
+    results = {item.rule: item for item in check_slice(frame, POINTS)}
+    assert (results["key.unique"].unexpected_count, results["key.unique"].total) == (repeated, len(pairs))
+    assert (results["key.unique"].details is None) == (repeated == 0)

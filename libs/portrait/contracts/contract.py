@@ -27,6 +27,7 @@ KNOWN_PROPERTIES = {
     "columnsFrom": "folder in conf/ whose declarations add columns",
     "config": "files or folders in conf/ that the job reads",
     "publishedColumns": "meaning of columns that only the published view has, by name",
+    "fewValues": "column of the key with at most some hundreds of values in a slice: it is judged by bits",
     "publishedAs": "SQL of the published view, when it is more than the slice; {slice} stands for the slice",
 }
 KNOWN_COLUMN_PROPERTIES = {"volatile": "differs between equal runs; left out of digests"}
