@@ -203,7 +203,7 @@ def _assess(
     if len(absent) == len(job.writes):
         missing = sorted({item for table in absent for item in _missing(lake, table, as_of, landing, coming)})
         return Step(job.name, "leave out", f"absent: {', '.join(missing)}", absent)
-    absent = [table for table in absent if _has_reader(lake.catalogue, table)]  # the others are missed by nobody
+    absent = [table for table in absent if lake.catalogue.is_read(table)]  # the others are missed by nobody
     if any(table.startswith("raw.") for table in job.inputs):
         return Step(job.name, "run", "looks for new files", absent)
     done = lake.records.completions.get((job.name, as_of if is_sliced(job, lake.catalogue) else None))
@@ -217,10 +217,6 @@ def _assess(
     if changed:
         return Step(job.name, "run", f"changed: {', '.join(dict.fromkeys(table for table, _ in changed))}", absent)
     return Step(job.name, "skip", "up to date", absent)
-
-
-def _has_reader(catalogue: Catalogue, table: str) -> bool:
-    return any(table in catalogue.expand([*item.reads, *item.reads_optional]) for item in catalogue)
 
 
 def _possible(lake: Lake, table: str, as_of: date, landing: Path, coming: set[str]) -> bool:

@@ -39,5 +39,10 @@ def test_nothing_is_left_out_when_every_feed_is_there() -> None:
 
 
 def test_a_feed_that_nobody_reads_is_not_missed() -> None:
-    unread = {item.id: item for item in (contract("raw.gossip"), contract("bronze.gossip", reads=["raw.gossip"]))}
-    assert left_out(Catalogue({**CATALOGUE.contracts, **unread}), present={"customers", "loans"}) == []
+    kept = [contract("raw.gossip"), contract("bronze.gossip", reads=["raw.gossip"])]
+    for unread in (kept, [*kept, contract("silver.gossip", reads=["bronze.gossip"])]):
+        catalogue = Catalogue(CATALOGUE.contracts | {item.id: item for item in unread})
+        assert left_out(catalogue, present={"customers", "loans"}) == []
+        assert not catalogue.is_read("bronze.gossip")
+    assert CATALOGUE.is_read("bronze.loans")
+    assert CATALOGUE.is_read("gold.debts")

@@ -59,6 +59,11 @@ class Catalogue:
             found += [contract.id for contract in self.layer(layer)] if table == "*" else [name]
         return found
 
+    def is_read(self, table: str) -> bool:
+        """Whether what is published, or the suite itself, needs or uses a table, through other tables too."""
+        readers = [contract for contract in self if table in self.expand(contract.reads + contract.reads_optional)]
+        return any(contract.layer in ("gold", "ops") or self.is_read(contract.id) for contract in readers)
+
     def with_columns(self, table: str, columns: list[Column]) -> Catalogue:
         """This catalogue with further columns of a table, declared in `conf/`."""
         return Catalogue(self.contracts | {table: self.table(table).with_columns(columns)})

@@ -19,9 +19,10 @@ class LeftOut:
 def left_out(catalogue: Catalogue, *, present: set[str]) -> list[LeftOut]:
     """One entry an absent feed, in order of name; `present` are the feeds that were ever taken in.
 
-    A feed that no table needs or uses beyond bronze is missed by nobody, and has no entry.
+    A feed that no gold table needs or uses, through others too, is missed by nobody and has no entry.
     """
-    entries = [_of(catalogue, feed) for feed in sorted(set(catalogue.feeds) - present)]
+    absent = sorted(set(catalogue.feeds) - present)
+    entries = [_of(catalogue, feed) for feed in absent if catalogue.is_read(f"bronze.{feed}")]
     return [entry for entry in entries if entry.tables or entry.poorer]
 
 
