@@ -84,6 +84,7 @@ def measure(spark: SparkSession, lake: Lake, args: argparse.Namespace, plain: Pa
     seconds = in_turns({"arrival": arrive, "daily": lambda: run_job(lake), "MERGE": merge}, args.repeat)
 
     def from_scratch() -> None:
+        lake.resume(None)
         lake.fingerprints = {"transactions": f"code {next(codes)}"}  # as if it had changed: everything anew
         run_job(lake)
 
