@@ -58,6 +58,7 @@ test-docker: setup
 bench: setup
 	$(BIN)/python bench/features.py
 	$(BIN)/python bench/balances.py
+	$(BIN)/python bench/transactions.py
 	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/kmeans.py
 	$(BIN)/python bench/lifetime.py

@@ -4,10 +4,12 @@
 
 daily     the job transactions: new ids appended, ids that came before resolved again and merged into their days.
 MERGE     as anybody would write it: one record an id by row_number, MERGE ... WHEN NOT MATCHED THEN INSERT by id.
+          Its table has no constraints, no change feed and no kind_code, which the product keeps.
 all       the job after its code changed: everything from bronze again.
 
 Of the new bookings one in thirty is late by up to 60 days, and one in a hundred came before (the same record). No bank
-here delivers parties of accounts. Medians over the days that follow each other; the results are compared.
+here delivers parties of accounts. Medians over the days that follow each other; number, amounts,
+days and ids of all three are compared.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ def measure(spark: SparkSession, lake: Lake, args: argparse.Namespace, plain: Pa
     lake.append(BRONZE, delivered(spark, lake, first=0, rows=args.rows, day=0, days=365))
     run_job(lake)
     lake.read(TRANSACTIONS).write.format("delta").save(str(plain))
-    days, codes = count(1), count(1)
+    days = count(1)
 
     def arrive() -> None:
         day = next(days)
@@ -85,7 +87,7 @@ def measure(spark: SparkSession, lake: Lake, args: argparse.Namespace, plain: Pa
 
     def from_scratch() -> None:
         lake.resume(None)
-        lake.fingerprints = {"transactions": f"code {next(codes)}"}  # as if it had changed: everything anew
+        lake.fingerprints = {"transactions": "other code"}  # everything anew
         run_job(lake)
 
     found = [totals(lake.read(TRANSACTIONS)), totals(spark.read.format("delta").load(str(plain)))]
