@@ -195,6 +195,23 @@ def test_only_what_a_delivery_touches_is_committed(in_parts: Outcome) -> None:
     assert sorted(in_parts.commits[2]) == ["silver.customers", "silver.regions"]
 
 
+def test_record_that_comes_again_leaves_the_files_of_its_day_alone(
+    spark: SparkSession, tmp_path: Path, schemas_dir: Path, conf_dir: Path
+) -> None:
+    catalogue = load_catalogue(schemas_dir)
+    same, other = booking("t1", "a", 2, "10", "10"), booking("t2", "a", 3, "7", "17")
+    files: list[set[str]] = []
+    for records in ([same], [same, other], [booking("t1", "a", 1, "10", "10")]):
+        with Lease(tmp_path) as lease, shared_lake(Lake(spark, tmp_path, catalogue, lease=lease)) as lake:
+            arrive(lake, {"transactions": records})
+            run_job("transactions", "--as-of", "1993-01-31", "--conf", str(conf_dir))
+            lake.complete("transactions", as_of=None, inputs={}, seconds=0.0)
+            files.append(set(lake.read("silver.transactions").inputFiles()))
+    assert len(files[1]) == 2
+    assert files[0] < files[1]
+    assert files[0].isdisjoint(files[2])  # booked earlier: this record counts
+
+
 def test_dimensions_without_a_feed_are_left_out(in_parts: Outcome) -> None:
     assert in_parts.absent == ["silver.cards", "silver.loans"]
 

@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from portrait.entities.daily import changed_bookings, daily_bookings, net
 from portrait.features import FeatureSet, load_features
 from portrait.features.bookings import aggregate_bookings
-from portrait.features.sliding import Earlier, slide_bookings, sliding_plan
+from portrait.features.sliding import Earlier, moving_cells, slide_bookings
 from portrait.features.values import as_declared
 
 from .conftest import CONTRACT
@@ -191,7 +191,7 @@ def test_net_has_the_bookings_that_are_left(spark: SparkSession) -> None:
 
 def test_only_days_that_enter_or_leave_a_window_are_read(some: Callable[..., FeatureSet]) -> None:
     chosen = some("credit_amount_30d", "credit_amount_life", "credit_amount_mtd").features
-    _, read = sliding_plan(chosen, contract=CONTRACT, before=date(2025, 3, 30), as_of=date(2025, 3, 31))
+    _, read = moving_cells(chosen, before=date(2025, 3, 30), as_of=date(2025, 3, 31))
     # 30 days up to the 30th begin on 1 March, up to the 31st on the 2nd; the month began on the 1st for both.
     assert read == (
         "(booked_on >= date'2025-03-01' and booked_on < date'2025-03-02')"

@@ -32,8 +32,9 @@ def bring_up_to_date(lake: Lake) -> None:
     """Write silver.transactions: all of it (the first time, or when the code changed), or what came since.
 
     Bookings with a new id, nearly all, are appended. Ids that had come before, and bookings of accounts whose parties
-    changed, are resolved again and merged; only days that hold them are looked at. The record that counted so far
-    stands for all that came before: which one counts does not depend on the order in which they are compared.
+    changed, are resolved again, and merged where that changes a row; only days that hold them are looked at. The record
+    that counted so far stands for all that came before: which one counts does not depend on the order in which they are
+    compared.
     """
     parties = lake.read("silver.account_parties") if lake.has("silver.account_parties") else None
     new = lake.new_rows(_BOOKINGS, consumer=_TABLE)
@@ -57,9 +58,14 @@ def bring_up_to_date(lake: Lake) -> None:
     first, last = again.agg(F.min("booked_on"), F.max("booked_on")).collect()[0]
     if first is not None:
         days = f"booked_on between date'{first}' and date'{last}'"
-        records = transactions.where(days).select(*BOOKING_COLUMNS).unionByName(new.select(*BOOKING_COLUMNS))
-        records = records.join(again.select("transaction_id"), on="transaction_id", how="left_semi")
-        lake.merge(_TABLE, resolved(records), among=f"t.{days}")
+        ids = again.select("transaction_id")
+        known = transactions.where(days).join(ids, on="transaction_id", how="left_semi").persist()
+        records = known.select(*BOOKING_COLUMNS).unionByName(new.select(*BOOKING_COLUMNS))
+        resolved_again = resolved(records.join(ids, on="transaction_id", how="left_semi"))
+        # Nearly always the same record came again. A merge would write the files anew in which it finds its id.
+        changed = resolved_again.select(*known.columns).subtract(known).persist()
+        if not changed.isEmpty():
+            lake.merge(_TABLE, changed, among=f"t.{days}")
 
 
 def known_bookings(transactions: DataFrame, *, new: DataFrame, moved: DataFrame | None) -> DataFrame:

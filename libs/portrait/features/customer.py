@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -28,6 +27,7 @@ from portrait.features.facts import (
 from portrait.features.feature import Feature, FeatureSet
 from portrait.features.sliding import Earlier, slide_bookings
 from portrait.features.values import as_declared
+from portrait.wide import side_by_side
 
 
 def customer_features(
@@ -88,7 +88,7 @@ def customer_features(
         parts.append(count_distinct(transactions, features=declared, as_of=as_of))
     if declared := features.aggregates("balances"):
         parts.append(aggregate_balances(balances, owners=owners_of(roles), features=declared, as_of=as_of))
-    wide = reduce(lambda left, right: left.join(right, on="customer_id", how="left"), parts)
+    wide = side_by_side(*parts)
     return wide.selectExpr(
         f"date'{as_of}' as as_of",
         "customer_id",

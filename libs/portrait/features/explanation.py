@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from portrait.contracts import Contract
-from portrait.features.bookings import booking_plan
+from portrait.features.bookings import booking_sums
 from portrait.features.feature import Feature, FeatureSet
+from portrait.features.passes import passes
 from portrait.features.values import as_declared
 from portrait.features.windows import months_of
+
+_LONG = 3653  # days: the passes of ten years of history; a short one may have fewer
 
 
 @dataclass(frozen=True)
@@ -67,18 +70,18 @@ def _bookings_cost(
 ) -> tuple[list[str], list[str]]:
     """What computing some features of bookings costs beside all others, and by which expressions it is done."""
     aggregated = features.aggregates("transactions")
-    plan = booking_plan(aggregated, contract=bookings, as_of=as_of)
-    names = [feature.name for feature in aggregated]
-    places = [names.index(leaf.name) for leaf in leaves]
-    bases = list(dict.fromkeys(plan.base_of[place] for place in places))
-    others = sum(base in bases for base in plan.base_of) - len(places)
-    cost = [
-        f"one scan of silver.customer_daily for all {len(aggregated)} features; of its {len(plan.grouped)} aggregates "
-        f"by customer and bucket of age this feature reads {len(bases)}, as {others} other feature(s) do",
-        f"where the slice before is at most a month old, {_next_day(leaves)}",
-    ]
-    computed = [f"by customer and bucket: {plan.grouped[base]}" for base in bases]
-    computed += [f"by customer: {plan.rolled[place]}" for place in places]
+    names = {leaf.name for leaf in leaves}
+    cost, computed = [], []
+    for one in passes(aggregated, as_of=as_of, days=_LONG):
+        sums = booking_sums(one.features, contract=bookings, as_of=as_of)
+        found = [sql for item, sql in zip(one.features, sums.aggregates, strict=True) if item.name in names]
+        if found:
+            days = "all bookings" if one.first is None else f"the bookings since {one.first}"
+            cost.append(
+                f"{len(found)} of {len(one.features)} aggregates in a pass over {days} of silver.customer_daily"
+            )
+            computed += found
+    cost.append(f"where the slice before is at most a month old, {_next_day(leaves)}")
     return cost, computed
 
 

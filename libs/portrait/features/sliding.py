@@ -13,7 +13,7 @@ The result equals that of `aggregate_bookings` to the cent, whatever came late, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -21,20 +21,14 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
-from portrait.entities.daily import BOOKING, changed_bookings, net
+from portrait.entities.daily import BOOKING, changed_bookings
 from portrait.errors import PortraitError
-from portrait.features.bookings import (
-    BookingPlan,
-    aggregate_bookings,
-    base_aggregates,
-    base_of,
-    booking_plan,
-    plan_of,
-    two_aggregates,
-)
+from portrait.features.bookings import Cell, add_up, aggregate_bookings, booking_sums, sums_of
 from portrait.features.feature import Feature
+from portrait.features.passes import passes
 from portrait.features.windows import spans
 from portrait.lake import Lake
+from portrait.wide import side_by_side
 
 _LONGEST = 31  # days between two slices; beyond that sliding reads as much as starting anew
 _YEARS = 2  # of a shorter history the windows of a year are the most part, and sliding saves nothing: decision 0003
@@ -107,11 +101,8 @@ def slide_bookings(
     kept = before if ids["least"] is None else before.join(again, on="customer_id", how="left_anti")
     additive = [feature for feature in features if feature.name in slides]
     others = [feature for feature in features if feature.name not in slides]
-    wide = kept
-    if additive:
-        wide = wide.join(_moved(earlier, contract, additive, as_of), on="customer_id", how="left")
-    if others:
-        wide = wide.join(_recent(daily, earlier, contract, others, as_of), on="customer_id", how="left")
+    moved, recent = _moved(earlier, contract, additive, as_of), _recent(daily, earlier, contract, others, as_of)
+    wide = side_by_side(kept, *moved, *recent)
     days = (as_of - earlier.as_of).days
     values = [f"{_slid(feature, days, slides=feature.name in slides)} as {feature.name}" for feature in features]
     slid = wide.selectExpr("customer_id", *values)
@@ -120,7 +111,9 @@ def slide_bookings(
     # Files hold customers from one to another: new customers, who have the newest ids, are in few of them.
     theirs = daily.where(F.col("customer_id").between(ids["least"], ids["greatest"]))
     theirs = theirs.join(again, on="customer_id", how="left_semi")
-    return slid.unionByName(aggregate_bookings(theirs, contract=contract, features=features, as_of=as_of))
+    # So few that reading them is nothing, and each pass is some stages more: as if they were of one day.
+    anew = aggregate_bookings(theirs, contract=contract, features=features, as_of=as_of, days=1)
+    return slid.unionByName(anew)
 
 
 def _before(feature: Feature) -> Column:
@@ -143,61 +136,49 @@ def _to_compute_again(
     return new.unionByName(counted.where("bookings < 0").select("customer_id"))
 
 
-def _moved(earlier: Earlier, contract: Contract, features: Sequence[Feature], as_of: date) -> DataFrame:
-    """By how much each count and sum differs from the earlier one: one row a customer for whom one may."""
-    plan, read = sliding_plan(features, contract=contract, before=earlier.as_of, as_of=as_of)
-    moving = earlier.transactions.where(read).where(F.col("customer_id").isNotNull())
-    now = moving.select(*BOOKING, F.lit(1).alias("bookings"), F.lit(False).alias("changed"))
-    late = earlier.changes.where(F.col("booked_on") <= F.lit(earlier.as_of))  # no earlier window has a later day
-    since = late.select(*BOOKING, "bookings", F.lit(True).alias("changed"))
-    return two_aggregates([now, since], plan)
+def _moved(earlier: Earlier, contract: Contract, features: Sequence[Feature], as_of: date) -> Iterator[DataFrame]:
+    """By how much each count and sum differs from the earlier one: one row a customer for whom some may."""
+    for one in passes(features, as_of=as_of, days=1):
+        cells, read = moving_cells(one.features, before=earlier.as_of, as_of=as_of)
+        moving = earlier.transactions.where(read).where(F.col("customer_id").isNotNull())
+        now = moving.select(*BOOKING, F.lit(1).alias("bookings"), F.lit(False).alias("changed"))
+        late = earlier.changes.where(F.col("booked_on") <= F.lit(earlier.as_of))  # no earlier window has a later day
+        since = late.select(*BOOKING, "bookings", F.lit(True).alias("changed"))
+        yield add_up(now.unionByName(since), sums_of(one.features, contract=contract, cells=cells, as_of=as_of))
 
 
-def sliding_plan(
-    features: Sequence[Feature], *, contract: Contract, before: date, as_of: date
-) -> tuple[BookingPlan, str]:
-    """The plan by which counts and sums slide from one date to another, and which days of the bookings it needs (SQL).
+def moving_cells(features: Sequence[Feature], *, before: date, as_of: date) -> tuple[list[Cell], str]:
+    """How often a booking counts in what slides from one date to another, and which days of bookings it needs (SQL).
 
     Changes count where the earlier window had their day; then the earlier value is what would be computed today, and
     the bookings known today are added on days that enter the window and taken off on days that leave it.
     """
     windows = {feature.window: (feature.period(before), feature.period(as_of)) for feature in features}
-    buckets = spans({window for pair in windows.values() for window in pair})
-    weights = {
-        window: [(span.within(new) - span.within(old), int(span.within(old))) for span in buckets]
-        for window, (old, new) in windows.items()
-    }
-    bases = base_aggregates(features)
-    rolled = [f"{_weighted(bases[base_of(f)], weights[f.window])} as {f.name}" for f in features]
-    bucket = " ".join(f"when {span.test} then {2 * place}" for place, span in enumerate(buckets))
-    plan = plan_of(features, contract=contract, bucket=f"case {bucket} end + if(changed, 1, 0)", rolled=rolled)
-    needed = [span.test for place, span in enumerate(buckets) if any(moves[place][0] for moves in weights.values())]
-    return plan, " or ".join(f"({test})" for test in needed) or "false"
-
-
-def _weighted(base: str, weights: Sequence[tuple[int, int]]) -> str:
-    """The base aggregate, added up over buckets by their weights: even buckets are bookings, odd ones changes."""
-    flat = [weight for pair in weights for weight in pair]
-    branches = [
-        f"when bucket in ({', '.join(places)}) then {sign}{base}"
-        for wanted, sign in ((1, ""), (-1, "-"))
-        if (places := [str(place) for place, weight in enumerate(flat) if weight == wanted])
-    ]
-    return f"sum(case {' '.join(branches)} else 0L end)" if branches else "0L"
+    cells, needed = [], []
+    for span in spans({window for pair in windows.values() for window in pair}):
+        moves = {window: span.within(new) - span.within(old) for window, (old, new) in windows.items()}
+        covered = {window: int(span.within(old)) for window, (old, _) in windows.items()}
+        cells += [Cell(f"not changed and {span.test}", moves), Cell(f"changed and {span.test}", covered)]
+        needed += [f"({span.test})"] if any(moves.values()) else []
+    return cells, " or ".join(needed) or "false"
 
 
 def _recent(
     daily: DataFrame, earlier: Earlier, contract: Contract, features: Sequence[Feature], as_of: date
-) -> DataFrame:
-    """What does not add up, out of the bookings of the widest window, and of all that came since for endless ones."""
-    windows = [feature.period(as_of).first for feature in features]
-    start = min([earlier.as_of + timedelta(days=1), *(first for first in windows if first)])
-    window = (F.col("booked_on") >= F.lit(start)) & (F.col("booked_year") >= start.year)
-    parts = [*net(daily.where(window & (F.col("booked_on") <= F.lit(as_of))))]
-    if any(feature.is_endless for feature in features):
+) -> Iterator[DataFrame]:
+    """What does not add up: out of the bookings of its window, or, where that is endless, of what is new."""
+    endless = [feature for feature in features if feature.is_endless]
+    if endless:
         # Who lost a day here is computed again; a row below zero of the others is a correction of its neighbour.
-        parts.append(earlier.changes.where((F.col("booked_on") < F.lit(start)) & ~F.col("taken_back")))
-    return two_aggregates(parts, booking_plan(features, contract=contract, as_of=as_of))
+        late = earlier.changes.where((F.col("booked_on") <= F.lit(earlier.as_of)) & ~F.col("taken_back"))
+        days = F.col("booked_on").between(F.lit(earlier.as_of + timedelta(days=1)), F.lit(as_of))
+        entering = earlier.transactions.where(days & F.col("customer_id").isNotNull())
+        since = entering.select(*BOOKING, F.lit(1).alias("bookings")).unionByName(late.select(*BOOKING, "bookings"))
+        yield add_up(since, booking_sums(endless, contract=contract, as_of=as_of))
+    others = [feature for feature in features if not feature.is_endless]
+    if others:
+        days = max((as_of - first).days + 1 for feature in others if (first := feature.period(as_of).first))
+        yield aggregate_bookings(daily, contract=contract, features=others, as_of=as_of, days=days)
 
 
 def _slid(feature: Feature, days: int, *, slides: bool) -> str:

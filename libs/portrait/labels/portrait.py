@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -12,6 +11,7 @@ from pyspark.sql import functions as F
 from portrait.contracts import Column as ContractColumn
 from portrait.errors import ConfigurationError
 from portrait.labels.declaration import PHYSICAL_TYPES, CheckedLabel, LabelSet
+from portrait.wide import side_by_side
 
 POPULATION = "customer_features"
 
@@ -36,11 +36,7 @@ def customer_portrait(
                 remedy=f"run the job '{source}' first, or set those labels to draft",
             )
         others.append(_answers(sources[source], labels=labels, source=source, failed=failed))
-    portrait = _answers(sources[POPULATION], labels=labels, source=POPULATION, failed=failed)
-    if others:
-        # Most labels are of the population's source: its wide rows are joined once, to what the few others say.
-        narrow = reduce(lambda one, other: one.join(other, "customer_id", how="full_outer"), others)
-        portrait = portrait.join(narrow, "customer_id", how="left")
+    portrait = side_by_side(_answers(sources[POPULATION], labels=labels, source=POPULATION, failed=failed), *others)
     portrait = portrait.withColumn("as_of", F.lit(as_of))
     for step in labels.levels():
         portrait = portrait.select("*", *[_column(item, failed) for item in step])
