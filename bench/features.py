@@ -1,7 +1,7 @@
 """Features of bookings: from the beginning and day by day, beside naive Spark and DuckDB on the same rows.
 
     python bench/features.py [--rows 20000000] [--customers 200000] [--months 12] [--new 300000] [--repeat 3]
-                             [--memory 4g] [--keep DIR]
+                             [--memory 4g] [--keep DIR] [--without naive plain]
 
 full      aggregate_bookings over silver.customer_daily as the product keeps it, all declared features of bookings.
 daily     `--new` bookings come (one in thirty late by up to 60 days): append to silver.customer_daily, slide from the
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--memory", default="4g")
     parser.add_argument("--keep", type=Path, default=None, help="folder in which silver is kept for the next time")
-    parser.add_argument("--no-plain", action="store_true", help="leave out what takes longest")
+    parser.add_argument("--without", nargs="*", choices=["naive", "plain"], default=[], help="what takes longest")
     args = parser.parse_args()
     root = args.keep or Path(tempfile.mkdtemp(prefix="portrait-bench-"))
     spark = start_embedded(CONF, overrides={"spark.driver.memory": args.memory})
@@ -171,16 +171,17 @@ def measure(
         "DuckDB, buckets": lambda: con.sql(best["buckets"]).to_arrow_table(),
         "DuckDB, passes": lambda: con.sql(best["passes"]).to_arrow_table(),
     }
-    if not args.no_plain:
-        works |= {
-            "naive Spark": lambda: naive.write.format("noop").mode("overwrite").save(),
-            "DuckDB plain": lambda: con.sql(plain).to_arrow_table(),
-        }
+    slow: dict[str, tuple[Callable[[], object], Callable[[], DataFrame]]] = {
+        "naive": (lambda: naive.write.format("noop").mode("overwrite").save(), lambda: naive),
+        "plain": (lambda: con.sql(plain).to_arrow_table(), lambda: _frame(spark, con, plain)),
+    }
+    names = {"naive": "naive Spark", "plain": "DuckDB, plain"}
+    asked = [name for name in names if name not in args.without]
+    works |= {names[name]: slow[name][0] for name in asked}
     times = in_turns(works, args.repeat)
     sums = {"ours": checksum(full, features)}
     sums |= {name: checksum(_frame(spark, con, query), features) for name, query in best.items()}
-    if not args.no_plain:
-        sums |= {"naive": checksum(naive, features), "plain": checksum(_frame(spark, con, plain), features)}
+    sums |= {name: checksum(slow[name][1](), features) for name in asked}
     assert len(set(sums.values())) == 1, sums
     report(
         f"full, {args.rows:,} rows, {args.customers:,} customers, {args.months} months, {len(features)} features", times
