@@ -177,8 +177,8 @@ def _recent(
         yield add_up(since, booking_sums(endless, contract=contract, as_of=as_of))
     others = [feature for feature in features if not feature.is_endless]
     if others:
-        days = max((as_of - first).days + 1 for feature in others if (first := feature.period(as_of).first))
-        yield aggregate_bookings(daily, contract=contract, features=others, as_of=as_of, days=days)
+        widest = max((as_of - first).days + 1 for feature in others if (first := feature.period(as_of).first))
+        yield aggregate_bookings(daily, contract=contract, features=others, as_of=as_of, days=widest)
 
 
 def _slid(feature: Feature, days: int, *, slides: bool) -> str:
