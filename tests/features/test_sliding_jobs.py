@@ -49,20 +49,20 @@ def owner(account: str, customer: str, op: str, at: datetime) -> dict[str, Any]:
 
 
 def opened(account: str) -> dict[str, Any]:
-    day = date(1995, 1, 1)
+    day = date(1992, 1, 1)
     return {
-        "account_id": account, "op": "I", "changed_at": datetime(1995, 1, 1), "kind": "current", "opened_on": day,
+        "account_id": account, "op": "I", "changed_at": datetime(1992, 1, 1), "kind": "current", "opened_on": day,
         "currency": "CZK",
     }  # fmt: skip
 
 
-START = datetime(1995, 1, 1)
+START = datetime(1992, 1, 1)
 BEFORE: Delivery = {
     "customers": [{"customer_id": c, "op": "I", "changed_at": START} for c in ("anna", "ben", "cyd")],
     "accounts": [opened(account) for account in ("a", "b", "c")],
     "account_parties": [owner("a", "anna", "I", START), owner("b", "ben", "I", START), owner("c", "cyd", "I", START)],
     "transactions": [
-        *[booking(f"old{n}", "abc"[n % 3], date(1995 + n % 4, 1 + n % 3, 1 + n), f"{n + 1}.50") for n in range(24)],
+        *[booking(f"old{n}", "abc"[n % 3], date(1992 + n % 7, 1 + n % 3, 1 + n), f"{n + 1}.50") for n in range(24)],
         booking("large", "a", date(1998, 1, 2), "9000"),
         booking("last", "b", date(1998, 3, 29), "10"),
         booking("leaves", "b", date(1998, 3, 24), "20"),
