@@ -14,3 +14,10 @@ def test_columns_of_all_frames_stand_beside_each_other(spark: SparkSession) -> N
     wide = side_by_side(first, second, third)
     assert wide.columns == ["customer_id", "a", "b", "c", "d"]
     assert sorted(tuple(row) for row in wide.collect()) == [("anna", 1, None, None, 7), ("ben", 2, "x", 5, None)]
+
+
+def test_a_frame_without_columns_of_its_own_only_says_who_is_there(spark: SparkSession) -> None:
+    people = spark.createDataFrame([("anna",), ("ben",)], "customer_id string")
+    known = spark.createDataFrame([("ben", 5)], "customer_id string, c int")
+    wide = side_by_side(people, known)
+    assert sorted(tuple(row) for row in wide.collect()) == [("anna", None), ("ben", 5)]

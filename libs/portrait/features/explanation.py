@@ -81,7 +81,9 @@ def _bookings_cost(
                 f"{len(found)} of {len(one.features)} aggregates in a pass over {days} of silver.customer_daily"
             )
             computed += found
-    cost.append(f"where the slice before is at most a month old, {_next_day(leaves)}")
+    cost.append(
+        f"of five years of bookings or more, where the slice before is at most a month old, {_next_day(leaves)}"
+    )
     return cost, computed
 
 
