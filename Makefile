@@ -9,17 +9,19 @@ SPARK_ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 setup: $(VENV)/.ready .jars/.ready .jars/.archived
 
-$(VENV)/.ready: requirements.lock pyproject.toml scripts/setup.sh
+$(VENV)/.ready: requirements.lock scripts/uv.lock pyproject.toml scripts/setup.sh
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh
 	@touch $@
 
 .jars/.ready: conf/jars.lock $(VENV)/.ready
+	@echo "setup: fetching the jars of Delta Lake"
 	@sh scripts/java.sh
 	@$(SPARK_ENV) $(BIN)/python -m portrait.jars 2>.jars.log || { grep -A 3 '^error' .jars.log || cat .jars.log; exit 1; }
 	@rm -f .jars.log
 	@touch $@
 
 .jars/.archived: scripts/class_archive.py conf/spark/local.conf $(VENV)/.ready .jars/.ready
+	@echo "setup: writing the class archive"
 	@$(BIN)/python scripts/class_archive.py
 	@touch $@
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Java 17 or 21 for Spark: the one that is there; else the system's package; else one into .java/ of the checkout.
+# `java.sh early` runs beside the installation of the Python packages; it leaves out what needs them and never fails.
 set -eu
 cd "$(dirname "$0")/.."
 usable() {
@@ -18,6 +19,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         fi
     done
 fi
+[ "${1:-}" != early ] || exit 0
 echo "setup: no Java 17 or 21; downloading one into .java/ with the Python package install-jdk"
 if .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/install-jdk.lock 2>/dev/null &&
     .venv/bin/python -c 'import jdk; jdk.install("17", path=".java")' 2>/dev/null; then

@@ -17,7 +17,28 @@ if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
         exit 1
     fi
 fi
-echo "setup: installing the locked packages into .venv"
+# Where there is no Java, the system's packages bring it while Python's are being installed.
+sh scripts/java.sh early &
 [ -x .venv/bin/python ] || "$python" -m venv .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+pip() { .venv/bin/python -m pip --quiet --disable-pip-version-check "$@"; }
+
+# uv installs in parallel, in a third of pip's time. It is told what pip is configured with (a company's mirror), and
+# where it cannot serve (a proxy that only pip knows, a platform without it) pip does the same from the same lock.
+of_pip() { pip config get "global.$1" 2>/dev/null || true; }
+uv() {
+    UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$(of_pip index-url)}}
+    UV_INDEX=${UV_INDEX:-${PIP_EXTRA_INDEX_URL:-$(of_pip extra-index-url)}}
+    [ -n "$UV_DEFAULT_INDEX" ] && export UV_DEFAULT_INDEX || unset UV_DEFAULT_INDEX
+    [ -n "$UV_INDEX" ] && export UV_INDEX || unset UV_INDEX
+    .venv/bin/uv --quiet --no-config pip install --python .venv/bin/python "$@"
+}
+count=$(grep -c '==' requirements.lock)
+echo "setup: installing the $count locked packages into .venv"
+if pip install --require-hashes -r scripts/uv.lock 2>/dev/null && uv --require-hashes -r requirements.lock; then
+    uv --no-deps --no-build-isolation -e .
+else
+    echo "setup: uv could not install them; pip takes about two minutes"
+    pip install --require-hashes -r requirements.lock
+    pip install --no-deps --no-build-isolation -e .
+fi
+wait
