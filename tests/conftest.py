@@ -43,6 +43,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(f"{item.path.parent.name}/{item.path.stem}", places[""]))
 
 
+_LEFT: dict[str, None] = {}
+"""Tests that were collected and have not ended yet."""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Remember what is to run."""
+    _LEFT.update(dict.fromkeys(item.nodeid for item in session.items))
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Forget what has ended."""
+    _LEFT.pop(nodeid, None)
+
+
+def pytest_keyboard_interrupt() -> None:
+    """Name the tests that an interrupt leaves out: CI interrupts when its time is up."""
+    print(f"\n{len(_LEFT)} tests were left out:", *_LEFT, sep="\n  ")
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The embedded session, with Delta."""
