@@ -10,95 +10,43 @@ what that predicts for the largest is printed beside what was measured.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from event_log import Checkout, JobCost, RunCost
 
 AS_OF = "2025-12-31"
-BIN = Path(sys.executable).parent
 
 
-@dataclass
-class Cost:
-    """Of one job in one run: wall and CPU seconds, MB written to shuffles and spilt to disk."""
-
-    wall: float = 0.0
-    cpu: float = 0.0
-    shuffle: float = 0.0
-    spill: float = 0.0
-
-
-@dataclass
+@dataclass(frozen=True)
 class Run:
-    """One bank: its bookings and what each job cost; peak memory of the driver's Java, GiB."""
+    """One bank and what each job of its run cost."""
 
     customers: int
-    bookings: int = 0
-    jobs: dict[str, Cost] = field(default_factory=dict)
+    cost: RunCost
+
+    @property
+    def bookings(self) -> int:
+        """Bookings that silver.transactions took."""
+        return self.cost.bookings
+
+    @property
+    def jobs(self) -> dict[str, JobCost]:
+        """By job."""
+        return self.cost.jobs
 
 
 def measure(customers: int, months: int) -> Run:
-    """Land a bank, run it, read the two logs."""
+    """Land a bank and run it."""
     with tempfile.TemporaryDirectory(prefix="portrait-bench-") as folder:
-        root = Path(folder)
-        conf, log, events = root / "conf", root / "log", root / "events.jsonl"
-        shutil.copytree("conf", conf)
-        log.mkdir()
-        with (conf / "spark" / "local.conf").open("a") as settings:
-            settings.write(
-                f"\nspark.eventLog.enabled true\nspark.eventLog.dir file:{log}\nspark.eventLog.compress false\n"
-            )
-        paths = ["--landing", str(root / "landing"), "--lake", str(root / "lake"), "--conf", str(conf)]
-        size = ["--customers", str(customers), "--months", str(months)]
-        _portrait("land", "synthetic", "--feeds", "core", *size, "--to", str(root / "landing"))
-        for path in log.iterdir():
-            path.unlink() if path.is_file() else shutil.rmtree(path)
-        _portrait("run", "--as-of", AS_OF, *paths, log=events)
-        return _run_of(customers, [json.loads(line) for line in events.read_text().splitlines()], _tasks(log))
-
-
-def _portrait(*arguments: str, log: Path | None = None) -> None:
-    environment = os.environ | ({"PORTRAIT_LOG": str(log)} if log else {})
-    subprocess.run([str(BIN / "portrait"), *arguments], check=True, env=environment, stdout=subprocess.DEVNULL)
-
-
-def _tasks(log: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted(log.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):
-            with path.open() as lines:
-                yield from (json.loads(line) for line in lines if '"SparkListenerTaskEnd"' in line[:60])
-
-
-def _run_of(customers: int, events: list[dict[str, Any]], tasks: Iterator[dict[str, Any]]) -> Run:
-    run, spans = Run(customers), []
-    for event in events:
-        if event["event"] == "job_ended":
-            end = datetime.fromisoformat(event["at"]).timestamp()
-            spans.append((end - event["seconds"], end, event["job"]))
-            run.jobs[event["job"]] = Cost(wall=event["seconds"])
-        if event["event"] == "table_written" and event["table"] == "silver.transactions":
-            run.bookings = event["rows"]
-    for task in tasks:
-        finished, metrics = task["Task Info"]["Finish Time"] / 1000, task.get("Task Metrics") or {}
-        job = next((name for start, end, name in spans if start <= finished <= end), None)
-        if job is None or not metrics:
-            continue
-        cost = run.jobs[job]
-        cost.cpu += metrics["Executor CPU Time"] / 1e9
-        cost.shuffle += metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"] / 1e6
-        cost.spill += metrics["Disk Bytes Spilled"] / 1e6
-    return run
+        root, checkout = Path(folder), Checkout(Path.cwd())
+        size = ("--customers", str(customers), "--months", str(months))
+        checkout.portrait("land", "synthetic", "--feeds", "core", *size, "--to", str(root / "landing"))
+        return Run(customers, checkout.run(root, as_of=AS_OF))
 
 
 def table(runs: list[Run], nodes: int, cores: int) -> str:
