@@ -2,7 +2,7 @@
 
 from portrait.ingest.pipeline import ingest
 from portrait.ingest.release import Release, export_quarantine, quarantine_summary, release
-from portrait.ingest.summary import FeedSummary, IngestSummary
+from portrait.ingest.summary import FeedSummary, IngestSummary, remedy_of
 
 __all__ = [
     "FeedSummary",
@@ -12,4 +12,5 @@ __all__ = [
     "ingest",
     "quarantine_summary",
     "release",
+    "remedy_of",
 ]

@@ -23,6 +23,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from portrait.contracts import Catalogue, Contract
+from portrait.contracts.contract import literal
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.faults import fault_point
 from portrait.lake.lease import Lease
@@ -376,11 +377,14 @@ class Lake:
                 raise PortraitError(
                     f"{table} does not exist yet", where=str(path), remedy=f"run '{contract.job}' first"
                 )
-            self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.layer}")
+            # Each statement costs an execution; asking the catalogue costs none.
+            if not self.spark.catalog.databaseExists(contract.layer):
+                self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.layer}")
             # The session may know the name from another lake. Dropping an external table leaves its files alone.
-            self.spark.sql(f"DROP TABLE IF EXISTS {table}")
+            if self.spark.catalog.tableExists(table):
+                self.spark.sql(f"DROP TABLE IF EXISTS {table}")
             if exists:
-                self.spark.sql(f"CREATE TABLE {table} USING delta LOCATION '{path}'")
+                self.spark.sql(f"CREATE TABLE {table} USING delta LOCATION {literal(str(path))}")
                 if self.lease is not None:
                     evolve(self.spark, contract)
             else:
