@@ -99,13 +99,23 @@ class Ledger:
 
 def read_ledger(lake: Lake) -> Ledger:
     """The verdicts that `ops.files` holds, oldest first."""
+    return Ledger(_verdicts(lake))
+
+
+def quarantined_files(lake: Lake) -> list[Verdict]:
+    """Files that were quarantined whole and came to nothing else since, by path."""
+    newest = {verdict.path: verdict for verdict in _verdicts(lake)}
+    return [newest[path] for path in sorted(newest) if newest[path].status == "quarantined"]
+
+
+def _verdicts(lake: Lake) -> list[Verdict]:
     if not lake.has(FILES):
-        return Ledger([])
+        return []
     rows = lake.read(FILES).select("feed", "file", "file_hash", "status", "reason", "contract_hash", "seen_at", "run")
     seen = sorted(rows.collect(), key=lambda row: (row.run, row.seen_at))
-    return Ledger(
+    return [
         Verdict(row.feed, row.file, row.file_hash, row.status, row.reason, row.contract_hash, row.run) for row in seen
-    )
+    ]
 
 
 class FileCache:

@@ -377,8 +377,7 @@ class Lake:
                 raise PortraitError(
                     f"{table} does not exist yet", where=str(path), remedy=f"run '{contract.job}' first"
                 )
-            # Each statement costs an execution; asking the catalogue costs none.
-            if not self.spark.catalog.databaseExists(contract.layer):
+            if not self.spark.catalog.databaseExists(contract.layer):  # a statement costs an execution
                 self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.layer}")
             # The session may know the name from another lake. Dropping an external table leaves its files alone.
             if self.spark.catalog.tableExists(table):
