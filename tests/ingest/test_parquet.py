@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -49,7 +48,7 @@ def decimals(precision: int, scale: int, *values: str) -> pa.Array:
 
 
 @pytest.fixture(scope="module")
-def delivered(new_bank: NewBank) -> Iterator[Bank]:
+def delivered(new_bank: NewBank) -> Bank:
     bank = new_bank().with_contract(maxRejectShare=1.0)
     # The last value of each is not exact; a moment of the year 9999 does not fit into 64 bits of nanoseconds.
     land(bank, "nanos", {"booked_at": nanos(NANOS, NANOS + 1000, NANOS + 1)})
@@ -71,7 +70,7 @@ def delivered(new_bank: NewBank) -> Iterator[Bank]:
     land(bank, "large", {"note": pa.array(["x"], pa.large_string())})
     land(bank, "nothing", {"id": pa.array([], pa.string())})
     bank.run()
-    yield bank
+    return bank
 
 
 def accepted(bank: Bank) -> dict[str, Row]:
