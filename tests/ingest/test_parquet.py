@@ -68,6 +68,7 @@ def delivered(new_bank: NewBank) -> Bank:
     land(bank, "midnight", {"valued_on": midnights})
     land(bank, "dictionary", {"kind": pa.array(["cash"]).dictionary_encode(), "count": pa.array([1], pa.int32())})
     land(bank, "large", {"note": pa.array(["x"], pa.large_string())})
+    land(bank, "untyped", {"note": pa.nulls(1), "valued_on": pa.nulls(1)})
     land(bank, "nothing", {"id": pa.array([], pa.string())})
     bank.run()
     return bank
@@ -98,6 +99,7 @@ def test_exact_values_of_every_type_are_in_bronze(delivered: Bank) -> None:
         "midnight-0": ("valued_on", date(2025, 1, 2)),
         "dictionary-0": ("kind", "cash"),
         "large-0": ("note", "x"),
+        "untyped-0": ("note", None),
     }
     assert {name: (column, rows[name][column]) for name, (column, _) in wanted.items()} == wanted
     assert set(rows) == set(wanted)

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 
 NANOSECONDS = "timestamp[ns]"
 """The type of a timestamp that is stored as whole nanoseconds; Spark reads it as a number."""
+NO_TYPE = "null"
+"""The type of a column without a single value, as pandas writes it."""
 MOST_FINE = 1000
 """So many values finer than a microsecond are told one by one; a file with more is quarantined whole."""
 _WHOLE = ("TINYINT", "SMALLINT", "INT", "BIGINT")
@@ -80,6 +82,8 @@ def _numbers(values: pa.Array) -> np.ndarray:
 
 def takes(wanted: str, found: str) -> bool:
     """Whether values of a Parquet type can be values of a contract's type, all of them or those that are exact."""
+    if found == NO_TYPE:
+        return True
     decimal = found.startswith("DECIMAL") and int(found[8:].split(",")[0]) <= 38
     if wanted.startswith("DECIMAL"):
         return decimal

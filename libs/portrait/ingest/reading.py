@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
 from portrait.contracts.contract import quoted
-from portrait.ingest.parquet import NANOSECONDS
+from portrait.ingest.parquet import NANOSECONDS, NO_TYPE
 from portrait.ingest.staging import Manifest, staged_path
 from portrait.ingest.verdicts import judged_lines
 
@@ -63,7 +63,10 @@ def _typed_rows(spark: SparkSession, root: Path, contract: Contract, files: Mapp
     layout = next(iter(files.values()))
     types = {column.name: column.physical_type for column in contract.columns}
     types |= {name: kind for name, kind in zip(layout.columns, layout.types, strict=False) if name in types}
-    schema = ", ".join(f"{quoted(name)} {'BIGINT' if types[name] == NANOSECONDS else types[name]}" for name in types)
+    # A column of which pandas knew no value has no type: it is not read.
+    empty = {c.name: F.lit(None).cast(c.physical_type) for c in contract.columns if types[c.name] == NO_TYPE}
+    read = {name: "BIGINT" if kind == NANOSECONDS else kind for name, kind in types.items() if name not in empty}
+    schema = ", ".join(f"{quoted(name)} {kind}" for name, kind in read.items())
     reader = spark.read.schema(schema).option(*_AS_NAMED)
     # Dates before 1582 and the like are taken as they stand: whether they may be is for the contract to say.
     reader = reader.option("datetimeRebaseMode", "CORRECTED").option("int96RebaseMode", "CORRECTED")
@@ -72,6 +75,7 @@ def _typed_rows(spark: SparkSession, root: Path, contract: Contract, files: Mapp
             "__file": F.col("_metadata.file_name"),
             "__start": F.lit(0).cast("bigint"),
             "__place": F.col("_metadata.row_index"),
+            **empty,
         }
     )
     values, shown = [], []
@@ -97,16 +101,17 @@ def _converted(name: str, found: str, wanted: str, rests: Mapping[int, int]) -> 
         floored = F.timestamp_micros(F.expr(f"({text} - pmod({text}, 1000)) div 1000"))
         shown = _with_nanoseconds(floored, F.pmod(F.col(name), F.lit(1000)))
     elif rests:
-        rest = F.element_at(F.create_map(*[F.lit(item) for pair in rests.items() for item in pair]), F.col("__place"))
+        pairs = [item for row, beyond in rests.items() for item in (F.lit(row).cast("bigint"), F.lit(beyond))]
+        rest = F.element_at(F.create_map(*pairs), F.col("__place"))
         failed = rest.isNotNull()
         shown = F.when(failed, _with_nanoseconds(raw, rest)).otherwise(F.date_format(raw, f"{_MOMENT}XXX"))
-    if wanted == "DATE" and found != "DATE":
+    if wanted == "DATE" and found in ("TIMESTAMP", NANOSECONDS):
         day = raw.cast("date")
         return day, failed | F.coalesce(day.cast("timestamp") != raw, never), shown
     if wanted == "DOUBLE":
         value = raw.cast("double")
-        return value, F.coalesce(F.isnan(value) | (F.abs(value) == float("inf")), never), raw.cast("string")
-    if found in (wanted, NANOSECONDS):
+        return value, F.coalesce(F.isnan(value) | (F.abs(value) == float("inf")), never), raw
+    if found in (wanted, NANOSECONDS, NO_TYPE):
         return raw, failed, shown
     value = F.expr(f"try_cast({text} as {wanted})")
     back = F.expr(f"try_cast(try_cast({text} as {wanted}) as {found})")
