@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from portrait.errors import PortraitError
 from portrait.ingest.landing import LandedFile
 
 _CHUNK = 1 << 20
@@ -75,15 +76,25 @@ def stage(root: Path, landed: LandedFile, manifest: Manifest, *, run: int) -> st
     """Copy an admitted file; returns its staged name, or None when its bytes are no longer those that were inspected.
 
     A copy, not a link: whoever delivered the file may still write into it, and what is judged must be what was hashed.
+    Raises PortraitError when it cannot be copied.
     """
     name = f"{manifest.hash}-{manifest.contract_hash[:8]}-{run}{landed.extension}"
     target = staged_path(root, manifest.feed, name)
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    with landed.source.open("rb") as source, target.open("wb") as copy:
-        while chunk := source.read(_CHUNK):
-            digest.update(chunk)
-            copy.write(chunk)
+    try:
+        with landed.source.open("rb") as source, target.open("wb") as copy:
+            while chunk := source.read(_CHUNK):
+                digest.update(chunk)
+                copy.write(chunk)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PortraitError(
+            f"the file cannot be copied into the lake: {error.strerror or type(error).__name__}",
+            where=landed.path,
+            remedy="check the disk and its free space, then run again",
+        ) from error
     if digest.hexdigest() != manifest.hash:
         target.unlink()
         return None
