@@ -370,12 +370,9 @@ class Lake:
         with self._lock:
             if table in self._registered:
                 return
-            contract, path = self.catalogue.table(table), self.path(table)
-            exists = self.has(table)
+            contract, path, exists = self.catalogue.table(table), self.path(table), self.has(table)
             if not exists and not create:
-                raise PortraitError(
-                    f"{table} does not exist yet", where=str(path), remedy=f"run '{contract.job}' first"
-                )
+                raise PortraitError(f"{table} does not exist yet", where=table, remedy=f"run '{contract.job}' first")
             if not self.spark.catalog.databaseExists(contract.layer):  # a statement costs an execution
                 self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.layer}")
             # The session may know the name from another lake. Dropping an external table leaves its files alone.
