@@ -26,7 +26,7 @@ from portrait.lake import Lake, Lease
 from portrait.lake.records import Write
 from portrait.lineage import record_job
 from portrait.session import session
-from portrait.settings import load_settings
+from portrait.settings import Settings, load_settings
 from portrait.value.policy import load_value_policy
 from portrait.value.tier_policy import load_tier_policy
 from portrait.workers import check_workers
@@ -125,29 +125,32 @@ def is_sliced(job: Job, catalogue: Catalogue) -> bool:
     )
 
 
-# The lake of a run that has several jobs in one process; `open_lake` hands it to each of them.
+# The lake of a run that has several jobs in one process, and its settings; `open_lake` hands them to each job.
 _shared: Lake | None = None
+_shared_settings: Settings | None = None
 
 
 @contextmanager
-def shared_lake(lake: Lake) -> Iterator[Lake]:
+def shared_lake(lake: Lake, settings: Settings | None = None) -> Iterator[Lake]:
     """Within this block every job works on `lake`, with its lease, its run number and its session."""
-    global _shared
-    _shared = lake
+    global _shared, _shared_settings
+    _shared, _shared_settings = lake, settings
     try:
         yield lake
     finally:
-        _shared = None
+        _shared = _shared_settings = None
 
 
 @contextmanager
 def open_lake(args: argparse.Namespace) -> Iterator[Lake]:
     """The lake of a job, held by a lease while the job works; what the job wrote is recorded when it ends well.
 
+    `args.settings` are the settings of the run.
     Frames that the job kept in memory are let go however it ends: a backfill runs many jobs in one session.
     """
     name = Path(sys.modules["__main__"].__file__ or "").stem if _shared is None else ""
     if _shared is not None:
+        args.settings = _shared_settings or Settings()
         try:
             yield _shared
         finally:
@@ -155,7 +158,7 @@ def open_lake(args: argparse.Namespace) -> Iterator[Lake]:
         return
     flags = {"lake": args.lake, "landing": args.landing, "schemas": args.schemas}
     settings = load_settings(args.conf, target=args.target, flags=flags)
-    args.landing, args.lake = settings.landing, settings.lake
+    args.settings, args.landing, args.lake = settings, settings.landing, settings.lake
     catalogue = load_suite(args.conf, settings.schemas)
     jobs = job_graph(catalogue)
     job = next((item for item in jobs if item.name == name), None)

@@ -127,7 +127,7 @@ def run(
         lake.before_first_write = journal.begin
         steps: list[Step] = []
         try:
-            with shared_lake(lake):
+            with shared_lake(lake, settings):
                 for job in chosen:
                     step = _assess(lake, job, as_of, landing=settings.landing, fixed=fixed)
                     steps.append(step)

@@ -10,7 +10,7 @@ import getpass
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -35,6 +35,8 @@ class Settings(Strict):
     conf: Path = Path("conf")
     schemas: Path = Path("schemas")
     jobs: Path = Path("jobs")
+    quarantined_file: Literal["refuse", "warn"] = "refuse"
+    """What a feed that brings nothing but quarantined files does to a run: stops it with exit 3, or is a warning."""
     lease_seconds: int = 120
     """How long a silent run keeps the lake before another may take it over."""
     log: str | None = None

@@ -15,6 +15,7 @@ from portrait.contracts.catalogue import bronze_contract
 from portrait.contracts.contract import Rule, contract_of
 from portrait.contracts.document import load_document
 from portrait.ingest import IngestSummary, ingest
+from portrait.ingest.pipeline import OnQuarantine
 from portrait.lake import Lake, Lease
 
 BOOKINGS = Contract(
@@ -81,9 +82,10 @@ class Bank:
     def csv(self, name: str, *lines: str, header: str = HEADER) -> Path:
         return self.land(f"bookings/{name}", "\n".join([header, *lines]) + "\n")
 
-    def run(self) -> IngestSummary:
+    def run(self, *, quarantined_file: OnQuarantine = "refuse") -> IngestSummary:
         with Lease(self.root / "lake") as lease:
-            return ingest(self.lake(lease), landing=self.landing, catalogue=self.catalogue)
+            lake = self.lake(lease)
+            return ingest(lake, landing=self.landing, catalogue=self.catalogue, quarantined_file=quarantined_file)
 
     def lake(self, lease: Lease | None = None) -> Lake:
         return Lake(self.spark, self.root / "lake", self.catalogue, lease=lease)

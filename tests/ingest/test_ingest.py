@@ -151,7 +151,8 @@ def test_nothing_new_writes_no_table_and_asks_spark_nothing(
     bank, _ = first
     before = bank.versions()
     monkeypatch.setattr(pipeline, "read_ledger", lambda lake: pytest.fail("the list of files was read"))
-    assert bank.run().feeds == ()
+    summary = bank.run()
+    assert (summary.feeds, len(summary.alerts)) == ((), len(WHOLE))
     assert bank.versions() == before
 
 
@@ -166,9 +167,10 @@ def test_files_that_come_again(first: tuple[Bank, IngestSummary]) -> None:
     files = bank.files()
     assert bank.bronze_ids() == before
     assert files["bookings/renamed.csv.gz"].status == "duplicate"
-    assert summary.alerts == [
+    assert [alert for alert in summary.alerts if "name.reused" in alert] == [
         "bookings/c.jsonl: name.reused: a file of this name was accepted, this one has other bytes"
     ]
+    assert len(summary.alerts) == len(WHOLE) + 1, "files of the first delivery still lie there"
     assert len(bank.rows("ops.files")) == 13
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -112,6 +113,27 @@ def test_names_that_are_still_being_written_are_not_there(tmp_path: Path) -> Non
     for name in (".x.csv.part", "_SUCCESS", "x.csv"):
         (tmp_path / "feed" / name).write_text("a")
     assert [item.path for item in landed_files(tmp_path, known=["feed"])] == ["feed/x.csv"]
+
+
+def test_files_in_subfolders_are_files_of_the_feed(tmp_path: Path) -> None:
+    """At any depth; what begins with a dot or underscore is not there, a folder reached twice is read once."""
+    names = ["dt=2024-03-31/part-0.parquet", "x.parquet/part-0.parquet", "a/b/c/d.csv", "a/notes.txt", "z.csv"]
+    hidden = ["_temporary/0/part-0.parquet", "a/.draft/x.csv", "dt=2024-03-31/_SUCCESS", "a/.x.csv.crc"]
+    for name in [*names, *hidden]:
+        file = tmp_path / "feed" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("a")
+    (tmp_path / "feed" / "a" / "loop").symlink_to(tmp_path / "feed")
+    (tmp_path / "feed" / "self").symlink_to("self")
+    found = landed_files(tmp_path, known=["feed"])
+    assert [item.path for item in found] == sorted(f"feed/{name}" for name in names)
+    assert {item.path: item.format for item in found}["feed/a/notes.txt"] is None
+
+
+def test_a_name_that_is_no_text_is_shown_escaped(tmp_path: Path) -> None:
+    (tmp_path / "feed").mkdir()
+    (tmp_path / "feed" / os.fsdecode(b"caf\xe9.csv")).write_text("a")
+    assert [item.path for item in landed_files(tmp_path, known=["feed"])] == ["feed/caf\\xe9.csv"]
 
 
 def test_a_folder_that_is_no_feed_is_an_error_that_names_the_feeds(tmp_path: Path) -> None:

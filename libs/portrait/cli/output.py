@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from portrait.cli.options import Format
+from portrait.ingest import KeptOut, remedy_of
 from portrait.runner import RunSummary
 
 console = Console(highlight=False, soft_wrap=False)
@@ -48,7 +49,16 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def summarize(summary: RunSummary, *, quarantined: int, unreconciled: int, report: str | None) -> None:
+def say_kept_out(files: Sequence[KeptOut]) -> None:
+    """A line for every file of the landing folder that was quarantined whole."""
+    for item in files:
+        line = f"  kept out      {item.path}: {item.reason}; {remedy_of(item.reason)}"
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def summarize(
+    summary: RunSummary, *, quarantined: int, kept_out: Sequence[KeptOut] = (), unreconciled: int, report: str | None
+) -> None:
     """The closing lines of a run."""
     ran = [step for step in summary.steps if step.action == "run"]
     skipped = [step.job for step in summary.steps if step.action == "skip"]
@@ -64,6 +74,7 @@ def summarize(summary: RunSummary, *, quarantined: int, unreconciled: int, repor
         tables = len(served.versions)
         console.print(f"  published     {tables} tables of {served.as_of} (run {served.run}), as schema published")
     console.print(f"  quarantined   {quarantined:,} rows wait in ops.quarantine")
+    say_kept_out(kept_out)
     console.print(f"  reconciled    {unreconciled:,} account-days do not close")
     if slowest:
         console.print(f"  slowest       {', '.join(f'{step.job} {step.seconds:.0f} s' for step in slowest)}")

@@ -11,7 +11,7 @@ from portrait.cli.context import reading, suite_of, writing
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Landing, Output, Target, settings_of
 from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError
-from portrait.ingest import export_quarantine, quarantine_summary, release
+from portrait.ingest import export_quarantine, quarantine_summary, quarantined_files, release, remedy_of
 from portrait.settings import Settings
 
 
@@ -30,7 +30,7 @@ def quarantine_command(
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
-    """Rejected rows by feed, rule and file; --export them, correct them, --release them."""
+    """Rejected rows by feed, rule and file, and files kept out whole; --export rows, correct them, --release them."""
     settings = settings_of(conf, target, landing=landing, lake=lake)
     catalogue = suite_of(settings)
     if feed is not None:
@@ -53,7 +53,22 @@ def _show(settings: Settings, target: str | None, feed: str | None, output: Form
     columns = ["feed", "rule", "file", "file_status", "rows", "line"]
     with reading(settings, target) as opened:
         found = quarantine_summary(opened).select(*columns).collect() if opened.has("ops.quarantine") else []
-    emit(columns, [list(row) for row in found if feed in (None, row["feed"])], output, title="Quarantine")
+        files = [item for item in quarantined_files(opened) if feed in (None, item.feed)]
+    rows = [list(row) for row in found if feed in (None, row["feed"])]
+    whole = [
+        [item.path, (settings.landing / item.path).is_file(), item.reason or "", remedy_of(item.reason or "")]
+        for item in files
+    ]
+    if output is Format.table:
+        emit(columns, rows, output, title="Quarantine")
+        if whole:
+            emit(["file", "still landed", "reason", "remedy"], whole, output, title="Files quarantined whole")
+        return
+    # One list for machines: a file that was kept out whole is an entry without a line.
+    entries = [[*row, None, None] for row in rows]
+    for item, (path, _, reason, remedy) in zip(files, whole, strict=True):
+        entries.append([item.feed, str(reason).split(":", 1)[0], path, item.status, None, None, reason, remedy])
+    emit([*columns, "reason", "remedy"], entries, output)
 
 
 def _release(settings: Settings, target: str | None, corrected: Path | None, feed: str | None) -> None:

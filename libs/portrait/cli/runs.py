@@ -27,9 +27,10 @@ from portrait.cli.options import (
     Target,
     settings_of,
 )
-from portrait.cli.output import console, emit, errors, summarize
+from portrait.cli.output import console, emit, errors, say_kept_out, summarize
 from portrait.contracts import job_graph
 from portrait.errors import ConfigurationError
+from portrait.ingest import FileCache
 from portrait.job import business_date
 from portrait.lake import Lake, publications, publish, rollback
 from portrait.orchestration import airflow_dag, submit_arguments, submit_plan
@@ -102,7 +103,11 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
         report = _report(lake, summary)
         if not quiet:
             summarize(
-                summary, quarantined=_open_rows(lake), unreconciled=_count(lake, "ops.reconciliation"), report=report
+                summary,
+                quarantined=_open_rows(lake),
+                kept_out=FileCache.below(lake.root).kept_out(),
+                unreconciled=_count(lake, "ops.reconciliation"),
+                report=report,
             )
         return report
     finally:
@@ -188,7 +193,7 @@ def _print_plan(settings: Settings, target: str | None, as_of: date, select: str
 def status_command(
     lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
 ) -> None:
-    """Runs and how they ended, and what is published."""
+    """Runs and how they ended, what is published, and which landed files were quarantined whole."""
     settings = settings_of(conf, target, lake=lake)
     with reading(settings, target) as opened:
         events = opened.read(RUNS).orderBy(F.col("run").desc(), F.col("recorded_at").desc()).limit(20).collect()
@@ -211,6 +216,8 @@ def status_command(
         console.print(
             f"Served: {len(served[0].versions)} tables of {served[0].as_of}, run {served[0].run} ({served[0].action})."
         )
+    if output is Format.table:
+        say_kept_out(FileCache.below(settings.lake).kept_out())
 
 
 RunNumber = Annotated[int, typer.Argument(metavar="RUN", min=1, help="Number of a run, as `portrait status` shows it.")]

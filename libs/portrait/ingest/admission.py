@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from portrait.ingest.columns import compare_columns
 from portrait.ingest.landing import Inspection, LandedFile, inspect_file
 from portrait.ingest.ledger import FileCache, Ledger
 from portrait.ingest.lines import Counts
+from portrait.ingest.parquet import recased_twins, takes
 from portrait.ingest.staging import Manifest
 from portrait.ingest.verdicts import FileResult
 
@@ -67,7 +69,10 @@ def admit(
 
 
 def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledger, feed: FeedAdmission) -> None:
-    manifest = Manifest(item.feed, item.path, seen.hash, item.format or "", seen.columns, (), seen.rows, contract.hash)
+    manifest = Manifest(
+        item.feed, item.path, seen.hash, item.format or "", seen.columns, (), seen.rows, contract.hash, seen.types,
+        seen.fine,
+    )  # fmt: skip
     kept_out = Counts(seen.rows, seen.rows)
 
     def turn_away(status: str, reason: str) -> FileResult:
@@ -84,11 +89,30 @@ def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledge
     elif seen.problem is not None:
         feed.turned_away.append(turn_away("quarantined", seen.problem))
     else:
-        finding = compare_columns(seen.columns, contract, seen.types)
-        if finding.differences:
-            feed.turned_away.append(turn_away("refused", "; ".join(finding.differences)))
+        finding = compare_columns(seen.columns, contract, _in_contract_words(seen, contract))
+        twins = recased_twins(seen.columns) if item.format == "parquet" else []
+        differences = [*finding.differences, *_of_twins(twins, contract)]
+        if differences:
+            feed.turned_away.append(turn_away("refused", "; ".join(differences)))
         else:
             feed.admitted.append((item, _ignoring(manifest, finding.ignored)))
+
+
+def _in_contract_words(seen: Inspection, contract: Contract) -> tuple[str, ...]:
+    """The types of a Parquet file's columns, the contract's own where its values can become that."""
+    wanted = {column.name: column.physical_type for column in contract.columns}
+    pairs = zip(seen.columns, seen.types, strict=False)
+    return tuple(wanted[name] if name in wanted and takes(wanted[name], kind) else kind for name, kind in pairs)
+
+
+def _of_twins(twins: Iterable[tuple[str, ...]], contract: Contract) -> list[str]:
+    """Why a file with columns that differ by case alone is refused: only where one of them is the contract's."""
+    lowered = {name.lower() for name in contract.column_names}
+    return [
+        f"columns {' and '.join(repr(name) for name in sorted(set(names)))} differ by case alone"
+        for names in twins
+        if names[0].lower() in lowered
+    ]
 
 
 def _ignoring(manifest: Manifest, columns: tuple[str, ...]) -> Manifest:

@@ -1,17 +1,22 @@
-"""One batch of a feed's stream: judged once, counted, then written to quarantine, bronze and the list of files.
+"""One batch: every staged file judged once, then one commit on each table, the record of the files last.
 
-Each table's commit carries a transaction id made of the stream and the batch number, so that a batch that is replayed
-after a crash writes what is missing and skips what is there.
+Small feeds are judged together and kept in Spark's memory; the rows of a large one are written to files, which takes
+half the time and no memory. Each commit carries the number that the batch was given when it was begun, so that a batch
+which is replayed after a crash writes what is missing and skips what is there.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import reduce
+from typing import Any, TypeVar
 
+from py4j.protocol import Py4JError
+from pyspark import StorageLevel
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
@@ -19,12 +24,14 @@ from portrait.contracts import Contract
 from portrait.faults import fault_point
 from portrait.ingest.ledger import FILES
 from portrait.ingest.lines import Counts, block_counts, file_counts, with_lines
-from portrait.ingest.staging import Manifest, judged_folder
+from portrait.ingest.reading import judged_files
+from portrait.ingest.staging import Batch, Manifest, judged_folder, staged_path
+from portrait.ingest.unreadable import unreadable_files
 from portrait.ingest.verdicts import (
     FileResult,
-    check_counts,
     judge_files,
-    judged_lines,
+    may_refuse,
+    miscounted,
     origin_of,
     retyped_columns,
     rule_counts,
@@ -35,123 +42,278 @@ from portrait.rows import frame_of
 
 QUARANTINE = "ops.quarantine"
 _ROWS_PER_FILE = 100_000  # a small feed makes one bronze file, not one for each task
+_AT_ONCE = 3  # while one feed waits for its commit, another parses
+_SMALL = 32 << 20  # bytes of text of a feed that is kept in memory
+_UNPACKED = {".gz": 10, ".parquet": 5}  # so many bytes of text does a byte of these become
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 @dataclass
-class Batches:
-    """The batches of one stream, called by Spark one after the other; `results` grows by the files of each."""
+class FeedRows:
+    """The judged rows of one feed, kept in memory or in files, and their counts by block."""
 
-    lake: Lake
     contract: Contract
-    kind: str
-    manifests: Mapping[str, Manifest]
-    application: str
-    loaded_at: datetime
-    results: list[FileResult] = field(default_factory=list)
-    error: Exception | None = None
+    files: dict[str, Manifest]
+    rows: DataFrame
+    blocks: list[Row] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
 
-    def __call__(self, source: DataFrame, batch: int) -> None:
-        """Take one batch in. An error is kept as it is, because Spark wraps it beyond recognition."""
-        try:
-            self._take(source, batch)
-        except Exception as error:
-            self.error = error
-            raise
+    @property
+    def sound(self) -> dict[str, Manifest]:
+        """The files that could be read."""
+        return {name: item for name, item in self.files.items() if name not in self.unreadable}
 
-    def _take(self, source: DataFrame, batch: int) -> None:
-        folder = judged_folder(self.lake.root, self.contract.name, self.kind)
-        judged = judged_lines(source, contract=self.contract, manifests=self.manifests)
-        try:
-            # Everything below reads these files: what was judged is what is counted and written. Not cached: Spark's
-            # cache takes twice the time to fill, and the memory of the whole delivery.
-            judged.write.mode("overwrite").parquet(str(folder))
-            fault_point("ingest.after_judging", self.contract.name)
-            kept = self.lake.spark.read.schema(judged.schema).parquet(str(folder))
-            self._write(kept, block_counts(kept, typed_columns(self.contract)).collect(), batch)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        fault_point("ingest.before_checkpoint", self.contract.name)
+    @property
+    def counts(self) -> dict[str, Counts]:
+        """Rows and bad rows of every file; one without rows has no block."""
+        origins = {name: origin_of(item) for name, item in self.files.items()}
+        return {name: Counts(0, 0) for name in self.files} | file_counts(self.blocks, origins)
 
-    def _write(self, judged: DataFrame, blocks: list[Row], batch: int) -> None:
-        origins = {name: origin_of(item) for name, item in self.manifests.items()}
-        counts = file_counts(blocks, origins)
-        stale = [self.manifests[name] for name in counts if self.manifests[name].contract_hash != self.contract.hash]
-        if stale:
-            # The contract changed between a crash and now: what bronze has stays, the rest is admitted anew.
-            self._record(self._results_of_stale(stale), batch)
-            return
-        check_counts(counts, self.manifests)
-        rows = with_lines(judged, blocks=blocks, origins=origins)
-        bad = rows.where(F.col("__reasons").isNotNull())
-        rules = rule_counts(bad) if any(count.bad for count in counts.values()) else {}
-        retyped = retyped_columns(blocks, rules, contract=self.contract)
-        results = judge_files(counts, self.manifests, self.contract, rules=rules, retyped=retyped)
-        self._append_quarantine(bad, results, batch)
-        self._append_bronze(rows.where(F.col("__reasons").isNull()), results, batch)
-        fault_point("ingest.after_bronze_commit", self.contract.name)
-        self._record(results, batch)
+    @property
+    def numbered(self) -> DataFrame:
+        """The rows of the sound files with file, hash and line."""
+        origins = {name: origin_of(item) for name, item in self.sound.items()}
+        return with_lines(self.rows, blocks=self.blocks, origins=origins)
 
-    def _append_quarantine(self, bad: DataFrame, results: list[FileResult], batch: int) -> None:
-        """The bad rows of accepted and of refused files; those of waiting files come when they are taken."""
-        kept = [item.manifest.hash for item in results if item.status != "waiting" and item.counts.bad]
-        if kept:
-            frame = bad.where(F.col("_file_hash").isin(*kept)).select(
-                F.lit(self.contract.name).alias("feed"),
-                F.col("_file").alias("file"),
-                F.col("_file_hash").alias("file_hash"),
-                F.col("_line").alias("line"),
-                F.col("__reasons").alias("reasons"),
-                F.col("__record").alias("record"),
-                F.lit("open").alias("status"),
-                F.lit(self.loaded_at).cast("timestamp").alias("quarantined_at"),
-                F.lit(self.lake.run_number).cast("bigint").alias("run"),
-                F.lit(None).cast("string").alias("released_in"),
-            )
-            self.lake.append(QUARANTINE, frame, transaction=self._transaction(QUARANTINE, batch))
 
-    def _append_bronze(self, good: DataFrame, results: list[FileResult], batch: int) -> None:
-        taken = [item for item in results if item.status == "accepted" and item.counts.good]
-        if taken:
-            table = f"bronze.{self.contract.name}"
-            if len(taken) < len(results):
-                good = good.where(F.col("_file_hash").isin(*[item.manifest.hash for item in taken]))
-            stamped = good.withColumn("_loaded_at", F.lit(self.loaded_at).cast("timestamp"))
-            stamped = stamped.withColumn("_run", F.lit(self.lake.run_number).cast("bigint"))
-            if sum(item.counts.good for item in taken) <= _ROWS_PER_FILE:
-                stamped = stamped.coalesce(1)
-            frame = stamped.select(*self.lake.catalogue.table(table).column_names)
-            self.lake.append(table, frame, transaction=self._transaction(table, batch))
+def take_in(
+    lake: Lake,
+    batch: Batch,
+    *,
+    loaded_at: datetime,
+    decided: Callable[[list[FileResult]], list[FileResult]] = lambda results: [],
+) -> list[FileResult]:
+    """Judge and write a batch; `decided` gives further results to record, once those of the batch are known.
 
-    def _record(self, results: list[FileResult], batch: int) -> None:
-        self.results += results
-        recorded = [item for item in results if item.status != "waiting"]
-        if recorded:
-            rows = [file_row(item, loaded_at=self.loaded_at, run=self.lake.run_number) for item in recorded]
-            self.lake.append(FILES, files_frame(self.lake, rows), transaction=self._transaction(FILES, batch))
+    A replay writes nothing twice. Afterwards the batch may be cleared.
+    """
+    contracts = {feed: lake.catalogue.table(f"raw.{feed}") for feed in batch.feeds}
+    stale = [item for item in batch.files.values() if item.contract_hash != contracts[item.feed].hash]
+    # The contract changed between a crash and now: what bronze has stays, the rest is admitted anew.
+    results = written_before(lake, stale)
+    fresh = {feed: batch.of_feed(feed) for feed in batch.feeds if feed not in {item.feed for item in stale}}
+    feeds = _judge(lake, {feed: (contracts[feed], files) for feed, files in fresh.items()})
+    try:
+        verdicts = _verdicts(feeds)
+        for feed in feeds:
+            fault_point("ingest.after_judging", feed.contract.name)
+        results += [item for found in verdicts.values() for item in found]
+        _append_quarantine(lake, feeds, verdicts, batch, loaded_at)
+        _at_once(lambda feed: _append_bronze(lake, feed, verdicts[feed.contract.name], batch, loaded_at), feeds)
+    finally:
+        for feed in feeds:
+            feed.rows.unpersist()
+    results += decided(results)
+    record(lake, results, transaction=_transaction(FILES, batch), loaded_at=loaded_at)
+    for name in batch.feeds:
+        fault_point("ingest.before_checkpoint", name)
+    return results
 
-    def _results_of_stale(self, stale: Iterable[Manifest]) -> list[FileResult]:
-        good = self._rows_by_file(f"bronze.{self.contract.name}", "_file_hash", stale)
-        bad = self._rows_by_file(QUARANTINE, "file_hash", stale)
-        # Bronze is written after quarantine: what it has is complete.
-        return [
-            FileResult(
-                item,
-                "accepted" if item.hash in good else "waiting",
-                Counts(good.get(item.hash, 0) + bad.get(item.hash, 0), bad.get(item.hash, 0)),
-            )
-            for item in stale
+
+# -- judge ------------------------------------------------------------------------------------------------------------
+
+
+def _judge(lake: Lake, feeds: Mapping[str, tuple[Contract, dict[str, Manifest]]]) -> list[FeedRows]:
+    """The rows of every feed, those of small feeds by one query over all of them."""
+    weights = {feed: _weight(lake, files) for feed, (_, files) in feeds.items()}
+    small = [feeds[feed] for feed in feeds if weights[feed] <= _SMALL]
+    large = sorted((feed for feed in feeds if weights[feed] > _SMALL), key=lambda feed: -weights[feed])
+    judged = _judge_together(lake, small)
+    judged += _at_once(lambda feed: _judge_alone(lake, *feeds[feed], in_files=True), large)
+    for feed in judged:
+        wrong = miscounted({name: feed.counts[name] for name in feed.sound}, feed.files)
+        feed.unreadable |= wrong
+    return judged
+
+
+def _weight(lake: Lake, files: Mapping[str, Manifest]) -> int:
+    """About how many bytes of text a feed's files are."""
+    paths = [staged_path(lake.root, item.feed, name) for name, item in files.items()]
+    return sum(path.stat().st_size * _UNPACKED.get(path.suffix, 1) for path in paths)
+
+
+def _judge_together(lake: Lake, feeds: Sequence[tuple[Contract, dict[str, Manifest]]]) -> list[FeedRows]:
+    if not feeds:
+        return []
+    judged = [FeedRows(contract, files, _kept(lake, contract, files)) for contract, files in feeds]
+    try:
+        counted = reduce(DataFrame.unionByName, [_counted(feed.rows, feed.contract) for feed in judged]).collect()
+    except (PySparkException, Py4JError):
+        for feed in judged:
+            feed.rows.unpersist()
+        return [_judge_alone(lake, contract, files, in_files=False) for contract, files in feeds]
+    for feed in judged:
+        feed.blocks = [block for block in counted if block["feed"] == feed.contract.name]
+    return judged
+
+
+def _kept(lake: Lake, contract: Contract, files: Mapping[str, Manifest]) -> DataFrame:
+    return judged_files(lake.spark, lake.root, contract, files).persist(StorageLevel.MEMORY_AND_DISK)
+
+
+def _judge_alone(lake: Lake, contract: Contract, files: dict[str, Manifest], *, in_files: bool) -> FeedRows:
+    """The rows of one feed; files that Spark cannot read are found one by one and left out."""
+
+    def judge(wanted: Mapping[str, Manifest]) -> tuple[DataFrame, list[Row]]:
+        if not in_files:
+            rows = _kept(lake, contract, wanted)
+        else:
+            # What was judged is what is counted and written. Not cached: Spark's cache takes twice the time to fill.
+            folder = str(judged_folder(lake.root, contract.name))
+            judged = judged_files(lake.spark, lake.root, contract, wanted)
+            judged.write.mode("overwrite").parquet(folder)
+            reader = lake.spark.read.option("__globPaths__", "false")
+            rows = reader.schema(judged.schema).parquet(folder)
+        return rows, _counted(rows, contract).collect()
+
+    try:
+        return FeedRows(contract, files, *judge(files))
+    except (PySparkException, Py4JError) as error:
+        broken = unreadable_files(lake, contract, files, error)
+    rest = {name: item for name, item in files.items() if name not in broken}
+    rows, blocks = judge(rest) if rest else (lake.spark.range(0).toDF("nothing"), [])
+    return FeedRows(contract, files, rows, blocks, broken)
+
+
+def _counted(rows: DataFrame, contract: Contract) -> DataFrame:
+    """`block_counts` with the values of columns in a map, so that those of several feeds are one frame."""
+    typed = typed_columns(contract)
+    blocks = block_counts(rows, typed)
+    values = F.create_map(*[item for name in typed for item in (F.lit(name), F.col(name))])
+    facts = [name for name in blocks.columns if name not in typed]
+    return blocks.select(F.lit(contract.name).alias("feed"), *facts, values.cast("map<string,bigint>").alias("typed"))
+
+
+def _verdicts(feeds: Sequence[FeedRows]) -> dict[str, list[FileResult]]:
+    """What becomes of each file, by feed. Broken rules are counted only where they can decide something."""
+    counts = {feed.contract.name: {name: feed.counts[name] for name in feed.sound} for feed in feeds}
+    doubtful = [feed for feed in feeds if may_refuse(counts[feed.contract.name], feed.blocks, feed.contract)]
+    bad = [feed.numbered.where("__reasons is not null").select("__file", "__reasons") for feed in doubtful]
+    rules = rule_counts(reduce(DataFrame.unionByName, bad)) if bad else {}
+    verdicts = {}
+    for feed in feeds:
+        name, contract = feed.contract.name, feed.contract
+        own = {file: broken for file, broken in rules.items() if file in feed.sound}
+        blocks = [block for block in feed.blocks if block["__file"] in feed.sound]
+        retyped = retyped_columns(blocks, own, contract=contract)
+        found = judge_files(counts[name], feed.sound, contract, rules=own, retyped=retyped)
+        for file, reason in feed.unreadable.items():
+            item = feed.files[file]
+            found.append(FileResult(item, "quarantined", Counts(item.rows, item.rows), reason))
+        verdicts[name] = found
+    return verdicts
+
+
+# -- write ------------------------------------------------------------------------------------------------------------
+
+
+def _append_quarantine(
+    lake: Lake,
+    feeds: Sequence[FeedRows],
+    verdicts: Mapping[str, list[FileResult]],
+    batch: Batch,
+    loaded_at: datetime,
+) -> None:
+    """The bad rows of accepted and of refused files; those of waiting files come when they are taken."""
+    frames, rows = [], 0
+    for feed in feeds:
+        kept = [
+            item for item in verdicts[feed.contract.name] if item.status in ("accepted", "refused") and item.counts.bad
         ]
+        if kept:
+            rows += sum(item.counts.bad for item in kept)
+            bad = feed.numbered.where(F.col("__reasons").isNotNull())
+            frames.append(
+                bad.where(F.col("_file_hash").isin(*[item.manifest.hash for item in kept])).select(
+                    F.lit(feed.contract.name).alias("feed"),
+                    F.col("_file").alias("file"),
+                    F.col("_file_hash").alias("file_hash"),
+                    F.col("_line").alias("line"),
+                    F.col("__reasons").alias("reasons"),
+                    F.col("__record").alias("record"),
+                    F.lit("open").alias("status"),
+                    F.lit(loaded_at).cast("timestamp").alias("quarantined_at"),
+                    F.lit(lake.run_number).cast("bigint").alias("run"),
+                    F.lit(None).cast("string").alias("released_in"),
+                )
+            )
+    if frames:
+        frame = reduce(DataFrame.unionByName, frames)
+        frame = frame.coalesce(1) if rows <= _ROWS_PER_FILE else frame
+        lake.append(QUARANTINE, frame, transaction=_transaction(QUARANTINE, batch))
+        fault_point("ingest.after_quarantine_commit")
 
-    def _rows_by_file(self, table: str, column: str, files: Iterable[Manifest]) -> dict[str, int]:
-        if not self.lake.has(table):
-            return {}
-        rows = self.lake.read(table).where(F.col(column).isin(*[item.hash for item in files]))
-        if table == QUARANTINE:
-            rows = rows.where(F.col("feed") == self.contract.name)
-        return {row[column]: row["count"] for row in rows.groupBy(column).count().collect()}
 
-    def _transaction(self, table: str, batch: int) -> tuple[str, int]:
-        return f"{self.application}:{table}", batch
+def _append_bronze(lake: Lake, feed: FeedRows, results: list[FileResult], batch: Batch, loaded_at: datetime) -> None:
+    taken = [item for item in results if item.status == "accepted" and item.counts.good]
+    if taken:
+        table = f"bronze.{feed.contract.name}"
+        good = feed.numbered.where(F.col("__reasons").isNull())
+        if len(taken) < len(feed.sound):
+            good = good.where(F.col("_file_hash").isin(*[item.manifest.hash for item in taken]))
+        stamped = good.withColumn("_loaded_at", F.lit(loaded_at).cast("timestamp"))
+        stamped = stamped.withColumn("_run", F.lit(lake.run_number).cast("bigint"))
+        if sum(item.counts.good for item in taken) <= _ROWS_PER_FILE:
+            stamped = stamped.coalesce(1)
+        frame = stamped.select(*lake.catalogue.table(table).column_names)
+        lake.append(table, frame, transaction=_transaction(table, batch))
+        fault_point("ingest.after_bronze_commit", feed.contract.name)
+
+
+def _at_once(work: Callable[[Item], Found], items: Sequence[Item]) -> list[Found]:
+    """Some feeds at a time; the first error is raised after all have ended."""
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        return list(pool.map(work, items))
+
+
+# -- record -----------------------------------------------------------------------------------------------------------
+
+
+def record(
+    lake: Lake, results: Iterable[FileResult], *, transaction: tuple[str, int] | None = None, loaded_at: datetime
+) -> None:
+    """Append what became of files to `ops.files`; those that wait are not recorded."""
+    rows = [file_row(item, loaded_at=loaded_at, run=lake.run_number) for item in results if item.status != "waiting"]
+    if rows:
+        lake.append(FILES, files_frame(lake, rows), transaction=transaction)
+
+
+def next_numbers(lake: Lake, feeds: Iterable[str]) -> dict[str, int]:
+    """The numbers under which the commits of a new batch are known, by table."""
+    tables = [QUARANTINE, FILES, *(f"bronze.{feed}" for feed in sorted(feeds))]
+    return {table: lake.version(table) + 1 if lake.has(table) else 0 for table in tables}
+
+
+def _transaction(table: str, batch: Batch) -> tuple[str, int]:
+    return f"ingest-batch:{table}", batch.numbers[table]
+
+
+def written_before(lake: Lake, files: Sequence[Manifest]) -> list[FileResult]:
+    """What a run that died had made of these files, by what the tables hold: accepted, or waiting.
+
+    Bronze is written after quarantine: what it has is complete.
+    """
+    results = []
+    for feed in sorted({item.feed for item in files}):
+        own = [item for item in files if item.feed == feed]
+        good = _rows_by_file(lake, f"bronze.{feed}", "_file_hash", own)
+        bad = _rows_by_file(lake, QUARANTINE, "file_hash", own)
+        for item in own:
+            status = "accepted" if item.hash in good else "waiting"
+            counts = Counts(good.get(item.hash, 0) + bad.get(item.hash, 0), bad.get(item.hash, 0))
+            results.append(FileResult(item, status, counts))
+    return results
+
+
+def _rows_by_file(lake: Lake, table: str, column: str, files: Sequence[Manifest]) -> dict[str, int]:
+    if not lake.has(table):
+        return {}
+    rows = lake.read(table).where(F.col(column).isin(*[item.hash for item in files]))
+    if table == QUARANTINE:
+        rows = rows.where(F.col("feed") == files[0].feed)
+    return {row[column]: row["count"] for row in rows.groupBy(column).count().collect()}
 
 
 def file_row(result: FileResult, *, loaded_at: datetime, run: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import csv
 import gzip
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from portrait.errors import ConfigurationError, InputRefused
+from portrait.ingest.parquet import MOST_FINE, column_types, fine_values
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 _CHUNK = 1 << 20
@@ -47,7 +49,7 @@ class Inspection:
 
     `problem` says why it cannot be taken in at all (None: it can). `columns` are the header's names, the keys of the
     first lines, or the Parquet schema's; `types` are the contract's words for Parquet types, empty for text. `rows` are
-    lines that are neither blank nor header, as far as the file could be read.
+    lines that are neither blank nor header, as far as the file could be read. `fine`: see `staging.Manifest`.
     """
 
     hash: str
@@ -55,12 +57,16 @@ class Inspection:
     columns: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     rows: int = 0
+    fine: tuple[tuple[str, int, int], ...] = ()
 
 
 def landed_files(landing: Path, *, known: Sequence[str], feeds: Sequence[str] | None = None) -> list[LandedFile]:
-    """The files of the feeds, by path. Names that start with a dot or an underscore are being written: not yet there.
+    """The files of the feeds, by path, at any depth: `transactions/dt=2024-03-31/part-0.parquet` is one.
 
-    Raises ConfigurationError for a folder that is no feed, or a data file beside the folders.
+    What a folder's name says (`dt=...`) is no column. Names of files and folders that start with a dot or an underscore
+    are being written: not yet there. A folder that is reached twice, by a link, is read once.
+    Raises ConfigurationError for a folder that is no feed, or a data file beside the folders, and InputRefused for a
+    folder that cannot be read.
     """
     if not landing.is_dir():
         raise ConfigurationError(
@@ -81,13 +87,35 @@ def landed_files(landing: Path, *, known: Sequence[str], feeds: Sequence[str] | 
     found = []
     for feed in sorted(set(feeds if feeds is not None else known)):
         folder = landing / feed
-        for source in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if source.name[0] not in "._" and source.is_file():
-                kind, extension = _format(source.name)
-                facts = source.stat()
-                path = f"{feed}/{source.name}"
-                found.append(LandedFile(feed, path, source, kind, extension, facts.st_size, facts.st_mtime_ns))
-    return found
+        for source in _files_below(folder, set()) if folder.is_dir() else []:
+            kind, extension = _format(source.name)
+            facts = source.stat()
+            # A name may hold bytes that are no text; those of a table must be.
+            path = os.fsencode(source.relative_to(landing)).decode("utf-8", "backslashreplace")
+            found.append(LandedFile(feed, path, source, kind, extension, facts.st_size, facts.st_mtime_ns))
+    return sorted(found, key=lambda item: item.path)
+
+
+def _files_below(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+    try:
+        facts = folder.stat()
+        inside = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputRefused(
+            f"the folder cannot be read: {error.strerror or type(error).__name__}",
+            where=str(folder),
+            remedy="check its permissions and the disk, then run again",
+        ) from error
+    if (facts.st_dev, facts.st_ino) in seen:
+        return
+    seen.add((facts.st_dev, facts.st_ino))
+    for item in inside:
+        if item.name[0] in "._":
+            continue
+        if item.is_dir():
+            yield from _files_below(item, seen)
+        elif item.is_file():
+            yield item
 
 
 def _format(name: str) -> tuple[str | None, str]:
@@ -247,26 +275,29 @@ def _blank(line: bytes) -> bool:
 def _inspect_parquet(source: Path) -> Inspection:
     with source.open("rb") as raw:
         whole = _Hashed(raw).whole()
+    if not source.stat().st_size:
+        return Inspection(whole, "file.empty: there is nothing in the file")
     try:
         with pq.ParquetFile(source) as file:
-            schema, rows = file.schema_arrow, 0
+            names, types, rows = tuple(file.schema_arrow.names), column_types(file), 0
             for batch in file.iter_batches():  # a damaged page shows only when it is read
                 rows += batch.num_rows
-    except (pa.ArrowException, OSError, ValueError):
-        problem = "file.parquet: the file is cut off or damaged"
-        return Inspection(whole, "file.empty: there is nothing in the file" if not source.stat().st_size else problem)
-    empty = None if rows else "file.header_only: the file has a schema and no row"
-    return Inspection(whole, empty, tuple(schema.names), tuple(_contract_type(kind) for kind in schema.types), rows)
+            leaves = [file.schema.column(place) for place in range(len(file.schema))]
+        fine = fine_values(
+            source, [leaf.path for leaf in leaves if leaf.physical_type == "INT96" and leaf.path in names]
+        )
+    except (pa.ArrowException, OSError, ValueError) as error:
+        return Inspection(whole, f"file.parquet: {_parquet_problem(error)}")
+    if len(fine) > MOST_FINE:
+        problem = f"file.parquet: more than {MOST_FINE} values of column '{fine[-1][0]}' are finer than a microsecond"
+        return Inspection(whole, problem, names, types, rows)
+    return Inspection(whole, None, names, types, rows, tuple(fine))
 
 
-def _contract_type(kind: pa.DataType) -> str:
-    """An Arrow type in the contract's words; Arrow's own word for what contracts do not know."""
-    text = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if pa.types.is_string(text) or pa.types.is_large_string(text):
-        return "STRING"
-    if pa.types.is_decimal(kind):
-        return f"DECIMAL({kind.precision},{kind.scale})"
-    if pa.types.is_timestamp(kind) and kind.unit in ("us", "ms"):
-        return "TIMESTAMP"
-    names = {"int32": "INT", "int64": "BIGINT", "double": "DOUBLE", "bool": "BOOLEAN", "date32[day]": "DATE"}
-    return names.get(str(kind), str(kind))
+def _parquet_problem(error: Exception) -> str:
+    text = str(error).lower()
+    if "encrypt" in text or "decrypt" in text:
+        return "the file is encrypted"
+    if isinstance(error, NotImplementedError) or "codec" in text:
+        return "the file is compressed, or holds a type, in a way that cannot be read"
+    return "the file is cut off or damaged"

@@ -8,7 +8,7 @@ its size and time, so that a run with nothing new reads neither the files nor th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,21 @@ class Verdict:
     status: str
     reason: str | None
     contract_hash: str
+    run: int = 0
+
+
+@dataclass(frozen=True)
+class KeptOut:
+    """A file that lies in the landing folder and was quarantined whole under the contract as it is.
+
+    It `holds` the run when its feed has brought nothing else since: no file that was accepted or known already, in the
+    run that quarantined it or in a later one.
+    """
+
+    feed: str
+    path: str
+    reason: str
+    holds: bool
 
 
 class Ledger:
@@ -39,6 +54,7 @@ class Ledger:
         self._accepted_names: dict[str, set[str]] = {}
         self._settled: dict[tuple[str, str, str], Verdict] = {}
         self.refused_hashes: set[str] = set()
+        self._sound_in: dict[str, int] = {}
         self.add(verdicts)
 
     def add(self, verdicts: Iterable[Verdict]) -> None:
@@ -51,6 +67,8 @@ class Ledger:
         if verdict.status == "accepted":
             self.accepted[verdict.feed, verdict.hash] = verdict
             self._accepted_names.setdefault(verdict.path, set()).add(verdict.hash)
+        if verdict.status in ("accepted", "duplicate"):
+            self._sound_in[verdict.feed] = max(verdict.run, self._sound_in.get(verdict.feed, verdict.run))
         if verdict.status == "refused":
             self.refused_hashes.add(verdict.hash)
         # An accepted or repeated file stays so whatever its contract becomes; the others are judged anew by a new one.
@@ -62,6 +80,18 @@ class Ledger:
         known = self._settled.get((path, file_hash, ""))
         return known or self._settled.get((path, file_hash, contract_hash))
 
+    def kept_out(
+        self, landed: Iterable[LandedFile], hashes: Mapping[str, str], contracts: Mapping[str, str]
+    ) -> list[KeptOut]:
+        """The landed files that are quarantined whole, by path."""
+        found = []
+        for item in landed:
+            verdict = self.settled(item.path, hashes[item.path], contracts[item.feed])
+            if verdict is not None and verdict.status == "quarantined":
+                holds = self._sound_in.get(item.feed, -1) < verdict.run
+                found.append(KeptOut(item.feed, item.path, verdict.reason or "", holds))
+        return found
+
     def name_taken(self, path: str, file_hash: str) -> bool:
         """Whether a file of this name, but of other bytes, was accepted."""
         return bool(self._accepted_names.get(path, set()) - {file_hash})
@@ -69,15 +99,27 @@ class Ledger:
 
 def read_ledger(lake: Lake) -> Ledger:
     """The verdicts that `ops.files` holds, oldest first."""
+    return Ledger(_verdicts(lake))
+
+
+def quarantined_files(lake: Lake) -> list[Verdict]:
+    """Files that were quarantined whole and came to nothing else since, by path."""
+    newest = {verdict.path: verdict for verdict in _verdicts(lake)}
+    return [newest[path] for path in sorted(newest) if newest[path].status == "quarantined"]
+
+
+def _verdicts(lake: Lake) -> list[Verdict]:
     if not lake.has(FILES):
-        return Ledger([])
+        return []
     rows = lake.read(FILES).select("feed", "file", "file_hash", "status", "reason", "contract_hash", "seen_at", "run")
     seen = sorted(rows.collect(), key=lambda row: (row.run, row.seen_at))
-    return Ledger(Verdict(row.feed, row.file, row.file_hash, row.status, row.reason, row.contract_hash) for row in seen)
+    return [
+        Verdict(row.feed, row.file, row.file_hash, row.status, row.reason, row.contract_hash, row.run) for row in seen
+    ]
 
 
 class FileCache:
-    """Hash and status of landed files by name, size and time: an optimisation, thrown away without loss."""
+    """Hash and verdict of landed files by name, size and time: an optimisation, made anew when it is lost."""
 
     def __init__(self, path: Path, version: int, files: dict[str, list[Any]]) -> None:
         self.path = path
@@ -87,7 +129,12 @@ class FileCache:
     @classmethod
     def open(cls, lake: Lake) -> FileCache:
         """The cache of a lake; empty when there is none or it cannot be read."""
-        path = lake.root / "_checkpoints" / "landed-files.json"
+        return cls.below(lake.root)
+
+    @classmethod
+    def below(cls, root: Path) -> FileCache:
+        """The cache of the lake in a folder, for which Spark is not needed."""
+        path = root / "_checkpoints" / "landed-files.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             return cls(path, int(content["version"]), dict(content["files"]))
@@ -107,8 +154,19 @@ class FileCache:
         """Whether a file needs no second look: accepted, a duplicate, or quarantined under this very contract."""
         if self.hash_of(landed) is None:
             return False
-        status, contract = self.files[landed.path][3:]
-        return status in ("accepted", "duplicate") or (status == "quarantined" and contract == contract_hash)
+        status, contract, *why = self.files[landed.path][3:]
+        known = (
+            status == "quarantined" and contract == contract_hash and why
+        )  # an earlier build did not keep the reason
+        return status in ("accepted", "duplicate") or bool(known)
+
+    def kept_out(self, paths: Container[str] | None = None) -> list[KeptOut]:
+        """The files that were quarantined whole when the landing folder was last looked at; of some paths alone."""
+        return [
+            KeptOut(path.split("/", 1)[0], path, facts[5] or "", bool(facts[6]))
+            for path, facts in sorted(self.files.items())
+            if len(facts) == 7 and facts[3] == "quarantined" and (paths is None or path in paths)
+        ]
 
     def save(
         self,
@@ -122,11 +180,12 @@ class FileCache:
         if not lake.has(FILES):
             return
         version = lake.version(FILES)
+        holding = {item.path for item in ledger.kept_out(landed, hashes, contracts) if item.holds}
         files: dict[str, list[Any]] = {}
         for item in landed:
             verdict = ledger.settled(item.path, hashes[item.path], contracts[item.feed])
-            facts = [verdict.status, verdict.contract_hash] if verdict else [None, None]
-            files[item.path] = [item.size, item.mtime_ns, hashes[item.path], *facts]
+            facts = [verdict.status, verdict.contract_hash, verdict.reason] if verdict else [None, None, None]
+            files[item.path] = [item.size, item.mtime_ns, hashes[item.path], *facts, item.path in holding]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_suffix(".tmp")
         draft.write_text(json.dumps({"version": version, "files": files}), encoding="utf-8")

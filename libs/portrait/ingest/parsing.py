@@ -139,10 +139,14 @@ def judge(parsed: DataFrame, *, contract: Contract) -> DataFrame:
 
 
 def judge_typed(rows: DataFrame, *, contract: Contract) -> DataFrame:
-    """As `judge`, for rows that arrive typed (Parquet): no cast can fail and no row is malformed."""
-    kept = [name for name in rows.columns if name not in contract.column_names]
+    """As `judge`, for rows that arrive typed (Parquet): no row is malformed.
+
+    A column `__given_<column>` says that there was a value: where it is null now it did not fit the contract's type.
+    """
+    given = {f"__given_{name}" for name in contract.column_names}
+    kept = [name for name in rows.columns if name not in contract.column_names and name not in given]
     ready = rows.withColumns({"__present": F.lit(True), "__broken": F.lit(False)})
-    return _with_reasons(ready, contract, castable=False).select(
+    return _with_reasons(ready, contract, castable=given <= set(rows.columns)).select(
         *kept, "__present", *contract.column_names, "__reasons"
     )
 

@@ -1,96 +1,173 @@
-"""Landing folder to bronze: all feeds of a bank, each file once, each row either in bronze or in quarantine."""
+"""Landing folder to bronze: all feeds of a bank, each file once, each row either in bronze or in quarantine.
+
+One module a step: `landing` discovers and inspects files, `admission` admits them, `staging` copies them into a batch,
+`reading` reads it, `verdicts` judges it, `batch` writes it, `ledger` remembers what became of each file.
+"""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from portrait.contracts import Catalogue
+from portrait.events import event
 from portrait.ingest.admission import FeedAdmission, admit
-from portrait.ingest.batch import QUARANTINE, file_row, files_frame
-from portrait.ingest.landing import landed_files
-from portrait.ingest.ledger import FILES, FileCache, read_ledger
-from portrait.ingest.staging import KINDS, stage, unfinished
-from portrait.ingest.stream import run_stream
+from portrait.ingest.batch import QUARANTINE, next_numbers, record, take_in, written_before
+from portrait.ingest.landing import LandedFile, landed_files
+from portrait.ingest.ledger import FileCache, KeptOut, read_ledger
+from portrait.ingest.lines import Counts
+from portrait.ingest.staging import (
+    Batch,
+    Manifest,
+    begin,
+    clear,
+    forget_streams,
+    left_by_streams,
+    stage,
+    staged_path,
+    unfinished,
+)
 from portrait.ingest.summary import FeedSummary, IngestSummary, refusal
 from portrait.ingest.verdicts import FileResult
 from portrait.lake import Lake
 from portrait.rows import frame_of
 
-_STREAMS = 3  # at a time: while one waits for its commits, another parses
+OnQuarantine = Literal["refuse", "warn"]
 
 
-def ingest(lake: Lake, *, landing: Path, catalogue: Catalogue, feeds: Sequence[str] | None = None) -> IngestSummary:
+def ingest(
+    lake: Lake,
+    *,
+    landing: Path,
+    catalogue: Catalogue,
+    feeds: Sequence[str] | None = None,
+    quarantined_file: OnQuarantine = "refuse",
+) -> IngestSummary:
     """Take in every new file of the landing folder (or of some feeds), and finish what an earlier run left behind.
 
     With nothing new no table is read or written. Raises ConfigurationError for a folder that is no feed, before
-    anything is touched, and InputRefused when a feed broke its contract, after all other feeds are in.
+    anything is touched, and InputRefused when a feed broke its contract or, unless `quarantined_file` is `warn`, when
+    all that a feed has brought was quarantined: after all other feeds are in, and again until somebody acts.
     """
     started, loaded_at = time.monotonic(), datetime.now(UTC)
     landed = landed_files(landing, known=catalogue.feeds, feeds=feeds)
-    left = [(feed, kind) for feed in feeds or catalogue.feeds for kind in unfinished(lake.root, feed)]
+    left, old = unfinished(lake.root), left_by_streams(lake.root)
     hashes_of_contracts = {feed: catalogue.table(f"raw.{feed}").hash for feed in catalogue.feeds}
     cache = FileCache.open(lake)
     done = all(cache.is_done(item, hashes_of_contracts[item.feed]) for item in landed)
-    if not left and done and (not landed or cache.is_current(lake)):
-        return IngestSummary(seconds=time.monotonic() - started)
-    results = _run_streams(lake, catalogue, left, loaded_at=loaded_at, resumed=True)
+    if left is None and not old and done and (not landed or cache.is_current(lake)):
+        kept_out = cache.kept_out({item.path for item in landed})
+        return _closed([], kept_out, {}, started, quarantined_file)
+    results = _finish(lake, left, old, loaded_at)
     ledger = read_ledger(lake)
     again = {item.manifest.hash for item in results if item.status == "waiting"} | ledger.refused_hashes
     admissions, hashes = admit(landed, catalogue=catalogue, ledger=ledger, cache=cache)
-    results += _take_in(lake, catalogue, admissions, again, loaded_at=loaded_at)
-    ledger.add(item.verdict for item in results)
+    found = _take_in(lake, admissions, again, loaded_at)
+    ledger.add(item.verdict(lake.run_number) for item in found)
     cache.save(lake, landed, hashes, ledger, hashes_of_contracts)
-    refused = _refused(admissions, results)
-    if refused:
-        raise refusal(refused)
-    return IngestSummary(_by_feed(results), time.monotonic() - started)
+    for item in found:
+        if item.status == "quarantined":
+            event(
+                "file_quarantined",
+                run=lake.run_number,
+                feed=item.manifest.feed,
+                file=item.manifest.path,
+                reason=item.reason,
+            )
+    results += found
+    kept_out = ledger.kept_out(landed, hashes, hashes_of_contracts)
+    return _closed(results, kept_out, _refused(admissions, results), started, quarantined_file)
+
+
+def _closed(
+    results: list[FileResult],
+    kept_out: list[KeptOut],
+    refused: dict[str, list[tuple[str, str]]],
+    started: float,
+    quarantined_file: OnQuarantine,
+) -> IngestSummary:
+    held = [item for item in kept_out if item.holds and quarantined_file == "refuse"]
+    if refused or held:
+        raise refusal(refused, held)
+    return IngestSummary(_by_feed(results), time.monotonic() - started, tuple(kept_out))
+
+
+def _finish(
+    lake: Lake, left: Batch | None, old: dict[str, tuple[Path, Manifest]], loaded_at: datetime
+) -> list[FileResult]:
+    """Finish what a run that died had begun; of an earlier build's, what bronze has is in, and the rest a batch."""
+    results: list[FileResult] = []
+    if left is not None:
+        results = take_in(lake, left, loaded_at=loaded_at)
+    elif old:
+        known = read_ledger(lake).accepted
+        files = {name: item for name, (_, item) in old.items() if (item.feed, item.hash) not in known}
+        written = written_before(lake, list(files.values()))
+        results = [item for item in written if item.status == "accepted"]
+        record(lake, results, loaded_at=loaded_at)
+        done = {item.manifest.hash for item in results}
+        rest = {name: item for name, item in files.items() if item.hash not in done}
+        if rest:
+            _forget_quarantined(lake, {item.hash for item in rest.values()})
+            for name, item in rest.items():
+                old[name][0].replace(staged_path(lake.root, item.feed, name))
+            batch = Batch(next_numbers(lake, {item.feed for item in rest.values()}), rest)
+            begin(lake.root, batch)
+            results += take_in(lake, batch, loaded_at=loaded_at)
+    forget_streams(lake.root)
+    clear(lake.root)
+    return results
 
 
 def _take_in(
-    lake: Lake, catalogue: Catalogue, admissions: dict[str, FeedAdmission], again: set[str], *, loaded_at: datetime
+    lake: Lake, admissions: dict[str, FeedAdmission], again: set[str], loaded_at: datetime
 ) -> list[FileResult]:
-    """Stage what was admitted, run the streams, record what was turned away."""
+    """Stage what was admitted as one batch, take it in, record what was turned away; all results."""
     open_feeds = {feed: admission for feed, admission in admissions.items() if not admission.refusals}
     admitted = [pair for admission in open_feeds.values() for pair in admission.admitted]
-    _forget_quarantined(lake, {manifest.hash for _, manifest in admitted} & again)
-    sizes: Counter[tuple[str, str]] = Counter()
-    for landed, manifest in admitted:
-        stage(lake.root, landed, manifest, run=lake.run_number)
-        sizes[manifest.feed, KINDS[manifest.format]] += landed.size
-    streams = [stream for stream, _ in sizes.most_common()]  # the longest first: the others fit beside it
-    results = _run_streams(lake, catalogue, streams, loaded_at=loaded_at)
-    refused = {(item.manifest.feed, item.manifest.hash) for item in results if item.status != "accepted"}
-    decided = [item for admission in admissions.values() for item in admission.turned_away]
-    for feed, admission in admissions.items():
-        for item in admission.duplicates:
-            # A duplicate of a file that is not in, after all, is looked at again by the next run.
-            waits = feed not in open_feeds or (feed, item.manifest.hash) in refused
-            decided += [] if waits else [item]
-    if decided:
-        rows = [file_row(item, loaded_at=loaded_at, run=lake.run_number) for item in decided]
-        lake.append(FILES, files_frame(lake, rows))
-    return results + decided
+    turned_away = [item for admission in admissions.values() for item in admission.turned_away]
+    files, changed = _staged(lake, admitted)
+
+    def decided(results: list[FileResult]) -> list[FileResult]:
+        refused = {
+            (item.manifest.feed, item.manifest.hash) for item in [*results, *changed] if item.status != "accepted"
+        }
+        # A duplicate of a file that is not in, after all, is looked at again by the next run.
+        duplicates = [
+            item
+            for feed, admission in open_feeds.items()
+            for item in admission.duplicates
+            if (feed, item.manifest.hash) not in refused
+        ]
+        return [*turned_away, *changed, *duplicates]
+
+    if not files:
+        results = decided([])
+        record(lake, results, loaded_at=loaded_at)
+        return results
+    _forget_quarantined(lake, {item.hash for item in files.values()} & again)
+    batch = Batch(next_numbers(lake, {item.feed for item in files.values()}), files)
+    begin(lake.root, batch)
+    results = take_in(lake, batch, loaded_at=loaded_at, decided=decided)
+    clear(lake.root)
+    return results
 
 
-def _run_streams(
-    lake: Lake, catalogue: Catalogue, streams: list[tuple[str, str]], *, loaded_at: datetime, resumed: bool = False
-) -> list[FileResult]:
-    """Run some streams, a few at a time; the first error is raised after all have ended."""
-    if not streams:
-        return []
-    _ = lake.run_number  # drawn here, so that no two streams draw it
-
-    def one(stream: tuple[str, str]) -> list[FileResult]:
-        feed, kind = stream
-        return run_stream(lake, catalogue.table(f"raw.{feed}"), kind, loaded_at=loaded_at, resumed=resumed)
-
-    with ThreadPoolExecutor(max_workers=_STREAMS) as pool:
-        return [item for found in pool.map(one, streams) for item in found]
+def _staged(lake: Lake, admitted: list[tuple[LandedFile, Manifest]]) -> tuple[dict[str, Manifest], list[FileResult]]:
+    """The admitted files by staged name, and those that somebody has changed since they were inspected."""
+    run = lake.run_number
+    with ThreadPoolExecutor(max_workers=4) as copies:
+        names = list(copies.map(lambda pair: stage(lake.root, *pair, run=run), admitted))
+    pairs = [(name, item) for name, (_, item) in zip(names, admitted, strict=True)]
+    reason = "file.changed: the file changed while it was read"
+    changed = [
+        FileResult(item, "quarantined", Counts(item.rows, item.rows), reason) for name, item in pairs if name is None
+    ]
+    return {name: item for name, item in pairs if name is not None}, changed
 
 
 def _forget_quarantined(lake: Lake, hashes: set[str]) -> None:

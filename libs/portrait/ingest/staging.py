@@ -1,27 +1,33 @@
-"""The folder from which the streams read: admitted files under names that say their content, each with a manifest.
+"""The batch that is being taken in: private copies of the admitted files, and one document that says what they are.
 
-A file appears there whole or not at all. What lies there is unfinished business: it is cleared only after the stream
-has recorded everything, so a run that finds files there completes them before it looks for new ones.
+A batch is begun when its document is there, which is written after the last file, and ended when it is gone, which is
+removed before the first file. So whatever lies here without the document is left over from a run that died before it
+began or after it ended, and is thrown away; with the document, the batch is finished by the next run.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from portrait.errors import InputRefused
+from portrait.errors import PortraitError
 from portrait.ingest.landing import LandedFile
 
-KINDS = {"csv": "text", "jsonl": "text", "parquet": "parquet"}
-"""A stream reads one kind of source; lines of CSV and JSON share one."""
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What admission knows of a staged file; it stands beside it, for a stream that is resumed by another process."""
+    """What admission knows of a staged file.
+
+    `types` are the Parquet types of `columns`. `fine` are values of Parquet timestamps that no table can hold: column,
+    row and nanoseconds beyond the microsecond.
+    """
 
     feed: str
     path: str
@@ -31,70 +37,127 @@ class Manifest:
     ignored: tuple[str, ...]
     rows: int
     contract_hash: str
+    types: tuple[str, ...] = ()
+    fine: tuple[tuple[str, int, int], ...] = ()
 
 
-def staging_folder(root: Path, feed: str, kind: str) -> Path:
-    """Where the files of one stream lie."""
-    return root / "_staging" / feed / kind
+@dataclass(frozen=True)
+class Batch:
+    """The files of one batch by staged name, and by table the number under which its one commit is known.
 
-
-def judged_folder(root: Path, feed: str, kind: str) -> Path:
-    """Where the judged rows of a stream's batch lie until its tables have them; a replay writes them anew."""
-    return root / "_judged" / f"{feed}-{kind}"
-
-
-def unfinished(root: Path, feed: str) -> list[str]:
-    """The streams of a feed that have staged files, left behind by a run that died."""
-    kinds = sorted(set(KINDS.values()))
-    return [kind for kind in kinds if any(staging_folder(root, feed, kind).glob("[!.]*"))]
-
-
-def stage(root: Path, landed: LandedFile, manifest: Manifest, *, run: int) -> str:
-    """Put an admitted file into the staging folder; returns its name there.
-
-    Raises InputRefused when the file changed since it was inspected. The run is part of the name because a stream never
-    takes the same name twice, and a file that shared a refused batch is to be taken later.
+    The number is the version that the table would have next when the batch was begun. It grows with every commit of the
+    table, so Delta skips a commit that a replay repeats, and never one of a later batch.
     """
-    folder = staging_folder(root, manifest.feed, KINDS[manifest.format])
-    folder.mkdir(parents=True, exist_ok=True)
+
+    numbers: Mapping[str, int]
+    files: Mapping[str, Manifest]
+
+    def of_feed(self, feed: str) -> dict[str, Manifest]:
+        """The files of one feed."""
+        return {name: item for name, item in self.files.items() if item.feed == feed}
+
+    @property
+    def feeds(self) -> list[str]:
+        """The feeds that have files in it."""
+        return sorted({item.feed for item in self.files.values()})
+
+
+def staged_path(root: Path, feed: str, name: str) -> Path:
+    """Where a staged file lies."""
+    return root / "_staging" / feed / name
+
+
+def judged_folder(root: Path, feed: str) -> Path:
+    """Where the judged rows of a feed with much to take in lie until tables have them; a replay writes them anew."""
+    return root / "_judged" / feed
+
+
+def stage(root: Path, landed: LandedFile, manifest: Manifest, *, run: int) -> str | None:
+    """Copy an admitted file; returns its staged name, or None when its bytes are no longer those that were inspected.
+
+    A copy, not a link: whoever delivered the file may still write into it, and what is judged must be what was hashed.
+    Raises PortraitError when it cannot be copied.
+    """
     name = f"{manifest.hash}-{manifest.contract_hash[:8]}-{run}{landed.extension}"
-    draft = folder / f".{name}.tmp"
-    draft.unlink(missing_ok=True)
+    target = staged_path(root, manifest.feed, name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
     try:
-        os.link(landed.source, draft)
-    except OSError:  # another file system
-        shutil.copy2(landed.source, draft)
-    facts = draft.stat()
-    if (facts.st_size, facts.st_mtime_ns) != (landed.size, landed.mtime_ns):
-        draft.unlink()
-        raise InputRefused(
-            "the file changed while it was read",
+        with landed.source.open("rb") as source, target.open("wb") as copy:
+            while chunk := source.read(_CHUNK):
+                digest.update(chunk)
+                copy.write(chunk)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PortraitError(
+            f"the file cannot be copied into the lake: {error.strerror or type(error).__name__}",
             where=landed.path,
-            remedy="write files under a name that starts with a dot and rename them when complete; then run again",
-        )
-    _manifest_path(folder, name).write_text(json.dumps(asdict(manifest)), encoding="utf-8")
-    draft.replace(folder / name)
+            remedy="check the disk and its free space, then run again",
+        ) from error
+    if digest.hexdigest() != manifest.hash:
+        target.unlink()
+        return None
     return name
 
 
-def manifests(root: Path, feed: str, kind: str) -> dict[str, Manifest]:
-    """The manifests of the staged files of a stream, by staged name."""
-    folder = staging_folder(root, feed, kind)
-    found = {}
-    for file in sorted(folder.glob("[!.]*")):
-        content = json.loads(_manifest_path(folder, file.name).read_text(encoding="utf-8"))
-        content["columns"], content["ignored"] = tuple(content["columns"]), tuple(content["ignored"])
-        found[file.name] = Manifest(**content)
-    return found
+def begin(root: Path, batch: Batch) -> None:
+    """Say that all files of a batch are staged: from now on it is finished whatever happens."""
+    files = {name: asdict(item) for name, item in batch.files.items()}
+    document = _document(root)
+    document.parent.mkdir(parents=True, exist_ok=True)
+    draft = document.with_suffix(".tmp")
+    draft.write_text(json.dumps({"numbers": dict(batch.numbers), "files": files}), encoding="utf-8")
+    draft.replace(document)
 
 
-def clear(root: Path, feed: str, kind: str) -> None:
-    """Empty the folder of a stream that has recorded everything; what the landing folder holds is not touched."""
-    folder = staging_folder(root, feed, kind)
-    # Data files first: a manifest without its file is harmless, a file without its manifest is not.
-    for file in sorted(folder.glob("*"), key=lambda file: file.name.startswith(".")):
-        file.unlink()
+def unfinished(root: Path) -> Batch | None:
+    """The batch that a run which died has begun; None when there is none."""
+    document = _document(root)
+    if not document.exists():
+        return None
+    content = json.loads(document.read_text(encoding="utf-8"))
+    return Batch(content["numbers"], {name: _manifest(item) for name, item in content["files"].items()})
 
 
-def _manifest_path(folder: Path, name: str) -> Path:
-    return folder / f".{name}.json"
+def clear(root: Path) -> None:
+    """End the batch: its document first, so that what remains after a kill is known to be rubbish."""
+    _document(root).unlink(missing_ok=True)
+    for folder in ("_staging", "_judged"):
+        shutil.rmtree(root / folder, ignore_errors=True)
+
+
+def left_by_streams(root: Path) -> dict[str, tuple[Path, Manifest]]:
+    """Files that a run of an earlier build, with a streaming query a feed, had staged when it died; by staged name."""
+    return {
+        file.name: (file, _manifest(json.loads((file.parent / f".{file.name}.json").read_text(encoding="utf-8"))))
+        for folder in _stream_folders(root)
+        for file in sorted(folder.iterdir())
+        if not file.name.startswith(".")
+    }
+
+
+def _stream_folders(root: Path) -> Iterator[Path]:
+    staging = root / "_staging"
+    for feed in sorted(staging.iterdir()) if staging.is_dir() else []:
+        for kind in ("text", "parquet"):
+            if (feed / kind).is_dir():
+                yield feed / kind
+
+
+def forget_streams(root: Path) -> None:
+    """Remove the checkpoints of an earlier build: what came in is known by its hash."""
+    checkpoints = root / "_checkpoints"
+    for folder in sorted(checkpoints.iterdir()) if checkpoints.is_dir() else []:
+        if (folder / "application").is_file():
+            shutil.rmtree(folder)
+
+
+def _document(root: Path) -> Path:
+    return root / "_staging" / "batch.json"
+
+
+def _manifest(content: dict[str, Any]) -> Manifest:
+    lists = {name: tuple(content.get(name, ())) for name in ("columns", "ignored", "types")}
+    fine = tuple((column, row, rest) for column, row, rest in content.get("fine", ()))
+    return Manifest(**{**content, **lists, "fine": fine})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from portrait.errors import InputRefused
+from portrait.ingest.ledger import KeptOut
 from portrait.ingest.verdicts import FileResult
 
 
@@ -34,18 +36,14 @@ class FeedSummary:
         """Columns that are not in the contract and were kept out, by file."""
         return {item.manifest.path: item.manifest.ignored for item in self.files("accepted") if item.manifest.ignored}
 
-    @property
-    def alerts(self) -> list[str]:
-        """What somebody should look at: files that were quarantined whole."""
-        return [f"{item.manifest.path}: {item.reason}" for item in self.files("quarantined")]
-
 
 @dataclass(frozen=True)
 class IngestSummary:
-    """What one call of `ingest` did; empty when nothing was new."""
+    """What one call of `ingest` did, without feeds when nothing was new; `kept_out` names files of earlier runs too."""
 
     feeds: tuple[FeedSummary, ...] = ()
     seconds: float = 0.0
+    kept_out: tuple[KeptOut, ...] = ()
 
     @property
     def rows_good(self) -> int:
@@ -59,17 +57,46 @@ class IngestSummary:
 
     @property
     def alerts(self) -> list[str]:
-        """Files that were quarantined whole, of all feeds."""
-        return [alert for feed in self.feeds for alert in feed.alerts]
+        """What somebody should look at: files in the landing folder that were quarantined whole."""
+        return [f"{item.path}: {item.reason}" for item in self.kept_out]
 
 
-def refusal(refused: dict[str, list[tuple[str, str]]]) -> InputRefused:
-    """One error for all refused feeds: every file with its reason."""
-    lines = [f"{path}: {reason}" for files in refused.values() for path, reason in files]
-    feeds = ", ".join(f"'{feed}'" for feed in refused)
-    return InputRefused(
-        f"feed {feeds} refused; nothing of it was taken in:\n  " + "\n  ".join(lines),
-        where=", ".join(sorted(path for files in refused.values() for path, _ in files)),
-        remedy="correct the files and land them under new names, remove them, or change the contract in schemas/raw/; "
-        "bad rows are in ops.quarantine (`portrait quarantine`)",
-    )
+_REMEDIES = {
+    "file.gzip": "deliver the file again, whole, under a new name",
+    "file.parquet": "write the file again as plain Parquet, and deliver it under a new name",
+    "file.encoding": "export the file as UTF-8, and deliver it under a new name",
+    "file.empty": "deliver the file again; a day without rows is a file with a header alone",
+    "file.delimiter": "export the file with commas, and deliver it under a new name",
+    "file.format": "deliver .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet under a new name",
+    "file.changed": "write under a name that starts with a dot and rename the complete file; then run again",
+    "file.unreadable": "deliver the file again in another form, such as CSV, under a new name",
+    "name.reused": "deliver the file under a new name; remove this one if it is not needed",
+}
+
+
+def remedy_of(reason: str) -> str:
+    """What helps against a reason for which a file was quarantined whole."""
+    return _REMEDIES.get(reason.split(":", 1)[0], "correct the file and deliver it under a new name")
+
+
+def refusal(refused: Mapping[str, list[tuple[str, str]]], held: Sequence[KeptOut] = ()) -> InputRefused:
+    """One error for all feeds that were refused, and for those that brought nothing but quarantined files."""
+    parts, remedies = [], []
+    if refused:
+        lines = [f"{path}: {reason}" for files in refused.values() for path, reason in files]
+        feeds = ", ".join(f"'{feed}'" for feed in refused)
+        parts.append(f"feed {feeds} refused; nothing of it was taken in:\n  " + "\n  ".join(lines))
+        remedies.append(
+            "correct the files and land them under new names, remove them, or change the contract in schemas/raw/; "
+            "bad rows are in ops.quarantine (`portrait quarantine`)"
+        )
+    if held:
+        feeds = ", ".join(f"'{feed}'" for feed in sorted({item.feed for item in held}))
+        lines = [f"{item.path}: {item.reason}; {remedy_of(item.reason)}" for item in held]
+        parts.append(f"feed {feeds} brought nothing but quarantined files:\n  " + "\n  ".join(lines))
+        remedies.append(
+            "deliver the feed again, or remove these files if the day is to be computed without them; "
+            'with quarantined_file = "warn" in conf/base.toml such files never stop a run'
+        )
+    paths = {path for files in refused.values() for path, _ in files} | {item.path for item in held}
+    return InputRefused("; ".join(parts), where=", ".join(sorted(paths)), remedy="; ".join(remedies))

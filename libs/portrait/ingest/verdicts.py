@@ -1,4 +1,4 @@
-"""From the lines of a batch to a verdict on each of its files."""
+"""From the rows of a batch to a verdict on each of its files."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
-from portrait.errors import PortraitError
 from portrait.ingest.ledger import Verdict
 from portrait.ingest.lines import Counts, Origin
 from portrait.ingest.parsing import Layout, judge, judge_typed, parse_lines
 from portrait.ingest.staging import Manifest
 
+UNREADABLE = "file.unreadable"
+"""Spark cannot read a file that looked sound, or reads something else."""
 RETYPED_FROM = 10
 """So many values of a column, every one of them failing its cast, are no accident: the column has another type."""
 
 
 @dataclass(frozen=True)
 class FileResult:
-    """What a batch made of one file; its status is accepted, refused, or waiting (it shared a refused file's batch)."""
+    """What became of one file: accepted, quarantined, refused, duplicate, or waiting (its feed was refused)."""
 
     manifest: Manifest
     status: str
     counts: Counts
     reason: str | None = None
 
-    @property
-    def verdict(self) -> Verdict:
+    def verdict(self, run: int) -> Verdict:
         """For the ledger."""
         item = self.manifest
-        return Verdict(item.feed, item.path, item.hash, self.status, self.reason, item.contract_hash)
+        return Verdict(item.feed, item.path, item.hash, self.status, self.reason, item.contract_hash, run)
 
 
 def judged_lines(source: DataFrame, *, contract: Contract, manifests: Mapping[str, Manifest]) -> DataFrame:
-    """What a stream reads, as one row a line: technical columns, the contract's columns typed, `__reasons`.
+    """Lines of text, or rows of Parquet, as one row a line: technical columns, the contract's typed, `__reasons`.
 
     `__record` is the text of a bad row as it came (JSON for Parquet), null for good ones.
     """
     if "__value" not in source.columns:
         judged = judge_typed(source, contract=contract)
-        record = F.to_json(F.struct(*contract.column_names))
+        record = F.col("__record")
     else:
         # A task numbers its rows upwards in the order of the file: see `lines`.
         placed = source.withColumn("__place", F.monotonically_increasing_id())
@@ -67,15 +67,14 @@ def origin_of(manifest: Manifest) -> Origin:
     return Origin(manifest.path, manifest.hash, header_lines=int(manifest.format == "csv"))
 
 
-def check_counts(counts: Mapping[str, Counts], manifests: Mapping[str, Manifest]) -> None:
-    """Raise PortraitError when Spark saw another number of rows than the plain count at the door."""
-    for name, count in counts.items():
-        if count.rows != manifests[name].rows:
-            raise PortraitError(
-                f"{manifests[name].rows} rows were counted at the door, {count.rows} inside; nothing was taken in",
-                where=manifests[name].path,
-                remedy="was the file changed while it was read? If not, this is a fault of ingest: please report it",
-            )
+def miscounted(counts: Mapping[str, Counts], manifests: Mapping[str, Manifest]) -> dict[str, str]:
+    """The staged files of which Spark read another number of rows than the pre-check, with the reason."""
+    return {
+        name: f"{UNREADABLE}: row count mismatch: the pre-check counted {manifests[name].rows} rows, Spark read "
+        f"{count.rows}; the file was not ingested"
+        for name, count in counts.items()
+        if count.rows != manifests[name].rows
+    }
 
 
 def rule_counts(bad: DataFrame) -> dict[str, dict[str, int]]:
@@ -98,11 +97,11 @@ def retyped_columns(
 ) -> dict[str, list[str]]:
     """By staged file, the columns of which at least ten values were given and not one could be cast.
 
-    `blocks` count the values of `typed_columns`.
+    The `typed` of a block are the numbers of its values by column.
     """
     cast: Counter[tuple[str, str]] = Counter()
     for block in blocks:
-        cast.update({(block["__file"], name): block[name] for name in typed_columns(contract)})
+        cast.update({(block["__file"], name): block["typed"][name] for name in typed_columns(contract)})
     found: dict[str, list[str]] = {}
     for name, broken in sorted(rules.items()):
         for rule, count in broken.items():
@@ -110,6 +109,27 @@ def retyped_columns(
             if rule.endswith(".type") and count >= RETYPED_FROM and not cast[name, column]:
                 found.setdefault(name, []).append(column)
     return found
+
+
+def may_refuse(counts: Mapping[str, Counts], blocks: Iterable[Row], contract: Contract) -> bool:
+    """Whether the rules that rows broke can decide anything: too many rows did, or a column has no value left."""
+    if _too_many(counts, contract):
+        return True
+    suspects = {name for name, count in counts.items() if count.bad >= RETYPED_FROM}
+    values: Counter[tuple[str, str]] = Counter()
+    for block in blocks:
+        if block["__file"] in suspects:
+            values.update({(block["__file"], column): number for column, number in block["typed"].items()})
+    return any(not number for number in values.values())
+
+
+def _too_many(counts: Mapping[str, Counts], contract: Contract) -> bool:
+    rows, bad = sum(count.rows for count in counts.values()), sum(count.bad for count in counts.values())
+    return rows > 0 and bad / rows > _most_bad(contract)
+
+
+def _most_bad(contract: Contract) -> float:
+    return float(contract.custom("maxRejectShare", 0.05))
 
 
 def judge_files(
@@ -127,9 +147,7 @@ def judge_files(
     rules with the rows that broke them (a row that breaks two counts twice), because the ledger repeats it to every
     later run until somebody acts.
     """
-    share = float(contract.custom("maxRejectShare", 0.05))
-    rows, bad = sum(count.rows for count in counts.values()), sum(count.bad for count in counts.values())
-    too_many = rows > 0 and bad / rows > share
+    share, too_many = _most_bad(contract), _too_many(counts, contract)
     reasons: dict[str, str] = {}
     for name, count in counts.items():
         if too_many and count.bad / max(count.rows, 1) > share:

@@ -23,6 +23,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from portrait.contracts import Catalogue, Contract
+from portrait.contracts.contract import literal
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.faults import fault_point
 from portrait.lake.lease import Lease
@@ -190,12 +191,11 @@ class Lake:
         """
         self.register(table)
         if after >= until:
-            none = self.spark.table(table).where(F.lit(False))
-            return none.withColumn("_change_type", F.lit(""))
+            return self.spark.table(table).where(F.lit(False)).withColumn("_change_type", F.lit(""))
         if not is_readable(self.path(table), range(after + 1, until + 1)):
             return None
-        feed = self.spark.read.option("readChangeFeed", "true")
-        return feed.option("startingVersion", after + 1).option("endingVersion", until).table(table)
+        feed = self.spark.read.option("readChangeFeed", "true").option("startingVersion", after + 1)
+        return feed.option("endingVersion", until).table(table)
 
     def completed_slice(self, table: str, as_of: date) -> DataFrame | None:
         """A slice as the job that wrote it left it when it ended well, whatever was committed since.
@@ -227,7 +227,7 @@ class Lake:
         transaction: tuple[str, int] | None = None,
         note: dict[str, int] | None = None,
     ) -> None:
-        """Add rows. `transaction` (application, version) overrides the run's own id, for streams; `note`: see there."""
+        """Add rows. `transaction` (application, version) overrides the run's own id, for batches; `note`: see there."""
         self._write(table, df, mode="append", transaction=transaction or self._transaction(table), note=note)
 
     def record(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -310,13 +310,13 @@ class Lake:
     @contextmanager
     def _committing(self, table: str, as_of: date | None) -> Iterator[None]:
         assert self.lease is not None, "_prepare has checked it"
-        with self._lock:  # streams commit from several threads
+        with self._lock:  # feeds are committed from several threads
             begin, self.before_first_write = self.before_first_write, None
             if begin is not None:
                 begin()
         fault_point("lake.before_commit", table)
         self.lease.check()
-        with self._table_locks[table]:  # or the newest version would be that of another stream's commit
+        with self._table_locks[table]:  # or the newest version would be that of another thread's commit
             try:
                 yield
             except (PySparkException, Py4JError) as error:
@@ -347,7 +347,7 @@ class Lake:
     # -- records and catalogue ----------------------------------------------------------------------------------
 
     def latest_writes(self) -> list[Write]:
-        """What was committed since the last completion; a table that a stream committed twice counts once."""
+        """What was committed since the last completion; a table that was committed twice counts once."""
         with self._lock:
             return list({(write.table, write.as_of): write for write in self.writes}.values())
 
@@ -370,17 +370,16 @@ class Lake:
         with self._lock:
             if table in self._registered:
                 return
-            contract, path = self.catalogue.table(table), self.path(table)
-            exists = self.has(table)
+            contract, path, exists = self.catalogue.table(table), self.path(table), self.has(table)
             if not exists and not create:
-                raise PortraitError(
-                    f"{table} does not exist yet", where=str(path), remedy=f"run '{contract.job}' first"
-                )
-            self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.layer}")
+                raise PortraitError(f"{table} does not exist yet", where=table, remedy=f"run '{contract.job}' first")
+            if not self.spark.catalog.databaseExists(contract.layer):  # a statement costs an execution
+                self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.layer}")
             # The session may know the name from another lake. Dropping an external table leaves its files alone.
-            self.spark.sql(f"DROP TABLE IF EXISTS {table}")
+            if self.spark.catalog.tableExists(table):
+                self.spark.sql(f"DROP TABLE IF EXISTS {table}")
             if exists:
-                self.spark.sql(f"CREATE TABLE {table} USING delta LOCATION '{path}'")
+                self.spark.sql(f"CREATE TABLE {table} USING delta LOCATION {literal(str(path))}")
                 if self.lease is not None:
                     evolve(self.spark, contract)
             else:

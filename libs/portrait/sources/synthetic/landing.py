@@ -158,7 +158,7 @@ def _kept(frame: DataFrame, staging: Staging, name: str) -> DataFrame:
     """The frame from disk: computed once for all feeds that are derived from it."""
     path = str(staging.work(name))
     frame.write.options(**NO_MARKERS).parquet(path)
-    return frame.sparkSession.read.parquet(path)
+    return frame.sparkSession.read.option("__globPaths__", "false").parquet(path)  # a folder may be called [a]
 
 
 def _land_bookings(job: _Job) -> int:
