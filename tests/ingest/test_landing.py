@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from portrait.errors import ConfigurationError
-from portrait.ingest import landing as module
+from portrait.ingest import text
 from portrait.ingest.landing import Inspection, inspect_file, landed_files
 
 
@@ -61,7 +61,7 @@ def test_a_sound_file_has_header_rows_and_hash(tmp_path: Path) -> None:
 
 
 def test_rows_are_counted_across_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CHUNK", 7)
+    monkeypatch.setattr(text, "CHUNK", 7)
     data = "a,b,c\n" + "".join(f"{number},žluťoučký,3\n\n" for number in range(50))
     seen = inspect(tmp_path, "x.csv", data.encode())
     assert (seen.problem, seen.rows) == (None, 50)

@@ -11,6 +11,7 @@ from portrait.ingest.landing import Inspection, LandedFile, inspect_file
 from portrait.ingest.ledger import FileCache, Ledger
 from portrait.ingest.lines import Counts
 from portrait.ingest.staging import Manifest
+from portrait.ingest.text import bounds_of
 from portrait.ingest.verdicts import FileResult
 
 NAME_REUSED = "name.reused"
@@ -49,8 +50,13 @@ def admit(
         return found is None or ledger.settled(item.path, found, contracts[item.feed].hash) is None
 
     new = [item for item in landed if needs_reading(item)]
+
+    def inspected(item: LandedFile) -> Inspection:
+        contract = contracts[item.feed]
+        return inspect_file(item, width=len(contract.columns), bounds=bounds_of(contract))
+
     with ThreadPoolExecutor(max_workers=4) as readers:
-        read = readers.map(lambda item: inspect_file(item, width=len(contracts[item.feed].columns)), new)
+        read = readers.map(inspected, new)
         inspections = {item.path: inspection for item, inspection in zip(new, read, strict=True)}
     hashes = {item.path: known[item.path] or "" for item in landed}
     hashes |= {path: inspection.hash for path, inspection in inspections.items()}
@@ -67,7 +73,10 @@ def admit(
 
 
 def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledger, feed: FeedAdmission) -> None:
-    manifest = Manifest(item.feed, item.path, seen.hash, item.format or "", seen.columns, (), seen.rows, contract.hash)
+    known_format = item.format or ""
+    manifest = Manifest(
+        item.feed, item.path, seen.hash, known_format, seen.columns, (), seen.rows, contract.hash, seen.one_line
+    )
     kept_out = Counts(seen.rows, seen.rows)
 
     def turn_away(status: str, reason: str) -> FileResult:
@@ -84,7 +93,7 @@ def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledge
     elif seen.problem is not None:
         feed.turned_away.append(turn_away("quarantined", seen.problem))
     else:
-        finding = compare_columns(seen.columns, contract, seen.types)
+        finding = compare_columns(seen.columns, contract, seen.types, keyed=item.format == "jsonl")
         if finding.differences:
             feed.turned_away.append(turn_away("refused", "; ".join(finding.differences)))
         else:

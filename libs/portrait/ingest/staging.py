@@ -14,6 +14,7 @@ from pathlib import Path
 
 from portrait.errors import InputRefused
 from portrait.ingest.landing import LandedFile
+from portrait.ingest.text import write_staged
 
 KINDS = {"csv": "text", "jsonl": "text", "parquet": "parquet"}
 """A stream reads one kind of source; lines of CSV and JSON share one."""
@@ -31,6 +32,8 @@ class Manifest:
     ignored: tuple[str, ...]
     rows: int
     contract_hash: str
+    one_line: bool = False
+    """Whether the staged file is the landed one in its one-line form (see `text`)."""
 
 
 def staging_folder(root: Path, feed: str, kind: str) -> Path:
@@ -57,15 +60,21 @@ def stage(root: Path, landed: LandedFile, manifest: Manifest, *, run: int) -> st
     """
     folder = staging_folder(root, manifest.feed, KINDS[manifest.format])
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{manifest.hash}-{manifest.contract_hash[:8]}-{run}{landed.extension}"
+    # Never read packed: gzip cannot be split, and Java's reader refuses padding that Python's accepts.
+    packed = landed.extension.endswith(".gz")
+    name = f"{manifest.hash}-{manifest.contract_hash[:8]}-{run}{landed.extension.removesuffix('.gz')}"
     draft = folder / f".{name}.tmp"
     draft.unlink(missing_ok=True)
-    try:
-        os.link(landed.source, draft)
-    except OSError:  # another file system
-        shutil.copy2(landed.source, draft)
-    facts = draft.stat()
-    if (facts.st_size, facts.st_mtime_ns) != (landed.size, landed.mtime_ns):
+    if packed or manifest.one_line:
+        unchanged = write_staged(landed.source, draft, packed=packed, one_line=manifest.one_line) == manifest.hash
+    else:
+        try:
+            os.link(landed.source, draft)
+        except OSError:  # another file system
+            shutil.copy2(landed.source, draft)
+        facts = draft.stat()
+        unchanged = (facts.st_size, facts.st_mtime_ns) == (landed.size, landed.mtime_ns)
+    if not unchanged:
         draft.unlink()
         raise InputRefused(
             "the file changed while it was read",
