@@ -22,7 +22,7 @@ _ZONE = r"[Zz]|[Uu][Tt][Cc]|([+-]\d{2})(?::?(\d{2}))?"
 _ANY_TIMESTAMP = rf"^({_DAY})[ Tt](\d{{2}}:\d{{2}}:\d{{2}})(?:(\.\d{{1,6}})0*)?(?: ?(?:{_ZONE}))?$"
 
 
-def typed(column: ContractColumn) -> Column:
+def cast_exactly(column: ContractColumn) -> Column:
     """The column's text as its type, null where it is not exactly that."""
     name, kind = quoted(column.name), column.physical_type
     cast = f"try_cast({name} as {kind})"

@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
-from portrait.ingest.casts import typed
+from portrait.ingest.casts import cast_exactly
 from portrait.ingest.text import ESCAPE, ESCAPED
 
 MALFORMED = "row.malformed"
@@ -84,6 +84,13 @@ def parse_lines(lines: DataFrame, *, contract: Contract, layouts: Sequence[Layou
         F.coalesce(*broken, F.lit(True)).alias("__broken"),
         *[F.nullif(text, F.lit("")).alias(name) for name, text in texts.items()],
     )
+
+
+def escaped(record: Column) -> Column:
+    """A record in the one-line form of `text`, for a layout that says so."""
+    for plain, letter in ESCAPED.items():  # the escape itself first
+        record = F.replace(record, F.lit(plain), F.lit(ESCAPE + letter))
+    return record
 
 
 def _unescaped(lines: DataFrame, layouts: Sequence[Layout]) -> DataFrame:
@@ -160,7 +167,7 @@ def judge(parsed: DataFrame, *, contract: Contract) -> DataFrame:
     kept = [name for name in parsed.columns if name not in contract.column_names]
     typed = parsed.select(
         *kept,
-        *[typed(column).alias(column.name) for column in contract.columns],
+        *[cast_exactly(column).alias(column.name) for column in contract.columns],
         *[F.col(column.name).isNotNull().alias(f"__given_{column.name}") for column in contract.columns],
     )
     return _with_reasons(typed, contract, castable=True).select(*kept, *contract.column_names, "__reasons")

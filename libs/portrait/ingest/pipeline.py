@@ -14,6 +14,7 @@ from portrait.ingest.admission import FeedAdmission, admit
 from portrait.ingest.batch import QUARANTINE, file_row, files_frame
 from portrait.ingest.landing import landed_files
 from portrait.ingest.ledger import FILES, FileCache, read_ledger
+from portrait.ingest.release import RELEASED, settle_releases
 from portrait.ingest.staging import KINDS, stage, unfinished
 from portrait.ingest.stream import run_stream
 from portrait.ingest.summary import FeedSummary, IngestSummary, refusal
@@ -44,6 +45,8 @@ def ingest(lake: Lake, *, landing: Path, catalogue: Catalogue, feeds: Sequence[s
     admissions, hashes = admit(landed, catalogue=catalogue, ledger=ledger, cache=cache)
     results += _take_in(lake, catalogue, admissions, again, loaded_at=loaded_at)
     ledger.add(item.verdict for item in results)
+    if any(Path(item.path).name.startswith(RELEASED) for item in landed):
+        settle_releases(lake)
     cache.save(lake, landed, hashes, ledger, hashes_of_contracts)
     refused = _refused(admissions, results)
     if refused:
