@@ -13,6 +13,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -121,13 +122,15 @@ def is_left_open(line: bytes, *, inside: bool) -> bool:
 def write_staged(source: Path, target: Path, *, packed: bool, one_line: bool) -> str:
     """Write a landed file as Spark is to read it: unpacked, in its one-line form if asked; returns the source's hash.
 
-    Streams: memory holds a chunk and a line.
+    Streams: memory holds a chunk and a line. The hash tells whether the file is still the one that was inspected, also
+    where it cannot be unpacked any more.
     """
     with source.open("rb") as raw, target.open("wb") as out:
         hashed = Hashed(raw)
         chunks = unpacked(hashed, packed=packed)
-        for piece in one_line_form(chunks) if one_line else chunks:
-            out.write(piece)
+        with suppress(Unreadable):
+            for piece in one_line_form(chunks) if one_line else chunks:
+                out.write(piece)
         return hashed.whole()
 
 
