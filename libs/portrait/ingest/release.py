@@ -123,6 +123,7 @@ def release(
         lake.merge(QUARANTINE, reduce(DataFrame.unionByName, marks))
     for frame in judged.values():
         frame.unpersist()
+    _corrected_copy(lake).unlink(missing_ok=True)
     return releases
 
 
@@ -214,6 +215,10 @@ def _parsed_again(lake: Lake, contract: Contract, landing: Path | None) -> DataF
     return parse_lines(lines, contract=contract, layouts=known)
 
 
+def _corrected_copy(lake: Lake) -> Path:
+    return lake.root / "_staging" / "corrected.csv"
+
+
 def _corrected(lake: Lake, catalogue: Catalogue, path: Path, landing: Path) -> tuple[str, DataFrame]:
     """The feed of a file of corrected rows, and its rows judged; each must stand for one open row."""
     if not path.is_file():
@@ -232,7 +237,7 @@ def _corrected(lake: Lake, catalogue: Catalogue, path: Path, landing: Path) -> t
     feed = catalogue.table(f"raw.{best}")
     contract = replace(feed, columns=feed.columns + REFERENCE)
     # Spreadsheets end lines as they like and leave line breaks in fields: read as a landed file is.
-    staged = lake.root / "_staging" / ".corrected.csv"
+    staged = _corrected_copy(lake)
     staged.parent.mkdir(parents=True, exist_ok=True)
     write_staged(path, staged, packed=False, one_line=True)
     lines = lake.spark.read.option("lineSep", "\n").text(str(staged))
