@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
 from portrait.contracts import Catalogue, Column, Contract
 from portrait.contracts.catalogue import bronze_contract
 from portrait.contracts.contract import Rule, contract_of
 from portrait.contracts.document import load_document
 from portrait.ingest import IngestSummary, ingest
+from portrait.ingest.landing import inspect_file, landed_files
 from portrait.ingest.pipeline import OnQuarantine
+from portrait.ingest.staging import Manifest
+from portrait.ingest.text import write_staged
+from portrait.ingest.verdicts import judged_lines
 from portrait.lake import Lake, Lease
 
 BOOKINGS = Contract(
@@ -109,6 +115,30 @@ class Bank:
         changed = replace(BOOKINGS, properties={**BOOKINGS.properties, **properties})
         contracts = self.catalogue.contracts | {"raw.bookings": changed, "bronze.bookings": bronze_contract(changed)}
         return Bank(self.spark, self.root, Catalogue(contracts))
+
+
+def staged(folder: Path, feed: Contract) -> dict[str, Manifest]:
+    """What admission would say of the files of `folder/feed`; `folder/staged` has them as Spark is to read them."""
+    shutil.rmtree(folder / "staged", ignore_errors=True)
+    (folder / "staged").mkdir()
+    found = {}
+    for item in landed_files(folder, known=["feed", "staged"], feeds=["feed"]):
+        seen = inspect_file(item, width=len(feed.columns))
+        manifest = Manifest(
+            "feed", item.path, seen.hash, item.format or "", seen.columns, (), seen.rows, feed.hash, seen.one_line
+        )
+        name = item.source.name.removesuffix(".gz")
+        found[name] = manifest
+        packed = item.extension.endswith(".gz")
+        write_staged(item.source, folder / "staged" / name, packed=packed, one_line=seen.one_line)
+    return found
+
+
+def judged_files(spark: SparkSession, folder: Path, feed: Contract, manifests: dict[str, Manifest]) -> DataFrame:
+    """The lines of the staged files, judged."""
+    lines = spark.read.option("lineSep", "\n").text(str(folder / "staged"))
+    places = (F.col("_metadata.file_name").alias("__file"), F.col("_metadata.file_block_start").alias("__start"))
+    return judged_lines(lines.select(F.col("value").alias("__value"), *places), contract=feed, manifests=manifests)
 
 
 NewBank = Callable[[], Bank]

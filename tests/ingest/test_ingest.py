@@ -32,11 +32,20 @@ FIRST = "\n".join(
         ",,,,card,2.00,2025-01-01 10:00:00,B7",
     ]
 )
+LUNCH = (
+    'B41,2025-01-01 10:00:00,4.10,card,,,"lunch',  # line 2: one record of three lines
+    "B98,2025-01-01 10:00:00,1000000.00,card,,,",
+    'thanks, ""all"""',
+    good(42),  # line 5
+    'B43,2025-01-01 10:00:00,4.30,card,,,"never',  # line 6: what it swallows is one bad row
+    good(97),
+    'B44,2025-01-01 10:00:00,4.40,card,,,"closed"',
+)
 WHOLE = {
     "bookings/e.csv.gz": gzip.compress(f"{HEADER}\n{good(90)}\n".encode())[:-6],
     "bookings/f.csv": f"{HEADER}\n{good(91)}\n{good(92)}".encode() + b"\xff\n",
     "bookings/g.csv": b"",
-    "bookings/h.csv": f"{HEADER}\n".encode(),
+    "bookings/h.csv": f"{HEADER}\r{good(94)}\r".encode(),
     "bookings/i.csv": f"{HEADER}\n{good(93)}\n".replace(",", ";").encode(),
 }
 
@@ -66,18 +75,29 @@ def first(new_bank: NewBank) -> tuple[Bank, IngestSummary]:
     bank.land("bookings/a-again.csv", FIRST)
     bank.land("bookings/b.csv.gz", f"{HEADER}\r\n{good(10)}\r\n{good(11)}\r\n")
     record = {"id": "B20", "booked_at": "2025-01-01 10:00:00", "amount": 7.25, "kind": "card"}
-    bank.land("bookings/c.jsonl", json.dumps({**record, "note": None, "valued_on": None, "count": 1, "more": 1}))
+    bank.land("bookings/c.jsonl", json.dumps({**record, "count": 1, "more": 1}))  # optional keys are left out
     parquet(bank)
     for path, data in WHOLE.items():
         bank.land(path, data)
     bank.csv(".half-written.csv", good(99))
+    bank.csv("j.csv")  # a header and no rows
+    bank.land("bookings/k.csv.gz", gzip.compress(f"{HEADER}\n{good(40)}\n".encode()) + bytes(512))
+    bank.csv("l.csv", *LUNCH, *[good(number) for number in range(50, 62)])
     bank.land("people/p.csv", "id,active\nP1,true\nP2,\n")
     return bank, bank.run()
 
 
 def test_good_rows_of_every_format_are_in_bronze(first: tuple[Bank, IngestSummary]) -> None:
-    ids = ["B1", "B10", "B11", "B20", "B3", "B30", "B32", "B33", "B4", "B5", "B6", "B7"]
-    assert first[0].bronze_ids() == sorted(ids)
+    ids = ["B1", "B10", "B11", "B20", "B3", "B30", "B32", "B33", "B4", "B5", "B6", "B7", "B40", "B41", "B42"]
+    assert first[0].bronze_ids() == sorted([*ids, *[f"B{number}" for number in range(50, 62)]])
+
+
+def test_a_record_of_several_lines_is_one_row_and_no_line_of_it_is_let_in(first: tuple[Bank, IngestSummary]) -> None:
+    rows = {row.id: row for row in first[0].rows("bronze.bookings")}
+    assert rows["B41"].note == 'lunch\nB98,2025-01-01 10:00:00,1000000.00,card,,,\nthanks, "all"'
+    assert [rows[f"B{number}"]["_line"] for number in (41, 42, 50)] == [2, 5, 9]
+    (swallowed,) = [row for row in first[0].rows("ops.quarantine") if row.file == "bookings/l.csv"]
+    assert (swallowed.line, swallowed.reasons, swallowed.record) == (6, ["row.malformed"], "\n".join(LUNCH[4:]))
 
 
 def test_bronze_rows_are_typed_and_say_where_they_came_from(first: tuple[Bank, IngestSummary]) -> None:
@@ -94,9 +114,10 @@ def test_broken_rows_are_in_quarantine_with_rules_file_line_and_text(first: tupl
         ("bookings/a-again.csv", 4): (["amount.range", "kind.enum"], "open"),
         ("bookings/a-again.csv", 6): (["row.malformed"], "open"),
         ("bookings/d.parquet", 2): (["amount.range"], "open"),
+        ("bookings/l.csv", 6): (["row.malformed"], "open"),
     }
-    records = {row.line: row.record for row in first[0].rows("ops.quarantine")}
-    assert records[6] == "torn"
+    records = {(row.file, row.line): row.record for row in first[0].rows("ops.quarantine")}
+    assert records["bookings/a-again.csv", 6] == "torn"
 
 
 def test_unreadable_files_are_quarantined_whole_and_the_others_go_on(first: tuple[Bank, IngestSummary]) -> None:
@@ -107,7 +128,7 @@ def test_unreadable_files_are_quarantined_whole_and_the_others_go_on(first: tupl
         "bookings/e.csv.gz": ("quarantined", "file.gzip"),
         "bookings/f.csv": ("quarantined", "file.encoding"),
         "bookings/g.csv": ("quarantined", "file.empty"),
-        "bookings/h.csv": ("quarantined", "file.header_only"),
+        "bookings/h.csv": ("quarantined", "file.line_ends"),
         "bookings/i.csv": ("quarantined", "file.delimiter"),
     }
     assert [row.id for row in bank.rows("bronze.people")] == ["P1", "P2"]
@@ -127,8 +148,15 @@ def test_for_every_file_rows_in_are_good_plus_bad(first: tuple[Bank, IngestSumma
         "bookings/g.csv": (0, 0, 0),
         "bookings/h.csv": (0, 0, 0),
         "bookings/i.csv": (1, 0, 1),
+        "bookings/j.csv": (0, 0, 0),
+        "bookings/k.csv.gz": (1, 1, 0),
+        "bookings/l.csv": (15, 14, 1),
         "people/p.csv": (2, 2, 0),
     }
+
+
+def test_nothing_happened_is_news(first: tuple[Bank, IngestSummary]) -> None:
+    assert first[0].files()["bookings/j.csv"].status == "accepted"
 
 
 def test_added_columns_are_kept_out_and_reported(first: tuple[Bank, IngestSummary]) -> None:
@@ -171,10 +199,29 @@ def test_files_that_come_again(first: tuple[Bank, IngestSummary]) -> None:
         "bookings/c.jsonl: name.reused: a file of this name was accepted, this one has other bytes"
     ]
     assert len(summary.alerts) == len(WHOLE) + 1, "files of the first delivery still lie there"
-    assert len(bank.rows("ops.files")) == 13
+    assert len(bank.rows("ops.files")) == 16
 
 
 def test_staged_files_and_judged_rows_are_gone_afterwards(first: tuple[Bank, IngestSummary]) -> None:
     lake = first[0].root / "lake"
     left = [*(lake / "_staging").rglob("*"), *(lake / "_judged").rglob("*")]
     assert [file for file in left if file.is_file()] == []
+
+
+def test_files_beyond_their_bounds_keep_nobody_else_out(bank: Bank) -> None:
+    bounded = bank.with_contract(maxLineBytes=2000, maxUnpackRatio=10)
+    bounded.land("bookings/a.csv", f"{HEADER}\n{good(1)}\n{'x' * 2001}\n")
+    bounded.land("bookings/b.csv", f'{HEADER}\n{good(2)}\nB3,"never closed\n' + f"{good(4)}\n" * 50)
+    bounded.land("bookings/c.jsonl", '{"id": ' + "1" * 2000 + "}")
+    bounded.land("bookings/d.csv.gz", f"{HEADER}\n" + f"{good(5)}\n" * 500)
+    bounded.csv("e.csv", good(6))
+    bounded.run()
+    found = {path: (row.status, (row.reason or "").split(":")[0]) for path, row in bounded.files().items()}
+    assert found == {
+        "bookings/a.csv": ("quarantined", "file.line_too_long"),
+        "bookings/b.csv": ("quarantined", "file.line_too_long"),
+        "bookings/c.jsonl": ("quarantined", "file.line_too_long"),
+        "bookings/d.csv.gz": ("quarantined", "file.gzip_bomb"),
+        "bookings/e.csv": ("accepted", ""),
+    }
+    assert bounded.bronze_ids() == ["B6"]

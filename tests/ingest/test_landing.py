@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import json
 import os
+import tracemalloc
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -14,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from portrait.errors import ConfigurationError
-from portrait.ingest import landing as module
-from portrait.ingest.landing import Inspection, inspect_file, landed_files
+from portrait.ingest import text
+from portrait.ingest.landing import Inspection, LandedFile, inspect_file, landed_files
 
 
 def inspect(folder: Path, name: str, data: bytes, *, width: int = 3) -> Inspection:
@@ -27,6 +29,7 @@ def inspect(folder: Path, name: str, data: bytes, *, width: int = 3) -> Inspecti
 
 
 PACKED = gzip.compress(b"a,b,c\n" + b"".join(b"%d,2,3\n" % number for number in range(5000)))
+UTF_16, NULS = "file.encoding: the bytes are UTF-16", "file.encoding: NUL bytes in the first line"
 WHOLE_FILE = {
     "truncated gzip": ("x.csv.gz", PACKED[:-2000], "file.gzip"),
     "cut trailer": ("x.csv.gz", PACKED[:-4], "file.gzip"),
@@ -36,8 +39,23 @@ WHOLE_FILE = {
     "UTF-8 cut at the end": ("x.csv", b"a,b,c\n1,2,\xc3", "file.encoding"),
     "empty": ("x.csv", b"", "file.empty"),
     "blank lines only": ("x.csv", b"\n\r\n  \n", "file.empty"),
-    "header only": ("x.csv", b"a,b,c\n", "file.header_only"),
-    "header and blank lines": ("x.csv", b"a,b,c\r\n\r\n\n", "file.header_only"),
+    "a mark only": ("x.csv", b"\xef\xbb\xbf", "file.empty"),
+    "empty gzip": ("x.csv.gz", gzip.compress(b""), "file.empty"),
+    "padding only": ("x.csv.gz", b"\0" * 20, "file.gzip"),
+    "garbage behind the member": ("x.csv.gz", PACKED + b"garbage", "file.gzip"),
+    "UTF-16": ("x.csv", "a,b,c\n1,2,3\n".encode("utf-16"), UTF_16),
+    "UTF-16, big end first": (
+        "x.csv",
+        b"\xfe\xff" + "a,b,c\n1,2,3\n".encode("utf-16-be"),
+        UTF_16,
+    ),
+    "UTF-16 without a mark": (
+        "x.csv",
+        "a,b,c\n1,2,3\n".encode("utf-16-le"),
+        NULS,
+    ),
+    "old Macintosh": ("x.csv", b"a,b,c\r1,2,3\r4,5,6\r", "file.line_ends"),
+    "open quote in the header": ("x.csv", b'a,b,"c\n1,2,3\n4,5,6\n', "file.header"),
     "wrong delimiter": ("x.csv", b"a;b;c\n1;2;3\n", "file.delimiter"),
     "no JSON": ("x.jsonl", b"a,b,c\n1,2,3\n", "file.format"),
     "empty JSON": ("x.jsonl", b"\n", "file.empty"),
@@ -50,7 +68,7 @@ WHOLE_FILE = {
 @pytest.mark.parametrize(("name", "data", "reason"), WHOLE_FILE.values(), ids=WHOLE_FILE.keys())
 def test_an_unusable_file_is_told_why(tmp_path: Path, name: str, data: bytes, reason: str) -> None:
     seen = inspect(tmp_path, name, data)
-    assert (seen.problem or "").split(":")[0] == reason
+    assert (seen.problem or "").startswith(reason)
     assert seen.hash == hashlib.sha256(data).hexdigest()
 
 
@@ -62,7 +80,7 @@ def test_a_sound_file_has_header_rows_and_hash(tmp_path: Path) -> None:
 
 
 def test_rows_are_counted_across_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CHUNK", 7)
+    monkeypatch.setattr(text, "CHUNK", 7)
     data = "a,b,c\n" + "".join(f"{number},žluťoučký,3\n\n" for number in range(50))
     seen = inspect(tmp_path, "x.csv", data.encode())
     assert (seen.problem, seen.rows) == (None, 50)
@@ -147,3 +165,92 @@ def test_a_data_file_beside_the_folders_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("notes are welcome")
     with pytest.raises(ConfigurationError, match=r"'customers\.csv'"):
         landed_files(tmp_path, known=["customers"])
+
+
+@pytest.mark.parametrize("data", [b"a,b,c\n", b"a,b,c\r\n\r\n\n", b"\xef\xbb\xbfa,b,c"])
+def test_a_file_with_a_header_and_no_rows_is_sound(tmp_path: Path, data: bytes) -> None:
+    seen = inspect(tmp_path, "x.csv", data)
+    assert (seen.problem, seen.columns, seen.rows) == (None, ("a", "b", "c"), 0)
+
+
+MANY_LINES = {
+    "quoted line breaks": (b'a,b,c\n1,"x\n\ny",2\n3,4,5\n', 2, True),
+    "both ends quoted": (b'a,b,c\r\n1,"x\r\ny",2\r\n3,4,5\r\n', 2, True),
+    "a quote that is never closed": (b'a,b,c\n1,2,3\n4,"x,y\n5,6,7\n8,9,0\n', 2, True),
+    "a header of two lines": (b'a,"b\n",c\n1,2,3\n', 1, True),
+    "a quote within a field": (b'a,b,c\n1,5" pipe,2\n3,4,5\n', 2, False),
+    "every value quoted": (b'"a","b","c"\n"1","2, or ""3""",""\n', 1, False),
+    "a bare carriage return": (b"a,b,c\n1,x\ry,2\n", 1, True),
+    "Windows' ends": (b"a,b,c\r\n1,2,3\r\n4,5,6\r\n", 2, False),
+    "a NUL byte": (b"a,b,c\n1,x\0y,2\n", 1, True),
+}
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+@pytest.mark.parametrize(("data", "rows", "one_line"), MANY_LINES.values(), ids=MANY_LINES.keys())
+def test_a_record_is_a_row_and_only_such_files_are_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, rows: int, one_line: bool, chunk: int
+) -> None:
+    monkeypatch.setattr(text, "CHUNK", chunk)
+    seen = inspect(tmp_path, "x.csv", data)
+    assert (seen.problem, len(seen.columns), seen.rows, seen.one_line) == (None, 3, rows, one_line)
+
+
+def test_a_header_of_two_lines_has_its_names(tmp_path: Path) -> None:
+    assert inspect(tmp_path, "x.csv", b'a,"b\n(EUR)",c\n1,2,3\n').columns == ("a", "b\n(EUR)", "c")
+
+
+LINES = (b"4,5," + b"6" * 1000 + b"\n") * 1000
+BOUNDS = text.Bounds(line_bytes=1 << 20, unpack_ratio=100)
+TOO_MUCH = {
+    "a line without end": ("x.csv", lambda: [b"a,b,c\n1,2,3\n", *[b"x" * (1 << 20)] * 200], "file.line_too_long"),
+    "JSON without end": ("x.jsonl", lambda: [b'{"a": "', *[b"x" * (1 << 20)] * 200], "file.line_too_long"),
+    "a quote that is never closed": (
+        "x.csv",
+        lambda: [b'a,b,c\n1,"2,3\n', *[LINES] * 100],
+        "file.line_too_long",
+    ),
+    "no header's end": ("x.csv", lambda: [b"x" * (1 << 20)] * 200, "file.line_too_long"),
+    "zeros": ("x.csv", lambda: [b"a,b,c\n1,2,3\n", *[b"\0" * (1 << 20)] * 200], "file.line_too_long"),
+}
+
+
+@pytest.mark.parametrize(("name", "parts", "reason"), TOO_MUCH.values(), ids=TOO_MUCH.keys())
+def test_what_asks_for_too_much_is_turned_away_within_little_memory(
+    tmp_path: Path, name: str, parts: Callable[[], list[bytes]], reason: str
+) -> None:
+    with (tmp_path / name).open("wb") as file:
+        for part in parts():
+            file.write(part)
+    check_bounded(tmp_path / name, reason)
+
+
+def test_a_gzip_bomb_is_turned_away_within_little_memory(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "x.csv.gz", "wb") as file:
+        file.write(b"a,b,c\n")
+        for _ in range(300):
+            file.write((b"1,2," + b"3" * 1000 + b"\n") * 1000)
+    check_bounded(tmp_path / "x.csv.gz", "file.gzip_bomb")
+
+
+def check_bounded(path: Path, reason: str) -> None:
+    extension = "".join(path.suffixes)
+    landed = LandedFile("feed", path.name, path, extension.split(".")[1], extension, path.stat().st_size, 0)
+    tracemalloc.start()
+    seen = inspect_file(landed, width=3, bounds=BOUNDS)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (seen.problem or "").split(":")[0] == reason
+    assert peak < 16 << 20
+    assert seen.hash == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+NESTED = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+
+
+def test_json_that_python_cannot_read_is_left_to_the_rows(tmp_path: Path) -> None:
+    """Nested beyond any stack, numbers of ten thousand digits: the other lines say which columns there are."""
+    lines = [b'{"a": 1}', NESTED, b'{"b": ' + b"9" * 10_000 + b"}"]
+    seen = inspect(tmp_path, "x.jsonl", b"\n".join(lines))
+    assert (seen.problem, seen.columns, seen.rows) == (None, ("a", "b"), 3)
+    assert (inspect(tmp_path, "y.jsonl", NESTED).problem or "").startswith("file.format")

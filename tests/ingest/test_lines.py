@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from portrait.contracts import Column, Contract
-from portrait.ingest.landing import inspect_file, landed_files
 from portrait.ingest.lines import Counts, block_counts, file_counts, with_lines
-from portrait.ingest.staging import Manifest
-from portrait.ingest.verdicts import judged_lines, origin_of
+from portrait.ingest.verdicts import origin_of
+
+from .conftest import judged_files, staged
 
 FEED = Contract("raw.feed", "", "", (Column("n", "INT", required=True), Column("text", "STRING")))
 
@@ -33,23 +33,6 @@ def tiny_blocks(spark: SparkSession) -> Iterator[None]:
         spark.conf.set(name, value)
 
 
-def staged(folder: Path) -> dict[str, Manifest]:
-    """What admission would say of the files of `folder/feed`."""
-    found = {}
-    for item in landed_files(folder, known=["feed"]):
-        seen = inspect_file(item, width=2)
-        found[item.source.name] = Manifest(
-            "feed", item.path, seen.hash, item.format or "", seen.columns, (), seen.rows, FEED.hash
-        )
-    return found
-
-
-def judged(spark: SparkSession, folder: Path, manifests: dict[str, Manifest]) -> DataFrame:
-    lines = spark.read.option("lineSep", "\n").text(str(folder / "feed"))
-    places = (F.col("_metadata.file_name").alias("__file"), F.col("_metadata.file_block_start").alias("__start"))
-    return judged_lines(lines.select(F.col("value").alias("__value"), *places), contract=FEED, manifests=manifests)
-
-
 @pytest.mark.usefixtures("tiny_blocks")
 def test_lines_are_numbered_across_blocks(spark: SparkSession, tmp_path: Path) -> None:
     feed = tmp_path / "feed"
@@ -60,8 +43,8 @@ def test_lines_are_numbered_across_blocks(spark: SparkSession, tmp_path: Path) -
         (feed / name).write_bytes(
             "".join(f"{text}{chr(13) if i % 3 else ''}\n" for i, text in enumerate(lines)).encode()
         )
-    manifests = staged(tmp_path)
-    frame = judged(spark, tmp_path, manifests).persist()
+    manifests = staged(tmp_path, FEED)
+    frame = judged_files(spark, tmp_path, FEED, manifests).persist()
     blocks = block_counts(frame).collect()
     assert len(blocks) > 20
     rows = with_lines(frame, blocks=blocks, origins={name: origin_of(item) for name, item in manifests.items()})
@@ -93,8 +76,8 @@ def test_rows_in_are_good_plus_bad_whatever_the_lines(
     for number, (lines, end, closed) in enumerate(files):
         text = end.join(["n,text", *lines]) + (end if closed else "")
         (tmp_path / "feed" / f"{number}.csv").write_bytes(text.encode())
-    manifests = staged(tmp_path)
-    frame = judged(spark, tmp_path, manifests).persist()
+    manifests = staged(tmp_path, FEED)
+    frame = judged_files(spark, tmp_path, FEED, manifests).persist()
     blocks = block_counts(frame).collect()
     origins = {name: origin_of(item) for name, item in manifests.items()}
     # Counted three ways: plain Python at the door, block by block, and row by row with line numbers.

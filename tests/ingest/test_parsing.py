@@ -64,6 +64,24 @@ BROKEN_LINES = {
     "too many values": (f"B1,{T},1,card,,,,", ["row.malformed"]),
     "quote left open in the last value": (f'B1,{T},1,card,,,"two', ["row.malformed"]),
     "rest of a broken record": ('lines"', ["row.malformed"]),
+    "quote within a field": (f'B1,{T},1,card,,,5" pipe', ["row.malformed"]),
+    "two quotes within a field": (f'B1,{T},1,card,,,a "b" c', ["row.malformed"]),
+    "text behind a closing quote": (f'B1,{T},1,card,,,"a" b', ["row.malformed"]),
+    "blank before a quote": (f'B1,{T},1,card,,, "a"', ["row.malformed"]),
+    "more columns than a parser takes": ('"a"' + "," * 30_000, ["row.malformed"]),
+    "more digits than microseconds": ("B1,2025-01-01 10:00:00.1234567,1,card,,,", ["booked_at.type"]),
+    "no offset": ("B1,2025-01-01 10:00:00+,1,card,,,", ["booked_at.type"]),
+    "an offset of one digit": ("B1,2025-01-01 10:00:00+2,1,card,,,", ["booked_at.type"]),
+    "a minute after the last": ("B1,2025-01-01 24:01:00,1,card,,,", ["booked_at.type"]),
+    "a moment after the last": ("B1,2025-01-01 24:00:00.001,1,card,,,", ["booked_at.type"]),
+    "seconds of three digits": ("B1,2025-01-01 10:00:000,1,card,,,", ["booked_at.type"]),
+    "the last of no day": ("B1,2025-02-30 24:00:00,1,card,,,", ["booked_at.type"]),
+    "a day that is not at midnight": (f"B1,{T},1,card,2025-01-02 00:00:01,,", ["valued_on.type"]),
+    "a day with an offset": (f"B1,{T},1,card,2025-01-02 00:00:00+02,,", ["valued_on.type"]),
+    "integer with an exponent": (f"B1,{T},1,card,,1.2E+05,", ["count.type"]),
+    "integer that nearly is one": (f"B1,{T},1,card,,2.0000001,", ["count.type"]),
+    "integer of points": (f"B1,{T},1,card,,2.0.0,", ["count.type"]),
+    "integer that overflows with a fraction": (f"B1,{T},1,card,,2147483648.0,", ["count.type"]),
 }
 
 
@@ -72,11 +90,43 @@ def test_broken_lines_are_told_their_rules(spark: SparkSession) -> None:
     assert dict(zip(BROKEN_LINES, found, strict=True)) == {name: rules for name, (_, rules) in BROKEN_LINES.items()}
 
 
+AT = datetime(2025, 1, 1, 10)
 GOOD_LINES = {
     "zeros beyond the scale": (f"B1,{T},1.500,card,,,", "amount", Decimal("1.50")),
     "exponent": (f"B1,{T},1.5e1,card,,,", "amount", Decimal("15.00")),
     "T between day and time": ("B1,2025-01-01T10:00:00,1,card,,,", "booked_at", datetime(2025, 1, 1, 10)),
     "offset": ("B1,2025-01-01 10:00:00+02:00,1,card,,,", "booked_at", datetime(2025, 1, 1, 8)),
+    "offset of Postgres": (
+        f"B1,{T}.745232+00,1,card,,,",
+        "booked_at",
+        AT.replace(microsecond=745_232),
+    ),
+    "offset of an hour": ("B1,2025-01-01 10:00:00-03,1,card,,,", "booked_at", datetime(2025, 1, 1, 13)),
+    "offset without colon": ("B1,2025-01-01 10:00:00+0530,1,card,,,", "booked_at", datetime(2025, 1, 1, 4, 30)),
+    "offset behind a blank": ("B1,2025-01-01 10:00:00 +02:00,1,card,,,", "booked_at", datetime(2025, 1, 1, 8)),
+    "seven digits of SQL Server": (
+        f"B1,{T}.1234560,1,card,,,",
+        "booked_at",
+        AT.replace(microsecond=123_456),
+    ),
+    "nine digits and an offset": (
+        f"B1,{T}.500000000+0200,1,card,,,",
+        "booked_at",
+        datetime(2025, 1, 1, 8, 0, 0, 500000),
+    ),
+    "end of the day": ("B1,2024-12-31 24:00:00,1,card,,,", "booked_at", datetime(2025, 1, 1)),
+    "end of the leap day": ("B1,2024-02-29T24:00:00.000Z,1,card,,,", "booked_at", datetime(2024, 3, 1)),
+    "end of the day elsewhere": ("B1,2024-12-31 24:00:00+02,1,card,,,", "booked_at", datetime(2024, 12, 31, 22)),
+    "small letters": ("B1,2025-01-01t10:00:00z,1,card,,,", "booked_at", datetime(2025, 1, 1, 10)),
+    "UTC by name": ("B1,2025-01-01 10:00:00 UTC,1,card,,,", "booked_at", datetime(2025, 1, 1, 10)),
+    "Z behind a blank": ("B1,2025-01-01 10:00:00 Z,1,card,,,", "booked_at", datetime(2025, 1, 1, 10)),
+    "day at midnight": (f"B1,{T},1,card,2025-01-02 00:00:00,,", "valued_on", date(2025, 1, 2)),
+    "day at midnight to the thousandth": (f"B1,{T},1,card,2025-01-02T00:00:00.000,,", "valued_on", date(2025, 1, 2)),
+    "integer with a zero": (f"B1,{T},1,card,,2.0,", "count", 2),
+    "integer with a point": (f"B1,{T},1,card,,-2.,", "count", -2),
+    "the greatest integer with zeros": (f"B1,{T},1,card,,2147483647.000,", "count", 2147483647),
+    "line breaks in quotes": (f'B1,{T},1,card,,,"a\nb\r\nc"', "note", "a\nb\r\nc"),
+    "carriage return in quotes": (f'B1,{T},1,card,,,"a\rb"', "note", "a\rb"),
     "comma in quotes": (f'B1,{T},1,card,,,"a, b"', "note", "a, b"),
     "doubled quotes": (f'B1,{T},1,card,,,"say ""ah"""', "note", 'say "ah"'),
     "carriage return": (f"B1,{T},1,card,,,x\r", "note", "x"),
@@ -148,7 +198,11 @@ def test_json_lines_that_are_no_record_are_malformed(spark: SparkSession) -> Non
     recased["Note"] = recased.pop("note")
     lines = [json.dumps(record), json.dumps(recased), json.dumps([record]), json.dumps(record)[:-3], '"text"', "null"]
     lines += [json.dumps(record) + " x", json.dumps(record) * 2, f"{json.dumps(record)},{json.dumps(record)}"]
-    assert reasons(judged(spark, lines, JSON)) == [None] + [["row.malformed"]] * 8
+    text = json.dumps(record)
+    lines += [text + "], [" + text, text + '],{"x":1}', text[:-1] + ', "id": "B2"}', text.replace("B1", "B\x001")]
+    nested, long = '{"x":' * 100_000 + "1" + "}" * 100_000, "9" * 10_000
+    lines += [text[:-1] + f', "x": {nested}}}', text[:-1] + f', "x": {long}}}', nested]
+    assert reasons(judged(spark, lines, JSON)) == [None] + [["row.malformed"]] * 15
 
 
 def test_blank_lines_are_not_present_and_have_no_reasons(spark: SparkSession) -> None:
@@ -161,10 +215,30 @@ def test_booleans_are_true_or_false_and_nothing_else(spark: SparkSession) -> Non
     from .conftest import PEOPLE
 
     rows = judged(
-        spark, ["1,true", "2,FALSE", "3,", "4,1", "5,yes"], Layout("csv", ("id", "active"), ("f",)), contract=PEOPLE
+        spark,
+        ["1,true", "2,FALSE", "3,", "4,1", "5,yes", "6,t", "7,F"],
+        Layout("csv", ("id", "active"), ("f",)),
+        contract=PEOPLE,
     )
-    assert [row.active for row in rows] == [True, False, None, None, None]
-    assert reasons(rows) == [None, None, None, ["active.type"], ["active.type"]]
+    assert [row.active for row in rows] == [True, False, None, None, None, True, False]
+    assert reasons(rows) == [None, None, None, ["active.type"], ["active.type"], None, None]
+
+
+def test_json_keys_that_are_left_out_are_null(spark: SparkSession) -> None:
+    lines = [json.dumps({"id": "B1", "booked_at": T, "amount": 1, "kind": "card"}), '{"id": "B2", "amount": 1.0}']
+    rows = judged(spark, lines, JSON)
+    assert (rows[0].note, rows[0]["count"], rows[0].valued_on) == (None, None, None)
+    assert reasons(rows) == [None, ["booked_at.required", "kind.required"]]
+
+
+def test_the_one_line_form_is_read_as_what_was_landed(spark: SparkSession) -> None:
+    """Only there can be a carriage return outside quotes, or a NUL byte: neither is a value."""
+    texts = Contract("raw.t", "", "", tuple(Column(name, "STRING") for name in "xy"))
+    lines = ['a,"b\x1bnc"', "\x1be,n\x1ben", "a\rb,c", '"a\rb",c', "a,b\x1b0", '"\x1b0",b', "a,b\r"]
+    rows = judged(spark, lines, Layout("csv", ("x", "y"), ("f",), one_line=True), contract=texts)
+    good = [("a", "b\nc"), ("\x1b", "n\x1bn"), None, ("a\rb", "c"), None, None, ("a", "b")]
+    assert [None if row["__reasons"] else (row.x, row.y) for row in rows] == good
+    assert [row["__value"] for row in rows[:2]] == ['a,"b\nc"', "\x1b,n\x1bn"]
 
 
 @pytest.mark.parametrize("severity", ["error", "warning"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,9 @@ def test_missing_and_recased_columns_are_all_named(bank: Bank) -> None:
     bank.csv("x.csv", "B1,2025-01-01 10:00:00,1", header="id,booked_at,amount")
     bank.csv("y.csv", good(2), header=HEADER.replace("amount", "Amount"))
     bank.csv("z.csv", good(3))
+    bank.csv("v.csv", f"{good(4)},", header=f"{HEADER},Amount")
+    record = {"id": "B5", "booked_at": "2025-01-01 10:00:00", "amount": 1, "kind": "card"}
+    bank.land("bookings/w.jsonl", json.dumps({**record, "Amount": 2}))
     with pytest.raises(InputRefused) as caught:
         bank.run()
     message = str(caught.value)
@@ -104,12 +108,16 @@ def test_missing_and_recased_columns_are_all_named(bank: Bank) -> None:
         "bookings/x.csv: column 'kind' is missing; column 'valued_on' is missing; column 'count' is missing" in message
     )
     assert "bookings/y.csv: column 'amount' is written 'Amount'" in message
+    for name in ("v.csv", "w.jsonl"):
+        assert f"bookings/{name}: columns 'amount' and 'Amount' differ by case alone" in message
     assert bank.bronze_ids() == []
     assert {path: row.status for path, row in bank.files().items()} == {
+        "bookings/v.csv": "refused",
+        "bookings/w.jsonl": "refused",
         "bookings/x.csv": "refused",
         "bookings/y.csv": "refused",
     }
-    for name in ("x.csv", "y.csv"):
+    for name in ("v.csv", "w.jsonl", "x.csv", "y.csv"):
         Path(bank.landing / "bookings" / name).unlink()
     bank.run()
     assert bank.bronze_ids() == ["B3"]

@@ -41,7 +41,7 @@ def quarantine_command(
         if feed is None:
             raise ConfigurationError("which feed?", where="--export", remedy="name it with --feed")
         with reading(settings, target) as opened:
-            rows = export_quarantine(opened, catalogue=catalogue, feed=feed, path=export)
+            rows = export_quarantine(opened, landing=settings.landing, catalogue=catalogue, feed=feed, path=export)
         console.print(f"Wrote {rows:,} rows to {export}; correct them, then `portrait quarantine --release --from` it.")
     elif release_rows:
         _release(settings, target, corrected, feed)

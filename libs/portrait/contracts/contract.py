@@ -22,6 +22,8 @@ KNOWN_PROPERTIES = {
     "readsPrevious": "tables of which the job reads earlier slices",
     "delivery": "how a feed arrives: append, change or snapshot",
     "maxRejectShare": "share of broken rows above which a feed is refused",
+    "maxLineBytes": "bytes of one record above which a file of a feed is quarantined",
+    "maxUnpackRatio": "bytes that one byte of gzip may unpack to; a file beyond it is quarantined as a gzip bomb",
     "clusteredBy": "columns that keep related rows in the same files",
     "changeFeed": "whether Delta keeps the rows that each commit changed, for jobs that read changes only",
     "columnsFrom": "folder in conf/ whose declarations add columns",

@@ -13,6 +13,7 @@ from portrait.ingest.ledger import FileCache, Ledger
 from portrait.ingest.lines import Counts
 from portrait.ingest.parquet import recased_twins, takes
 from portrait.ingest.staging import Manifest
+from portrait.ingest.text import bounds_of
 from portrait.ingest.verdicts import FileResult
 
 NAME_REUSED = "name.reused"
@@ -51,8 +52,13 @@ def admit(
         return found is None or ledger.settled(item.path, found, contracts[item.feed].hash) is None
 
     new = [item for item in landed if needs_reading(item)]
+
+    def inspected(item: LandedFile) -> Inspection:
+        contract = contracts[item.feed]
+        return inspect_file(item, width=len(contract.columns), bounds=bounds_of(contract))
+
     with ThreadPoolExecutor(max_workers=4) as readers:
-        read = readers.map(lambda item: inspect_file(item, width=len(contracts[item.feed].columns)), new)
+        read = readers.map(inspected, new)
         inspections = {item.path: inspection for item, inspection in zip(new, read, strict=True)}
     hashes = {item.path: known[item.path] or "" for item in landed}
     hashes |= {path: inspection.hash for path, inspection in inspections.items()}
@@ -70,9 +76,18 @@ def admit(
 
 def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledger, feed: FeedAdmission) -> None:
     manifest = Manifest(
-        item.feed, item.path, seen.hash, item.format or "", seen.columns, (), seen.rows, contract.hash, seen.types,
-        seen.fine,
-    )  # fmt: skip
+        feed=item.feed,
+        path=item.path,
+        hash=seen.hash,
+        format=item.format or "",
+        columns=seen.columns,
+        ignored=(),
+        rows=seen.rows,
+        contract_hash=contract.hash,
+        types=seen.types,
+        fine=seen.fine,
+        one_line=seen.one_line,
+    )
     kept_out = Counts(seen.rows, seen.rows)
 
     def turn_away(status: str, reason: str) -> FileResult:
@@ -89,9 +104,10 @@ def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledge
     elif seen.problem is not None:
         feed.turned_away.append(turn_away("quarantined", seen.problem))
     else:
-        finding = compare_columns(seen.columns, contract, _in_contract_words(seen, contract))
+        types = _in_contract_words(seen, contract)
+        finding = compare_columns(seen.columns, contract, types, keyed=item.format == "jsonl")
         twins = recased_twins(seen.columns) if item.format == "parquet" else []
-        differences = [*finding.differences, *_of_twins(twins, contract)]
+        differences = list(dict.fromkeys([*finding.differences, *_of_twins(twins, contract)]))
         if differences:
             feed.turned_away.append(turn_away("refused", "; ".join(differences)))
         else:

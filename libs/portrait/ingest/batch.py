@@ -44,7 +44,7 @@ QUARANTINE = "ops.quarantine"
 _ROWS_PER_FILE = 100_000  # a small feed makes one bronze file, not one for each task
 _AT_ONCE = 3  # while one feed waits for its commit, another parses
 _SMALL = 32 << 20  # bytes of text of a feed that is kept in memory
-_UNPACKED = {".gz": 10, ".parquet": 5}  # so many bytes of text does a byte of these become
+_UNPACKED = {".parquet": 5}  # so many bytes of text does a byte of these become
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")

@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
-import hashlib
+import io
 import json
 import os
-import zlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from portrait.errors import ConfigurationError, InputRefused
 from portrait.ingest.parquet import MOST_FINE, column_types, fine_values
+from portrait.ingest.text import BOM, DEFAULT_BOUNDS, Bounds, Hashed, Unreadable, are_closed, is_left_open, unpacked
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
-_CHUNK = 1 << 20
 _JSON_PREFIX = 1000  # lines whose keys say which columns a JSON file has
-_BOM = "\ufeff".encode()
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,9 @@ class Inspection:
 
     `problem` says why it cannot be taken in at all (None: it can). `columns` are the header's names, the keys of the
     first lines, or the Parquet schema's; `types` are the contract's words for Parquet types, empty for text. `rows` are
-    lines that are neither blank nor header, as far as the file could be read. `fine`: see `staging.Manifest`.
+    records that are neither blank nor header, as far as the file could be read. `fine`: see `staging.Manifest`.
+    `one_line`: it holds quoted line breaks (or bare carriage returns, or NUL bytes), so that Spark can read only its
+    one-line form.
     """
 
     hash: str
@@ -58,6 +57,7 @@ class Inspection:
     types: tuple[str, ...] = ()
     rows: int = 0
     fine: tuple[tuple[str, int, int], ...] = ()
+    one_line: bool = False
 
 
 def landed_files(landing: Path, *, known: Sequence[str], feeds: Sequence[str] | None = None) -> list[LandedFile]:
@@ -127,8 +127,8 @@ def _format(name: str) -> tuple[str | None, str]:
     return (None if packed and kind == "parquet" else kind), Path(plain).suffix + (".gz" if packed else "")
 
 
-def inspect_file(landed: LandedFile, *, width: int) -> Inspection:
-    """Read a file once; `width` is the number of columns of the feed's contract.
+def inspect_file(landed: LandedFile, *, width: int, bounds: Bounds = DEFAULT_BOUNDS) -> Inspection:
+    """Read a file once; `width` is the number of columns of the feed's contract, `bounds` what the file may ask for.
 
     Raises InputRefused when the file cannot be opened: that says nothing about its content.
     """
@@ -136,7 +136,7 @@ def inspect_file(landed: LandedFile, *, width: int) -> Inspection:
         if landed.format == "parquet":
             return _inspect_parquet(landed.source)
         with landed.source.open("rb") as raw:
-            return _inspect_text(landed, _Hashed(raw), width)
+            return _inspect_text(landed, Hashed(raw), width, bounds)
     except OSError as error:
         raise InputRefused(
             f"the file cannot be read: {error.strerror or type(error).__name__}",
@@ -145,75 +145,79 @@ def inspect_file(landed: LandedFile, *, width: int) -> Inspection:
         ) from error
 
 
-class _Hashed:
-    """A file whose bytes are hashed as they are read."""
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        self.raw = raw
-        self.digest = hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        data = self.raw.read(size)
-        self.digest.update(data)
-        return data
-
-    def whole(self) -> str:
-        """The hash of the whole file, whatever was read of it so far."""
-        while self.read(_CHUNK):
-            pass
-        return self.digest.hexdigest()
-
-
-def _inspect_text(landed: LandedFile, source: _Hashed, width: int) -> Inspection:
+def _inspect_text(landed: LandedFile, source: Hashed, width: int, bounds: Bounds) -> Inspection:
     if landed.format is None:
         known = ", ".join(f"{name}, {name}.gz" for name in (".csv", ".jsonl"))
         return Inspection(source.whole(), f"file.format: the name ends in none of {known}, .parquet")
-    text, damaged = _Text(json=landed.format == "jsonl"), False
+    text = _Text(json=landed.format == "jsonl", most=bounds.line_bytes)
+    most = bounds.unpack_ratio * landed.size + bounds.line_bytes
     try:
-        for chunk in _chunks(landed, source):
+        for chunk in unpacked(source, packed=landed.extension.endswith(".gz"), most=most):
             text.take(chunk)
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        damaged = True
-    text.close()
-    problem = "file.gzip: the file is cut off or damaged" if damaged else text.problem(width)
-    return Inspection(source.whole(), problem, text.columns, rows=text.rows)
-
-
-def _chunks(landed: LandedFile, source: _Hashed) -> Iterator[bytes]:
-    if not landed.extension.endswith(".gz"):
-        while chunk := source.read(_CHUNK):
-            yield chunk
-        return
-    with gzip.GzipFile(fileobj=source, mode="rb") as unpacked:  # type: ignore[call-overload]
-        while chunk := unpacked.read(_CHUNK):
-            yield chunk
+        text.close()
+        problem = text.problem(width)
+    except Unreadable as error:
+        problem = str(error)
+    return Inspection(source.whole(), problem, text.columns, rows=text.rows, one_line=text.one_line)
 
 
 @dataclass
 class _Text:
-    """Lines as they come: checks the encoding, counts rows, keeps the header or the keys of the first lines."""
+    """Lines as they come: checks the encoding, counts rows, keeps the header or the keys of the first lines.
+
+    A row is a line that begins a record and is not blank: the lines of a quoted field that goes on are none.
+    """
 
     json: bool
+    most: int
     rows: int = 0
-    header: bytes | None = None
+    header: list[bytes] = field(default_factory=list)
     keys: dict[str, None] = field(default_factory=dict)
     objects: int = 0
+    lines: int = 0
     is_utf8: bool = True
+    one_line: bool = False
     _carry: bytes = b""
+    _opening: bytes = b""
+    _open_since: int = 0
+    _open_bytes: int = 0
 
     def __post_init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
 
     def take(self, chunk: bytes) -> None:
+        """The next bytes; raises Unreadable when a record is too long."""
+        self._opening = self._opening or chunk[:4]
         self._decode(chunk)
-        lines = (self._carry + chunk).split(b"\n")
+        block = self._carry + chunk
+        lines = block.split(b"\n")
         self._carry = lines.pop()
-        self._count(lines)
+        if len(block) > self.most:
+            self._bound([*lines, self._carry])
+        ended = block[: len(block) - len(self._carry)] if b'"' in block or b"\r" in block else b""
+        if not self.json and not self.one_line:
+            # What only the one-line form can say, or only its reader looks for: the others stay as they are.
+            bare_return = b"\r" in ended and ended.count(b"\r") != ended.count(b"\r\n")
+            self.one_line = bare_return or b"\0" in chunk
+        self._count(lines, ended)
 
     def close(self) -> None:
+        """The end of the file."""
         self._decode(b"", final=True)
         if self._carry:
-            self._count([self._carry])
+            self.one_line = self.one_line or (not self.json and b"\r" in self._carry)
+            self._count([self._carry], self._carry)
+
+    def _bound(self, lines: list[bytes]) -> None:
+        for place, line in enumerate(lines):
+            if len(line) > self.most:
+                raise self._too_long(self._open_since or self.lines + place + 1)
+
+    def _too_long(self, line: int) -> Unreadable:
+        return Unreadable(
+            f"file.line_too_long: the record that begins in line {line} has more than {self.most:,} bytes "
+            "(maxLineBytes); is a quote never closed, or does no line end?"
+        )
 
     def _decode(self, chunk: bytes, *, final: bool = False) -> None:
         if self.is_utf8:  # else the verdict stands, and only rows are still counted
@@ -222,19 +226,49 @@ class _Text:
             except UnicodeDecodeError:
                 self.is_utf8 = False
 
-    def _count(self, lines: list[bytes]) -> None:
-        if self.header is None and not self.json and lines:
-            self.header = lines.pop(0)
+    def _count(self, lines: list[bytes], text: bytes) -> None:
+        """The rows among lines; `text` has the same lines, or is empty where they have no quote."""
+        number, self.lines = self.lines, self.lines + len(lines)
+        first = number == 0 and not self.json and bool(lines)
+        if first:
+            self.header = lines[:1]
+        if not self.json and (self._open_since or not are_closed(text)):
+            lines = self._beginnings(lines, number)
+        if first:
+            del lines[0]
         if self.json and self.rows < _JSON_PREFIX:
             for line in lines[:_JSON_PREFIX]:
                 self._learn(line)
         # The quick test errs for lines of exotic blanks only, and `_blank` settles those.
         self.rows += sum(1 for line in lines if line.strip(b" \r\xef\xbb\xbf") or not _blank(line))
 
+    def _beginnings(self, lines: list[bytes], number: int) -> list[bytes]:
+        """The lines that begin a record; `number` lines stand above them."""
+        found = []
+        for line in lines:
+            number += 1
+            inside = self._open_since > 0
+            if not inside:
+                found.append(line)
+            elif self._open_since == 1:
+                self.header.append(line)
+            if not (inside or b'"' in line):
+                continue
+            if is_left_open(line, inside=inside):
+                self.one_line = True
+                self._open_since = self._open_since or number
+                self._open_bytes += len(line) + 1
+                if self._open_bytes > self.most:
+                    raise self._too_long(self._open_since)
+            else:
+                self._open_since = self._open_bytes = 0
+        return found
+
     def _learn(self, line: bytes) -> None:
         try:
-            record = json.loads(line.removeprefix(_BOM))
-        except ValueError:
+            # Numbers stay text: Python refuses to read those of many thousand digits.
+            record = json.loads(line.removeprefix(BOM), parse_int=str, parse_float=str)
+        except (ValueError, RecursionError):
             return
         if isinstance(record, dict):
             self.objects += 1
@@ -244,27 +278,45 @@ class _Text:
     def columns(self) -> tuple[str, ...]:
         if self.json:
             return tuple(self.keys)
-        if self.header is None:
+        if not self.header:
             return ()
-        line = self.header.removeprefix(_BOM).removesuffix(b"\r").decode("utf-8", "replace")
+        text = b"\n".join(self.header).removeprefix(BOM).rstrip(b"\r").decode("utf-8", "replace")
         try:
-            return tuple(next(csv.reader([line]), []))
+            return tuple(next(csv.reader(io.StringIO(text, newline="")), []))
         except csv.Error:  # a "field" of more than 128 KiB: no header
             return ("",)
 
     def problem(self, width: int) -> str | None:
         """Why a file that is sound as text cannot be taken in."""
+        header = b"\n".join(self.header)
         if not self.is_utf8:
-            return "file.encoding: the bytes are not UTF-8"
+            found = next((f"are {name}" for mark, name in _OTHER_MARKS.items() if self._opening.startswith(mark)), None)
+            return f"file.encoding: the bytes {found or 'are not UTF-8'}; export the file as UTF-8"
+        if b"\0" in header:
+            return "file.encoding: NUL bytes in the first line: UTF-16 without a mark, or no text; export it as UTF-8"
         if self.rows == 0 and not any(name.strip() for name in self.columns):
             return "file.empty: there is nothing in the file"
-        if self.rows == 0:
-            return "file.header_only: there is no row below the header"
         if self.json and not self.objects:
             return f"file.format: none of the first {_JSON_PREFIX} lines is a JSON object"
-        if not self.json and len(self.columns) <= 1 < width:
+        if self.json:
+            return None
+        if self._open_since == 1:
+            return "file.header: a quoted name in the header is never closed"
+        if b"\r" in _QUOTED.sub(b"", header).rstrip(b"\r"):
+            return "file.line_ends: the lines end with a carriage return alone; end them with a line feed"
+        if len(self.columns) <= 1 < width:
             return f"file.delimiter: the header is one field, the contract has {width}; the delimiter must be a comma"
         return None
+
+
+_QUOTED = re.compile(rb'"[^"]*"')
+_OTHER_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"\x1f\x8b": "gzip, the name lacks .gz",
+}
 
 
 def _blank(line: bytes) -> bool:
@@ -274,7 +326,7 @@ def _blank(line: bytes) -> bool:
 
 def _inspect_parquet(source: Path) -> Inspection:
     with source.open("rb") as raw:
-        whole = _Hashed(raw).whole()
+        whole = Hashed(raw).whole()
     if not source.stat().st_size:
         return Inspection(whole, "file.empty: there is nothing in the file")
     try:

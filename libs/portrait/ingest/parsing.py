@@ -16,32 +16,29 @@ from operator import or_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from portrait.contracts import Column as ContractColumn
 from portrait.contracts import Contract
-from portrait.contracts.contract import quoted
+from portrait.ingest.casts import cast_exactly
+from portrait.ingest.text import ESCAPE, ESCAPED
 
 MALFORMED = "row.malformed"
-"""The line has another number of values than its header, an unclosed quote, or is not a JSON object."""
+"""The record has another number of values than its header, a quote where RFC 4180 allows none, a NUL byte, or is not
+one JSON object with each key once."""
 
-_CSV = {
-    "sep": ",",
-    "quote": '"',
-    "escape": '"',
-    "mode": "PERMISSIVE",
-    "columnNameOfCorruptRecord": "__broken",
-    "maxCharsPerColumn": "-1",
-}
-_DATE = r"^\d{4}-\d{2}-\d{2}$"
-_TIMESTAMP = r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})?$"
+_CSV = {"sep": ",", "quote": '"', "escape": '"', "mode": "PERMISSIVE", "maxCharsPerColumn": "-1"}
+_END = "end of the record"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the lines of some staged files are laid out: `csv` with these columns in this order, or `jsonl`."""
+    """How the lines of some staged files are laid out: `csv` with these columns in this order, or `jsonl`.
+
+    `one_line`: in the one-line form of `text`, as records are that may hold line breaks.
+    """
 
     format: str
     columns: tuple[str, ...]
     files: tuple[str, ...]
+    one_line: bool = False
 
 
 def parse_lines(lines: DataFrame, *, contract: Contract, layouts: Sequence[Layout]) -> DataFrame:
@@ -50,6 +47,7 @@ def parse_lines(lines: DataFrame, *, contract: Contract, layouts: Sequence[Layou
     `lines` has `__file`, `__value` and whatever else is to be kept. Adds `__present` (the line is not blank) and
     `__broken` (it is no record at all, so that its texts mean nothing).
     """
+    lines = _unescaped(lines, layouts)
     # A file from Windows ends its lines with \r\n, and may open with a byte order mark. Nearly no line has either.
     value = F.col("__value")
     marked = F.startswith(value, F.lit("\ufeff")) | F.endswith(value, F.lit("\r"))
@@ -59,9 +57,12 @@ def parse_lines(lines: DataFrame, *, contract: Contract, layouts: Sequence[Layou
     # With several layouts a line is read by that of its file alone; the others' records stay null.
     own = [F.lit(True) if len(layouts) == 1 else F.col("__file").isin(*layout.files) for layout in layouts]
     readers = [_csv_reader(layout) if layout.format == "csv" else _json_reader() for layout in layouts]
-    # A line without a quote is its fields; `split` finds them in half the time.
-    fields = F.when(~F.contains(value, F.lit('"')), F.split(value, ",", -1))
-    taken_apart = cleaned.withColumn("__fields", fields).withColumns(
+    # A line without a quote is its fields; `split` finds them in half the time. Of the others, what is outside quotes:
+    # each quoted part gives one quote.
+    plain = ~F.contains(value, F.lit('"'))
+    outside = F.when(~plain, F.regexp_replace(value, '"[^"]*"', '"'))
+    split = cleaned.withColumns({"__fields": F.when(plain, F.split(value, ",", -1)), "__outside": outside})
+    taken_apart = split.withColumns(
         {record: F.when(mine, reader) for record, mine, reader in zip(records, own, readers, strict=True)}
     )
     broken = [
@@ -85,25 +86,59 @@ def parse_lines(lines: DataFrame, *, contract: Contract, layouts: Sequence[Layou
     )
 
 
+def escaped(record: Column) -> Column:
+    """A record in the one-line form of `text`, for a layout that says so."""
+    for plain, letter in ESCAPED.items():  # the escape itself first
+        record = F.replace(record, F.lit(plain), F.lit(ESCAPE + letter))
+    return record
+
+
+def _unescaped(lines: DataFrame, layouts: Sequence[Layout]) -> DataFrame:
+    """Lines of files in the one-line form as the records that were landed."""
+    files = [file for layout in layouts if layout.one_line for file in layout.files]
+    if not files:
+        return lines
+    text = F.col("__value")
+    for plain, letter in reversed(ESCAPED.items()):  # the escape itself last
+        text = F.replace(text, F.lit(ESCAPE + letter), F.lit(plain))
+    mine = F.col("__file").isin(*files)
+    return lines.withColumn("__value", F.when(mine, text).otherwise(F.col("__value")))
+
+
 def _csv_reader(layout: Layout) -> Column:
+    """The fields of a record with quotes that is sound, else null: more columns than expected may stop the parser."""
     # Columns are named by position: a header may hold names that no schema string could.
     schema = ", ".join(f"c{place} STRING" for place in range(len(layout.columns)))
-    record = F.from_csv(F.col("__value"), f"{schema}, __broken STRING", _CSV)
-    return F.when(F.col("__fields").isNull(), record)
+    return F.when(_is_sound(layout), F.from_csv(F.col("__value"), schema, _CSV))
+
+
+def _is_sound(layout: Layout) -> Column:
+    """Whether a record with quotes is RFC 4180 (they enclose whole fields, all are closed) and has enough fields."""
+    value, outside = F.col("__value"), F.col("__outside")
+    closed = _count(value, '"') % 2 == 0
+    whole_fields = ~F.rlike(outside, F.lit('[^,"]"|"[^,"]'))
+    return closed & whole_fields & (_count(outside, ",") == len(layout.columns) - 1)
+
+
+def _count(text: Column, character: str) -> Column:
+    return F.length(text) - F.length(F.replace(text, F.lit(character), F.lit("")))
 
 
 def _json_reader() -> Column:
     # VARIANT keeps decimals exact where `from_json` reads doubles. The parser stops after one value without looking
-    # further; as an array of one, a line with two records or with a torn end is no JSON.
-    return F.try_parse_json(F.concat(F.lit("["), F.col("__value"), F.lit("]")))
+    # further: in an array, before an end that must be found, a line with two records or with a torn end shows.
+    return F.try_parse_json(F.concat(F.lit("["), F.col("__value"), F.lit(f',"{_END}"]')))
 
 
 def _is_broken(record: str, layout: Layout, contract: Contract) -> Column:
     """Whether a line of a layout's files is no record of that layout."""
     if layout.format == "csv":
-        quotes = F.length("__value") - F.length(F.replace(F.col("__value"), F.lit('"'), F.lit("")))
-        unclosed = F.col(record)["__broken"].isNotNull() | (quotes % 2 == 1)
-        return F.coalesce(F.size("__fields") != len(layout.columns), unclosed)
+        broken = F.coalesce(F.size("__fields") != len(layout.columns), F.col(record).isNull())
+        if not layout.one_line:
+            return broken
+        # A carriage return outside quotes ends a line for some systems, and a NUL byte a text: neither is a value.
+        outside = F.coalesce(F.col("__outside"), F.col("__value"))
+        return broken | F.contains(outside, F.lit("\r")) | F.contains(F.col("__value"), F.lit("\0"))
     # A key that differs from a column by case alone would be read as an absent value.
     known = F.array(*[F.lit(name) for name in contract.column_names])
     recased = F.exists(
@@ -112,8 +147,8 @@ def _is_broken(record: str, layout: Layout, contract: Contract) -> Column:
     )
     text = F.trim("__value")
     no_object = ~(F.startswith(text, F.lit("{")) & F.endswith(text, F.lit("}")))
-    several = F.try_variant_get(F.col(record), "$[1]", "string").isNotNull()
-    return F.col(record).isNull() | no_object | several | F.coalesce(recased, F.lit(False))
+    alone = F.coalesce(F.try_variant_get(F.col(record), "$[1]", "string") == _END, F.lit(False))
+    return F.col(record).isNull() | no_object | ~alone | F.coalesce(recased, F.lit(False))
 
 
 def _text(name: str, record: str, layout: Layout) -> Column:
@@ -132,7 +167,7 @@ def judge(parsed: DataFrame, *, contract: Contract) -> DataFrame:
     kept = [name for name in parsed.columns if name not in contract.column_names]
     typed = parsed.select(
         *kept,
-        *[_typed(column).alias(column.name) for column in contract.columns],
+        *[cast_exactly(column).alias(column.name) for column in contract.columns],
         *[F.col(column.name).isNotNull().alias(f"__given_{column.name}") for column in contract.columns],
     )
     return _with_reasons(typed, contract, castable=True).select(*kept, *contract.column_names, "__reasons")
@@ -166,27 +201,3 @@ def _with_reasons(rows: DataFrame, contract: Contract, *, castable: bool) -> Dat
     bad = reduce(or_, [failed for _, failed in violated])
     reasons = F.when(F.col("__broken"), F.array(F.lit(MALFORMED))).when(bad, ids)
     return rows.withColumn("__reasons", F.when(F.col("__present"), reasons))
-
-
-def _typed(column: ContractColumn) -> Column:
-    """The column's text as its type, null where it is not exactly that."""
-    name, kind = quoted(column.name), column.physical_type
-    cast = f"try_cast({name} as {kind})"
-    if kind == "STRING":
-        return F.col(column.name)
-    if kind == "DATE":
-        return F.expr(f"case when {name} rlike r'{_DATE}' then {cast} end")
-    if kind == "TIMESTAMP":
-        return F.expr(f"case when {name} rlike r'{_TIMESTAMP}' then {cast} end")
-    if kind == "BOOLEAN":
-        return F.expr(f"case when lower({name}) in ('true', 'false') then {cast} end")
-    if kind == "DOUBLE":
-        return F.expr(f"case when abs({cast}) < double('infinity') then {cast} end")
-    if kind.startswith("DECIMAL"):
-        # A cast rounds: 0.005 would become 0.01. More digits than the type keeps are accepted only when they are zeros.
-        scale = int(kind.rstrip(")").split(",")[1])
-        short = f"instr({name}, '.') = 0 or length({name}) - instr({name}, '.') <= {scale}"
-        no_exponent = f"instr({name}, 'e') = 0 and instr({name}, 'E') = 0"
-        exact = f"({short}) and {no_exponent} or try_cast({name} as decimal(38, 18)) = {cast}"
-        return F.expr(f"case when {exact} then {cast} end")
-    return F.expr(cast)

@@ -20,6 +20,7 @@ from portrait.ingest.batch import QUARANTINE, next_numbers, record, take_in, wri
 from portrait.ingest.landing import LandedFile, landed_files
 from portrait.ingest.ledger import FileCache, KeptOut, read_ledger
 from portrait.ingest.lines import Counts
+from portrait.ingest.release import RELEASED, settle_releases
 from portrait.ingest.staging import (
     Batch,
     Manifest,
@@ -68,6 +69,8 @@ def ingest(
     admissions, hashes = admit(landed, catalogue=catalogue, ledger=ledger, cache=cache)
     found = _take_in(lake, admissions, again, loaded_at)
     ledger.add(item.verdict(lake.run_number) for item in found)
+    if any(Path(item.path).name.startswith(RELEASED) for item in landed):
+        settle_releases(lake)
     cache.save(lake, landed, hashes, ledger, hashes_of_contracts)
     for item in found:
         if item.status == "quarantined":

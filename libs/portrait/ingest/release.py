@@ -6,14 +6,13 @@ one, or judged anew when its contract changes.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from portrait.contracts import Catalogue, Column, Contract
@@ -21,8 +20,12 @@ from portrait.errors import ConfigurationError, InputRefused
 from portrait.ingest.batch import QUARANTINE
 from portrait.ingest.landing import LandedFile, inspect_file
 from portrait.ingest.ledger import FILES
-from portrait.ingest.parsing import Layout, judge, parse_lines
+from portrait.ingest.parsing import Layout, escaped, judge, parse_lines
+from portrait.ingest.text import write_staged
 from portrait.lake import Lake
+
+RELEASED = "released-"
+"""How the names of files begin in which rows of the quarantine are landed again."""
 
 REFERENCE = (Column("_file_hash", "STRING", required=True), Column("_line", "BIGINT", required=True))
 """What tells, in a file of corrected rows, which row of which file each one replaces."""
@@ -39,32 +42,49 @@ class Release:
 
 
 def quarantine_summary(lake: Lake) -> DataFrame:
-    """Open rows by feed, rule and file: `rows`, the first `line`, and whether the file was accepted or refused."""
+    """Waiting rows by feed, rule and file: `rows`, the first `line`, and whether the file was accepted or refused.
+
+    Waiting are open rows, and rows that were landed again in a file that is not accepted so far.
+    """
     files = lake.read(FILES).where(F.col("status").isin("accepted", "refused"))
     status = files.groupBy("feed", "file_hash").agg(F.max_by("status", "seen_at").alias("file_status"))
-    rows = lake.read(QUARANTINE).where("status = 'open'").join(status, on=["feed", "file_hash"], how="left")
+    accepted = files.where("status = 'accepted'").select("feed", F.col("file").alias("released_in")).distinct()
+    waiting = lake.read(QUARANTINE).where("status <> 'released'")
+    waiting = waiting.join(accepted, on=["feed", "released_in"], how="left_anti")
+    rows = waiting.join(status, on=["feed", "file_hash"], how="left")
     broken = rows.withColumn("rule", F.explode("reasons")).groupBy("feed", "rule", "file", "file_status")
     return broken.agg(F.count("*").alias("rows"), F.min("line").alias("line")).orderBy("feed", "rule", "file")
 
 
-def export_quarantine(lake: Lake, *, catalogue: Catalogue, feed: str, path: Path) -> int:
+def export_quarantine(lake: Lake, *, catalogue: Catalogue, feed: str, path: Path, landing: Path | None = None) -> int:
     """Write the open rows of a feed's accepted files as CSV, to be corrected and released; returns their number.
 
     The columns of the feed, `_file_hash` and `_line`, which must stay, and `_reasons` and `_record`, which help: the
-    text of a malformed row is there alone.
+    text of a malformed row is there alone (a NUL byte in it, which no CSV may have, as its symbol). With the `landing`
+    folder, rows count as open again whose released file was removed from it.
     """
     contract = catalogue.table(f"raw.{feed}")
-    parsed = _parsed_again(lake, contract)
+    parsed = _parsed_again(lake, contract, landing)
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*contract.column_names, "_file_hash", "_line", "_reasons", "_record"])
+        file.write(_csv_line([*contract.column_names, "_file_hash", "_line", "_reasons", "_record"]))
         for row in [] if parsed is None else parsed.orderBy("__file", "__line").toLocalIterator():
             texts = [None if row["__broken"] else row[name] for name in contract.column_names]
-            record = row["__value"] if row["__broken"] else None
-            writer.writerow([*texts, row["__file"], row["__line"], " ".join(row["__rules"]), record])
+            record = row["__value"].replace("\0", "\u2400") if row["__broken"] else None
+            file.write(_csv_line([*texts, row["__file"], str(row["__line"]), " ".join(row["__rules"]), record]))
             count += 1
     return count
+
+
+def _csv_line(texts: Sequence[str | None]) -> str:
+    """A line of CSV that ingest reads as these texts; Python's writer leaves carriage returns and marks unquoted."""
+    if list(texts) in ([None], [""]):
+        return '""\n'  # else the line is blank
+    return ",".join(_quoted(text or "") for text in texts) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n\ufeff') else text
 
 
 def release(
@@ -78,16 +98,18 @@ def release(
     """Land rows of the quarantine again: corrected ones, or without a file those that meet the contract as it is now.
 
     The rows go into `<landing>/<feed>/released-<n>.csv`, which the next run takes in as any file; the originals are
-    marked released. Rows that still break a rule stay open. Raises InputRefused when a corrected row names no open one.
+    marked `landed`, and `released` once that run has them in bronze. They are open again when the file is removed
+    before it was accepted. Rows that still break a rule stay open. Raises InputRefused when a corrected row names no
+    open one.
     """
     judged: dict[str, DataFrame] = {}
     if corrected is not None:
-        feed, frame = _corrected(lake, catalogue, corrected)
+        feed, frame = _corrected(lake, catalogue, corrected, landing)
         judged[feed] = frame
     else:
         for feed in feeds or catalogue.feeds:
             contract = catalogue.table(f"raw.{feed}")
-            parsed = _parsed_again(lake, contract)
+            parsed = _parsed_again(lake, contract, landing)
             if parsed is not None:
                 judged[feed] = judge(parsed, contract=contract)
     releases, marks = [], []
@@ -101,15 +123,73 @@ def release(
         lake.merge(QUARANTINE, reduce(DataFrame.unionByName, marks))
     for frame in judged.values():
         frame.unpersist()
+    _corrected_copy(lake).unlink(missing_ok=True)
     return releases
 
 
-def _parsed_again(lake: Lake, contract: Contract) -> DataFrame | None:
+def settle_releases(lake: Lake) -> None:
+    """Mark as released those rows that were landed again and are in bronze now.
+
+    The n-th row of a released file, in bronze or in quarantine, is the n-th of the rows that were landed in it, by hash
+    and line. Rows of a file that was edited to have more or fewer rows stay as they are.
+    """
+    if not lake.has(QUARANTINE):
+        return
+    quarantine = lake.read(QUARANTINE)
+    landed = quarantine.where("status = 'landed'")
+    names = {(row["feed"], row["released_in"]) for row in landed.select("feed", "released_in").distinct().collect()}
+    marks = []
+    for feed in sorted({feed for feed, _ in names}):
+        files = [file for other, file in names if other == feed]
+        accepted = lake.read(FILES).where((F.col("feed") == feed) & (F.col("status") == "accepted"))
+        accepted = accepted.where(F.col("file").isin(*files)).select("file", "file_hash").distinct()
+        bad = quarantine.where(F.col("feed") == feed).select("file", "file_hash", "line", F.lit(False).alias("is_in"))
+        arrived = bad
+        if lake.has(f"bronze.{feed}"):
+            origin = [F.col(f"_{name}").alias(name) for name in ("file", "file_hash", "line")]
+            good = lake.read(f"bronze.{feed}").where(F.col("_file").isin(*files))
+            arrived = bad.unionByName(good.select(*origin, F.lit(True).alias("is_in")))
+        arrived = arrived.join(accepted, on=["file", "file_hash"], how="left_semi")
+        arrived = _placed(arrived, "file", "line").where("is_in").withColumnRenamed("file", "released_in")
+        placed = _placed(landed.where(F.col("feed") == feed), "released_in", "file_hash", "line")
+        now_in = placed.join(arrived.select(*_PLACE, "released_in"), on=[*_PLACE, "released_in"], how="left_semi")
+        marks.append(now_in.withColumn("status", F.lit("released")))
+    if marks:
+        columns = lake.catalogue.table(QUARANTINE).column_names
+        lake.merge(QUARANTINE, reduce(DataFrame.unionByName, marks).select(*columns))
+
+
+_PLACE = ("__nth", "__of")
+
+
+def _placed(rows: DataFrame, file: str, *order: str) -> DataFrame:
+    """Rows with their place among those of their file, and how many these are."""
+    of_file = Window.partitionBy(file)
+    nth = F.row_number().over(of_file.orderBy(*order))
+    return rows.withColumns({"__nth": nth, "__of": F.count(F.lit(1)).over(of_file)})
+
+
+def _open_rows(lake: Lake, feed: str, landing: Path | None) -> DataFrame:
+    """The rows of a feed that wait: open ones, and those whose released file is gone without having been accepted."""
+    rows = lake.read(QUARANTINE).where(F.col("feed") == feed)
+    if landing is None:
+        return rows.where("status = 'open'")
+    landed = rows.where("status = 'landed'").select("released_in").distinct().collect()
+    gone = [row["released_in"] for row in landed if not (landing / row["released_in"]).exists()]
+    if not gone:
+        return rows.where("status = 'open'")
+    accepted = lake.read(FILES).where((F.col("feed") == feed) & (F.col("status") == "accepted"))
+    lost = rows.where((F.col("status") == "landed") & F.col("released_in").isin(*gone))
+    lost = lost.join(accepted.select(F.col("file").alias("released_in")), on="released_in", how="left_anti")
+    return rows.where("status = 'open'").unionByName(lost)
+
+
+def _parsed_again(lake: Lake, contract: Contract, landing: Path | None) -> DataFrame | None:
     """Open rows of accepted files as texts by today's contract; `__file` is the hash, `__rules` what they broke."""
     if not lake.has(QUARANTINE):
         return None
     accepted = lake.read(FILES).where((F.col("feed") == contract.name) & (F.col("status") == "accepted"))
-    rows = lake.read(QUARANTINE).where((F.col("feed") == contract.name) & (F.col("status") == "open"))
+    rows = _open_rows(lake, contract.name, landing)
     named = rows.select("file_hash").distinct().join(accepted, on="file_hash", how="inner")
     layouts: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for row in named.select("file_hash", "file", "columns").collect():
@@ -118,7 +198,11 @@ def _parsed_again(lake: Lake, contract: Contract) -> DataFrame | None:
         layouts.setdefault((kind, tuple(row.columns) if kind == "csv" else ()), []).append(row.file_hash)
     # A header that lacks a column of today's contract cannot be read by it.
     wanted = set(contract.column_names)
-    known = [Layout(*key, tuple(group)) for key, group in layouts.items() if key[0] != "csv" or wanted <= set(key[1])]
+    known = [
+        Layout(*key, tuple(group), one_line=key[0] == "csv")
+        for key, group in layouts.items()
+        if key[0] != "csv" or wanted <= set(key[1])
+    ]
     if not known:
         return None
     files = [file for layout in known for file in layout.files]
@@ -126,12 +210,16 @@ def _parsed_again(lake: Lake, contract: Contract) -> DataFrame | None:
         F.col("file_hash").alias("__file"),
         F.col("line").alias("__line"),
         F.col("reasons").alias("__rules"),
-        F.col("record").alias("__value"),
+        escaped(F.col("record")).alias("__value"),
     )
     return parse_lines(lines, contract=contract, layouts=known)
 
 
-def _corrected(lake: Lake, catalogue: Catalogue, path: Path) -> tuple[str, DataFrame]:
+def _corrected_copy(lake: Lake) -> Path:
+    return lake.root / "_staging" / "corrected.csv"
+
+
+def _corrected(lake: Lake, catalogue: Catalogue, path: Path, landing: Path) -> tuple[str, DataFrame]:
     """The feed of a file of corrected rows, and its rows judged; each must stand for one open row."""
     if not path.is_file():
         raise ConfigurationError("the file does not exist", where=str(path), remedy="check the path after --release")
@@ -148,17 +236,22 @@ def _corrected(lake: Lake, catalogue: Catalogue, path: Path) -> tuple[str, DataF
         )
     feed = catalogue.table(f"raw.{best}")
     contract = replace(feed, columns=feed.columns + REFERENCE)
-    lines = lake.spark.read.option("lineSep", "\n").text(str(path))
+    # Spreadsheets end lines as they like and leave line breaks in fields: read as a landed file is.
+    staged = _corrected_copy(lake)
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    write_staged(path, staged, packed=False, one_line=True)
+    lines = lake.spark.read.option("lineSep", "\n").text(str(staged))
     numbered = lines.select(F.col("value").alias("__value"), F.monotonically_increasing_id().alias("__place"))
     # One file in one go: its header is the row with the lowest number.
-    rows = numbered.where(F.col("__place") > 0).select("__value")
-    judged = judge(parse_lines(rows, contract=contract, layouts=[Layout("csv", seen.columns, ())]), contract=contract)
-    return best, _referring(lake, judged.where("__present"), best, path)
+    rows = numbered.where(F.col("__place") > 0).select("__value", F.lit("").alias("__file"))
+    layout = Layout("csv", seen.columns, ("",), one_line=True)
+    judged = judge(parse_lines(rows, contract=contract, layouts=[layout]), contract=contract).drop("__file")
+    return best, _referring(lake, judged.where("__present"), best, path, landing)
 
 
-def _referring(lake: Lake, judged: DataFrame, feed: str, path: Path) -> DataFrame:
+def _referring(lake: Lake, judged: DataFrame, feed: str, path: Path, landing: Path) -> DataFrame:
     rows = judged.withColumnsRenamed({"_file_hash": "__file", "_line": "__line"})
-    waiting = lake.read(QUARANTINE).where((F.col("feed") == feed) & (F.col("status") == "open"))
+    waiting = _open_rows(lake, feed, landing)
     accepted = lake.read(FILES).where((F.col("feed") == feed) & (F.col("status") == "accepted"))
     known = waiting.join(accepted, on="file_hash", how="left_semi").select(
         F.col("file_hash").alias("__file"), F.col("line").alias("__line"), F.lit(True).alias("__open")
@@ -185,14 +278,13 @@ def _land(lake: Lake, judged: DataFrame, contract: Contract, landing: Path) -> R
     texts = passing.select(*[F.col(name).cast("string") for name in contract.column_names])
     folder = landing / contract.name
     folder.mkdir(parents=True, exist_ok=True)
-    path = f"{contract.name}/released-{_next_number(lake, folder, contract.name)}.csv"
+    path = f"{contract.name}/{RELEASED}{_next_number(lake, folder, contract.name)}.csv"
     draft = folder / ".released.tmp"
     count = 0
     with draft.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(contract.column_names)
+        file.write(_csv_line(contract.column_names))
         for row in texts.toLocalIterator():
-            writer.writerow(row)
+            file.write(_csv_line(list(row)))
             count += 1
     if count == 0:
         draft.unlink()
@@ -202,16 +294,16 @@ def _land(lake: Lake, judged: DataFrame, contract: Contract, landing: Path) -> R
 
 
 def _next_number(lake: Lake, folder: Path, feed: str) -> int:
-    names = [file.name for file in folder.glob("released-*.csv")]
-    seen = lake.read(FILES).where(F.col("file").startswith(f"{feed}/released-")).select("file").collect()
+    names = [file.name for file in folder.glob(f"{RELEASED}*.csv")]
+    seen = lake.read(FILES).where(F.col("file").startswith(f"{feed}/{RELEASED}")).select("file").collect()
     names += [row.file.split("/", 1)[1] for row in seen]
-    numbers = [name.removeprefix("released-").removesuffix(".csv") for name in names]
+    numbers = [name.removeprefix(RELEASED).removesuffix(".csv") for name in names]
     return max((int(number) for number in numbers if number.isdigit()), default=0) + 1
 
 
 def _marked(lake: Lake, passing: DataFrame, feed: str, file: str) -> DataFrame:
-    """The rows of the quarantine that were released, as they are to be from now on."""
+    """The rows of the quarantine that were landed again, as they are to be from now on."""
     keys = passing.where("__present").select(F.col("__file").alias("file_hash"), F.col("__line").alias("line"))
     rows = lake.read(QUARANTINE).where(F.col("feed") == feed).join(keys, on=["file_hash", "line"], how="left_semi")
-    released = {"status": F.lit("released"), "released_in": F.lit(file)}
-    return rows.withColumns(released).select(*lake.catalogue.table(QUARANTINE).column_names)
+    landed = {"status": F.lit("landed"), "released_in": F.lit(file)}
+    return rows.withColumns(landed).select(*lake.catalogue.table(QUARANTINE).column_names)

@@ -7,7 +7,6 @@ began or after it ended, and is thrown away; with the document, the batch is fin
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -17,8 +16,7 @@ from typing import Any
 
 from portrait.errors import PortraitError
 from portrait.ingest.landing import LandedFile
-
-_CHUNK = 1 << 20
+from portrait.ingest.text import write_staged
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,8 @@ class Manifest:
     contract_hash: str
     types: tuple[str, ...] = ()
     fine: tuple[tuple[str, int, int], ...] = ()
+    one_line: bool = False
+    """Whether the staged file is the landed one in its one-line form (see `text`)."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,13 @@ def stage(root: Path, landed: LandedFile, manifest: Manifest, *, run: int) -> st
     A copy, not a link: whoever delivered the file may still write into it, and what is judged must be what was hashed.
     Raises PortraitError when it cannot be copied.
     """
-    name = f"{manifest.hash}-{manifest.contract_hash[:8]}-{run}{landed.extension}"
+    # Never read packed: gzip cannot be split, and Java's reader refuses padding that Python's accepts.
+    packed = landed.extension.endswith(".gz")
+    name = f"{manifest.hash}-{manifest.contract_hash[:8]}-{run}{landed.extension.removesuffix('.gz')}"
     target = staged_path(root, manifest.feed, name)
     target.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
     try:
-        with landed.source.open("rb") as source, target.open("wb") as copy:
-            while chunk := source.read(_CHUNK):
-                digest.update(chunk)
-                copy.write(chunk)
+        found = write_staged(landed.source, target, packed=packed, one_line=manifest.one_line)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -95,7 +93,7 @@ def stage(root: Path, landed: LandedFile, manifest: Manifest, *, run: int) -> st
             where=landed.path,
             remedy="check the disk and its free space, then run again",
         ) from error
-    if digest.hexdigest() != manifest.hash:
+    if found != manifest.hash:
         target.unlink()
         return None
     return name

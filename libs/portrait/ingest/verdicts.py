@@ -55,11 +55,12 @@ def judged_lines(source: DataFrame, *, contract: Contract, manifests: Mapping[st
 
 
 def layouts_of(manifests: Mapping[str, Manifest]) -> list[Layout]:
-    """One layout for each distinct header, and one for JSON."""
-    files: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    """One layout for each distinct header (and form, see `Manifest.one_line`), and one for JSON."""
+    files: dict[tuple[str, tuple[str, ...], bool], list[str]] = {}
     for name, item in manifests.items():
-        files.setdefault((item.format, item.columns if item.format == "csv" else ()), []).append(name)
-    return [Layout(kind, columns, tuple(names)) for (kind, columns), names in files.items()]
+        key = (item.format, item.columns if item.format == "csv" else (), item.one_line)
+        files.setdefault(key, []).append(name)
+    return [Layout(kind, columns, tuple(names), form) for (kind, columns, form), names in files.items()]
 
 
 def origin_of(manifest: Manifest) -> Origin:

@@ -1,0 +1,164 @@
+"""Landed text as bytes: unpacked, cut into lines, and records that span lines put on one.
+
+CSV is RFC 4180: a quote opens a quoted field at the start of a field only, and a quoted field may hold line breaks.
+Spark reads one line per row, so a file that holds such a field is staged in its *one-line form*: each record on its
+first line, its line breaks escaped, and one blank line for each further line of the record. Line numbers stay as they
+are in the landed file, and the copy is as splittable as any text.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from portrait.contracts import Contract
+
+CHUNK = 1 << 20
+BOM = "\ufeff".encode()
+ESCAPE = "\x1b"
+"""In the one-line form: followed by `n` a line feed, by `0` a NUL byte, by `e` itself."""
+ESCAPED = {"\x1b": "e", "\0": "0", "\n": "n"}
+
+# The rest of a line, from inside a quoted field or from the start of a field. Possessive throughout: linear time.
+_QUOTED_REST = rb'(?:[^"]++|"")*+"[^,]*+'
+_FIELD = rb'(?:"' + _QUOTED_REST + rb'|(?!")[^,]*+)'
+_CLOSES = {
+    False: re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+"),
+    True: re.compile(_QUOTED_REST + rb"(?:," + _FIELD + rb")*+"),
+}
+# Lines in which each opening quote stands at the start of a field (or doubles one) and is closed before the line ends.
+_CLOSED_LINES = re.compile(rb'(?:[^"]*+(?<![^,\n"])"[^"\n]*+")*+[^"]*+')
+
+
+class Unreadable(Exception):
+    """A file that cannot be read as text; the message is its reason."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a file may ask for: bytes of one record, and unpacked bytes per packed byte (beyond one record's worth)."""
+
+    line_bytes: int
+    unpack_ratio: int
+
+
+DEFAULT_BOUNDS = Bounds(line_bytes=8 * CHUNK, unpack_ratio=200)
+"""For feeds whose contract says nothing: no record of a bank is that long, no text of one that repetitive."""
+
+
+def bounds_of(contract: Contract) -> Bounds:
+    """The bounds that a feed's contract sets."""
+    return Bounds(
+        int(contract.custom("maxLineBytes", DEFAULT_BOUNDS.line_bytes)),
+        int(contract.custom("maxUnpackRatio", DEFAULT_BOUNDS.unpack_ratio)),
+    )
+
+
+class Hashed:
+    """A file whose bytes are hashed as they are read."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self.raw = raw
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        data = self.raw.read(size)
+        self.digest.update(data)
+        return data
+
+    def whole(self) -> str:
+        """The hash of the whole file, whatever was read of it so far."""
+        while self.read(CHUNK):
+            pass
+        return self.digest.hexdigest()
+
+
+def unpacked(source: Hashed, *, packed: bool, most: int | None = None) -> Iterator[bytes]:
+    """The text in chunks. Several gzip members and zero padding behind the last are fine.
+
+    Raises Unreadable for a damaged member, and when more than `most` bytes come out.
+    """
+    if not packed:
+        while chunk := source.read(CHUNK):
+            yield chunk
+        return
+    total = 0
+    try:
+        with gzip.GzipFile(fileobj=source, mode="rb") as file:  # type: ignore[call-overload]
+            while chunk := file.read(CHUNK):
+                total += len(chunk)
+                if most is not None and total > most:
+                    raise Unreadable("file.gzip_bomb: it unpacks to more than maxUnpackRatio of its size")
+                yield chunk
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise Unreadable("file.gzip: the file is cut off or damaged") from error
+
+
+def are_closed(lines: bytes) -> bool:
+    """Whether surely no quoted field goes on after any of these whole lines of CSV; a quick look at many of them."""
+    return b'"' not in lines or _CLOSED_LINES.fullmatch(lines) is not None
+
+
+def is_left_open(line: bytes, *, inside: bool) -> bool:
+    """Whether a quoted field goes on after this line of CSV; `inside`: one went on into it."""
+    if b'"' not in line:
+        return inside
+    if not inside and are_closed(line):
+        return False
+    if not inside:
+        while line.startswith(BOM):
+            line = line[len(BOM) :]
+    return _CLOSES[inside].fullmatch(line) is None
+
+
+def write_staged(source: Path, target: Path, *, packed: bool, one_line: bool) -> str:
+    """Write a landed file as Spark is to read it: unpacked, in its one-line form if asked; returns the source's hash.
+
+    Streams: memory holds a chunk and a line. The hash tells whether the file is still the one that was inspected, also
+    where it cannot be unpacked any more.
+    """
+    with source.open("rb") as raw, target.open("wb") as out:
+        hashed = Hashed(raw)
+        chunks = unpacked(hashed, packed=packed)
+        with suppress(Unreadable):
+            for piece in one_line_form(chunks) if one_line else chunks:
+                out.write(piece)
+        return hashed.whole()
+
+
+def one_line_form(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """CSV with each record on its first line and blank lines in place of its others."""
+    carry, inside, further = b"", False, 0
+    for chunk in chunks:
+        lines = (carry + chunk).split(b"\n")
+        carry = lines.pop()
+        pieces = []
+        for line in lines:
+            inside = is_left_open(line, inside=inside)
+            pieces.append(_escaped(line))
+            if inside:
+                further += 1
+                pieces.append(_ESCAPED_BREAK)
+            else:
+                pieces.append(b"\n" * (1 + further))
+                further = 0
+        yield b"".join(pieces)
+    yield _escaped(carry)
+
+
+_ESCAPED_BREAK = (ESCAPE + ESCAPED["\n"]).encode()
+
+
+def _escaped(line: bytes) -> bytes:
+    if b"\x1b" in line or b"\0" in line:
+        for plain, letter in ESCAPED.items():  # the escape itself first
+            line = line.replace(plain.encode(), (ESCAPE + letter).encode())
+    return line
