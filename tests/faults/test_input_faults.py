@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,35 @@ def test_f9_unreadable_files_are_quarantined_and_the_others_go_on(spark: SparkSe
     assert status["good.csv"] == status["header.csv"] == "accepted"
     bronze = spark.read.format("delta").load(str(served.lake / "bronze" / "transactions"))
     assert bronze.where("_file = 'transactions/good.csv'").count() == 1
+
+
+def test_f9_a_feed_that_brings_nothing_but_a_file_cut_in_half_publishes_nothing(
+    served: Bank, digests: Digests, clean_digests: dict[str, str]
+) -> None:
+    whole = gzip.compress(first_file(served).read_bytes())
+    cut = served.landing / "transactions" / "cut.csv.gz"
+    cut.write_bytes(whole[: len(whole) // 2])
+    before = served.commits("ops.publication")
+    for _ in range(2):  # it stays so until somebody acts
+        result = served.run()
+        assert result.returncode == 3, result.stderr
+        assert "transactions/cut.csv.gz: file.gzip" in result.stderr
+        assert "java" not in result.stderr.lower()
+    assert served.commits("ops.publication") == before
+    assert gold(digests(served)) == gold(clean_digests)
+    status = served.portrait("status", "--lake", str(served.lake))
+    assert "transactions/cut.csv.gz" in status.stdout
+    words = ("quarantine", "--lake", str(served.lake), "--landing", str(served.landing), "--format", "json")
+    entries = json.loads(served.portrait(*words).stdout)
+    (entry,) = [entry for entry in entries if entry["file"] == "transactions/cut.csv.gz"]
+    assert (entry["rule"], entry["file_status"]) == ("file.gzip", "quarantined")
+    assert "under a new name" in entry["remedy"]
+    warned = served.portrait(
+        "run", "--as-of", str(AS_OF), "--landing", str(served.landing), "--lake", str(served.lake),
+        environment={"PORTRAIT_QUARANTINED_FILE": "warn"},
+    )  # fmt: skip
+    assert warned.returncode == 0, warned.stderr
+    assert "kept out      transactions/cut.csv.gz: file.gzip" in warned.stdout
 
 
 def changed_header(bank: Bank, change: Callable[[list[str]], list[str]]) -> None:

@@ -157,10 +157,9 @@ def staged_by_a_stream(bank: Bank) -> Path:
 @pytest.mark.parametrize("committed", [False, True], ids=["before bronze", "after bronze"])
 def test_what_a_stream_of_an_earlier_build_left_is_finished(bank: Bank, clean: dict[str, str], committed: bool) -> None:
     delivery(bank)
-    if committed:  # as after a kill between bronze and the list of files
-        bank.run()
-        shutil.rmtree(bank.root / "lake" / "ops" / "files")
-        (bank.root / "lake" / "_checkpoints" / "landed-files.json").unlink()
+    if committed:
+        power_cut(bank, monkeypatch, "ingest.after_bronze_commit")
+        shutil.rmtree(bank.root / "lake" / "_staging")
     checkpoint = staged_by_a_stream(bank)
     (bank.landing / "bookings" / "a.csv").unlink()  # what was staged is not lost with it
     bank.run()

@@ -376,8 +376,7 @@ class Lake:
             if not self.spark.catalog.databaseExists(contract.layer):  # a statement costs an execution
                 self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.layer}")
             # The session may know the name from another lake. Dropping an external table leaves its files alone.
-            if self.spark.catalog.tableExists(table):
-                self.spark.sql(f"DROP TABLE IF EXISTS {table}")
+            self.spark.sql(f"DROP TABLE IF EXISTS {table}")
             if exists:
                 self.spark.sql(f"CREATE TABLE {table} USING delta LOCATION {literal(str(path))}")
                 if self.lease is not None:
