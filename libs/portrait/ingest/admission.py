@@ -67,7 +67,8 @@ def admit(
 
 
 def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledger, feed: FeedAdmission) -> None:
-    manifest = Manifest(item.feed, item.path, seen.hash, item.format or "", seen.columns, (), seen.rows, contract.hash)
+    manifest = Manifest(item.feed, item.path, seen.hash, item.format or "", seen.columns, (), seen.rows, contract.hash,
+                        seen.clock_times)  # fmt: skip
     kept_out = Counts(seen.rows, seen.rows)
 
     def turn_away(status: str, reason: str) -> FileResult:

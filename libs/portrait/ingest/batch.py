@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,8 @@ from portrait.ingest.verdicts import (
     judge_files,
     judged_lines,
     origin_of,
+    placeholder_columns,
+    placeholders_by_file,
     retyped_columns,
     rule_counts,
     typed_columns,
@@ -67,7 +69,8 @@ class Batches:
             judged.write.mode("overwrite").parquet(str(folder))
             fault_point("ingest.after_judging", self.contract.name)
             kept = self.lake.spark.read.schema(judged.schema).parquet(str(folder))
-            self._write(kept, block_counts(kept, typed_columns(self.contract)).collect(), batch)
+            counted = block_counts(kept, typed_columns(self.contract), placeholder_columns(self.contract))
+            self._write(kept, counted.collect(), batch)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         fault_point("ingest.before_checkpoint", self.contract.name)
@@ -86,6 +89,11 @@ class Batches:
         rules = rule_counts(bad) if any(count.bad for count in counts.values()) else {}
         retyped = retyped_columns(blocks, rules, contract=self.contract)
         results = judge_files(counts, self.manifests, self.contract, rules=rules, retyped=retyped)
+        unknown = {
+            self.manifests[name].hash: found
+            for name, found in placeholders_by_file(blocks, contract=self.contract).items()
+        }
+        results = [replace(item, placeholders=unknown.get(item.manifest.hash, {})) for item in results]
         self._append_quarantine(bad, results, batch)
         self._append_bronze(rows.where(F.col("__reasons").isNull()), results, batch)
         fault_point("ingest.after_bronze_commit", self.contract.name)
@@ -169,6 +177,7 @@ def file_row(result: FileResult, *, loaded_at: datetime, run: int) -> dict[str, 
         "rows_bad": result.counts.bad,
         "columns": list(item.columns),
         "columns_ignored": list(item.ignored),
+        "placeholders": dict(result.placeholders),
         "seen_at": loaded_at,
         "run": run,
     }

@@ -55,6 +55,8 @@ class Inspection:
     columns: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     rows: int = 0
+    clock_times: tuple[str, ...] = ()
+    """Parquet columns of times that a clock shows: timestamps that are not adjusted to UTC."""
 
 
 def landed_files(landing: Path, *, known: Sequence[str], feeds: Sequence[str] | None = None) -> list[LandedFile]:
@@ -249,14 +251,26 @@ def _inspect_parquet(source: Path) -> Inspection:
         whole = _Hashed(raw).whole()
     try:
         with pq.ParquetFile(source) as file:
-            schema, rows = file.schema_arrow, 0
+            schema, rows, clock_times = file.schema_arrow, 0, _clock_times(file)
             for batch in file.iter_batches():  # a damaged page shows only when it is read
                 rows += batch.num_rows
     except (pa.ArrowException, OSError, ValueError):
         problem = "file.parquet: the file is cut off or damaged"
         return Inspection(whole, "file.empty: there is nothing in the file" if not source.stat().st_size else problem)
     empty = None if rows else "file.header_only: the file has a schema and no row"
-    return Inspection(whole, empty, tuple(schema.names), tuple(_contract_type(kind) for kind in schema.types), rows)
+    types = tuple(_contract_type(kind) for kind in schema.types)
+    return Inspection(whole, empty, tuple(schema.names), types, rows, clock_times)
+
+
+def _clock_times(file: pq.ParquetFile) -> tuple[str, ...]:
+    """Top-level columns of timestamps without a zone. INT96, which says nothing of it, holds instants by custom."""
+    physical = {column.path: column.physical_type for column in map(file.schema.column, range(len(file.schema.names)))}
+    fields = file.schema_arrow
+    return tuple(
+        item.name
+        for item in fields
+        if pa.types.is_timestamp(item.type) and item.type.tz is None and physical.get(item.name) != "INT96"
+    )
 
 
 def _contract_type(kind: pa.DataType) -> str:

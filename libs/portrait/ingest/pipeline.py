@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from portrait.contracts import Catalogue
+from portrait.events import event
 from portrait.ingest.admission import FeedAdmission, admit
 from portrait.ingest.batch import QUARANTINE, file_row, files_frame
 from portrait.ingest.landing import landed_files
@@ -45,10 +46,14 @@ def ingest(lake: Lake, *, landing: Path, catalogue: Catalogue, feeds: Sequence[s
     results += _take_in(lake, catalogue, admissions, again, loaded_at=loaded_at)
     ledger.add(item.verdict for item in results)
     cache.save(lake, landed, hashes, ledger, hashes_of_contracts)
+    summaries = _by_feed(results)
+    for summary in summaries:
+        for column, values in summary.placeholders.items():
+            event("placeholders_found", run=lake.run_number, feed=summary.feed, column=column, values=values)
     refused = _refused(admissions, results)
     if refused:
         raise refusal(refused)
-    return IngestSummary(_by_feed(results), time.monotonic() - started)
+    return IngestSummary(summaries, time.monotonic() - started)
 
 
 def _take_in(

@@ -13,6 +13,7 @@ from functools import reduce
 from pathlib import Path
 
 from pyspark import StorageLevel
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -182,7 +183,7 @@ def _land(lake: Lake, judged: DataFrame, contract: Contract, landing: Path) -> R
     broken = judged.where(F.col("__reasons").isNotNull()).select(F.explode("__reasons").alias("rule"))
     still_bad = {row["rule"]: row["count"] for row in broken.groupBy("rule").count().orderBy("rule").collect()}
     passing = judged.where(F.col("__reasons").isNull() & F.col("__present")).orderBy("__file", "__line")
-    texts = passing.select(*[F.col(name).cast("string") for name in contract.column_names])
+    texts = passing.select(*[_as_text(column) for column in contract.columns])
     folder = landing / contract.name
     folder.mkdir(parents=True, exist_ok=True)
     path = f"{contract.name}/released-{_next_number(lake, folder, contract.name)}.csv"
@@ -199,6 +200,12 @@ def _land(lake: Lake, judged: DataFrame, contract: Contract, landing: Path) -> R
         return Release(contract.name, None, 0, still_bad)
     draft.rename(landing / path)
     return Release(contract.name, path, count, still_bad)
+
+
+def _as_text(column: Column) -> SparkColumn:
+    """A value as a feed writes it; an instant says that it is one of UTC, or it would be a time of the bank's clock."""
+    text = F.col(column.name).cast("string")
+    return F.concat(text, F.lit("Z")) if column.physical_type == "TIMESTAMP" else text
 
 
 def _next_number(lake: Lake, folder: Path, feed: str) -> int:

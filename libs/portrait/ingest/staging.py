@@ -31,6 +31,8 @@ class Manifest:
     ignored: tuple[str, ...]
     rows: int
     contract_hash: str
+    clock_times: tuple[str, ...] = ()
+    """Columns of a Parquet file that hold times of a clock and no instants (not adjusted to UTC)."""
 
 
 def staging_folder(root: Path, feed: str, kind: str) -> Path:
@@ -83,7 +85,8 @@ def manifests(root: Path, feed: str, kind: str) -> dict[str, Manifest]:
     found = {}
     for file in sorted(folder.glob("[!.]*")):
         content = json.loads(_manifest_path(folder, file.name).read_text(encoding="utf-8"))
-        content["columns"], content["ignored"] = tuple(content["columns"]), tuple(content["ignored"])
+        for key in ("columns", "ignored", "clock_times"):
+            content[key] = tuple(content.get(key, ()))
         found[file.name] = Manifest(**content)
     return found
 
