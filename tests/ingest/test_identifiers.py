@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 
 from portrait.contracts import Column, Contract, load_catalogue
 from portrait.contracts.identifiers import Identifier, all_clean, visible
+from portrait.ingest import damaged_identifiers, quarantine_summary
 from portrait.ingest.parsing import Layout, judge, judge_typed, parse_lines
 
 from .conftest import Bank, catalogue_of
@@ -316,6 +317,9 @@ def test_files_of_all_formats_agree_and_placeholders_are_counted(shanghai: Bank)
     """CSV, a Parquet file of clock times and one of instants; what is quarantined keeps what came."""
     row = "P{n},,,1900-01-01,2024-04-01 00:30:00,2020-01-01,,-1,x"
     shanghai.land("people/a.csv", "\n".join([",".join(NAMES), row.format(n=1), row.format(n=2), ",,,,,,,,N/A"]) + "\n")
+    shanghai.land(
+        "people/d.csv", "\n".join([",".join(NAMES), "Q1,A1\xa0,,,,2020-01-01,,,", "Q2,NULL,,,,2020-01-01,,,"])
+    )
     clock, instant = datetime(2024, 4, 1, 0, 30), datetime(2024, 3, 31, 16, 30)
     for name, told, zone in (("b", clock, None), ("c", instant, "UTC")):
         values = {
@@ -332,12 +336,17 @@ def test_files_of_all_formats_agree_and_placeholders_are_counted(shanghai: Bank)
     assert {name: file.placeholders for name, file in shanghai.files().items()} == {
         "people/a.csv": {"born": 2, "children": 2, "job": 1},
         "people/b.parquet": {"born": 2, "children": 1, "job": 1},
+        "people/d.csv": {},
         "people/c.parquet": {"born": 2, "children": 1, "job": 1},
     }
     bronze = {row.id: row for row in shanghai.rows("bronze.people")}
     assert sorted(bronze) == ["P1", "P2", "b1", "c1"]
     assert {row.told_at for row in bronze.values()} == {instant}
     assert [(row.born, row.legacy) for row in bronze.values()] == [(None, None)] * 4
+    summary_rows = quarantine_summary(shanghai.lake()).collect()
+    values = damaged_identifiers(shanghai.lake(), summary_rows)
+    assert values["people", "friend.identifier", "people/b.parquet"] == "' '"
+    assert values["people", "friend.identifier", "people/d.csv"] == "'A1\\xa0'"
     bad = {row.file: row for row in shanghai.rows("ops.quarantine")}
     assert bad["people/a.csv"].reasons == ["id.required", "since.required"]
     assert bad["people/b.parquet"].reasons == ["id.required", "friend.identifier"]

@@ -11,7 +11,7 @@ from portrait.cli.context import reading, suite_of, writing
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Landing, Output, Target, settings_of
 from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError
-from portrait.ingest import export_quarantine, quarantine_summary, release
+from portrait.ingest import damaged_identifiers, export_quarantine, quarantine_summary, release
 from portrait.settings import Settings
 
 
@@ -52,8 +52,12 @@ def quarantine_command(
 def _show(settings: Settings, target: str | None, feed: str | None, output: Format) -> None:
     columns = ["feed", "rule", "file", "file_status", "rows", "line"]
     with reading(settings, target) as opened:
-        found = quarantine_summary(opened).select(*columns).collect() if opened.has("ops.quarantine") else []
-    emit(columns, [list(row) for row in found if feed in (None, row["feed"])], output, title="Quarantine")
+        found = quarantine_summary(opened).collect() if opened.has("ops.quarantine") else []
+        found = [row for row in found if feed in (None, row["feed"])]
+        values = damaged_identifiers(opened, found)
+    keys = [(row["feed"], row["rule"], row["file"]) for row in found]
+    rows = [[*(row[name] for name in columns), values.get(key)] for row, key in zip(found, keys, strict=True)]
+    emit([*columns, "first_value"], rows, output, title="Quarantine")
 
 
 def _release(settings: Settings, target: str | None, corrected: Path | None, feed: str | None) -> None:
