@@ -11,12 +11,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from tests.deliveries import arrive, run_job
 
+from portrait.contracts import job_graph, load_catalogue
 from portrait.days import day_of, instant_of, start_of
 from portrait.entities import as_of
 from portrait.entities.transactions import owner_days, resolve_transactions
 from portrait.entities.versions import snapshots_as_changes
 from portrait.features.facts import response_events
+from portrait.job import fingerprints, shared_lake
+from portrait.lake import Lake, Lease
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Shanghai", "America/Los_Angeles", "Asia/Kolkata", "Asia/Kathmandu",
          "Australia/Lord_Howe", "America/Sao_Paulo", "Pacific/Apia", "Africa/Cairo")  # fmt: skip
@@ -143,6 +147,37 @@ def test_an_answer_to_a_campaign_is_of_the_banks_day(spark: SparkSession) -> Non
     assert event.age == 0
 
 
+def test_another_zone_is_another_fingerprint_of_every_job(schemas_dir: Path, conf_dir: Path) -> None:
+    def of(zone: str) -> dict[str, str]:
+        catalogue = load_catalogue(schemas_dir, time_zone=zone)
+        return fingerprints(job_graph(catalogue), catalogue, conf_dir)
+
+    utc, shanghai, berlin = of("UTC"), of("Asia/Shanghai"), of("Europe/Berlin")
+    assert utc == of("UTC")
+    assert all(len({utc[job], shanghai[job], berlin[job]}) == 3 for job in utc)
+
+
+@pytest.mark.delta
+def test_a_lake_is_computed_again_when_the_zone_changes(
+    spark: SparkSession, tmp_path: Path, schemas_dir: Path, conf_dir: Path
+) -> None:
+    given = {"amount": Decimal(5), "direction": "credit", "type": "salary", "account_id": "a"}
+    bookings = [{"transaction_id": "t", "booked_at": datetime(2024, 3, 31, 16, 30), **given}]
+    found = []
+    for number, zone in enumerate(("Asia/Shanghai", "Asia/Shanghai", "UTC")):
+        catalogue = load_catalogue(schemas_dir, time_zone=zone)
+        with Lease(tmp_path) as lease, shared_lake(Lake(spark, tmp_path, catalogue, lease=lease)) as lake:
+            lake.fingerprints = fingerprints(job_graph(catalogue), catalogue, conf_dir)
+            if number == 0:
+                arrive(lake, {"transactions": bookings})
+            run_job("transactions", "--as-of", "2024-04-30", "--conf", str(conf_dir))
+            written = [write.table for write in lake.complete("transactions", as_of=None, inputs={}, seconds=0.0)]
+            (row,) = lake.read("silver.transactions").collect()
+            found.append((row.booked_on, written))
+    table = ["silver.transactions"]
+    assert found == [(date(2024, 4, 1), table), (date(2024, 4, 1), []), (date(2024, 3, 31), table)]
+
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(CHECKOUT / "libs/portrait").rglob("*.py"), *(CHECKOUT / "jobs").glob("*.py")])
 # What asks for a day takes the zone; whoever calls it must hand it on.
@@ -165,7 +200,7 @@ def test_nobody_makes_a_day_of_an_instant_without_the_zone() -> None:
             function = node.func
             name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
             known = {keyword.arg for keyword in node.keywords}
-            makes_days = name in {"to_date", "date_trunc", "trunc", "make_timestamp", "current_date", "last_day"}
+            makes_days = name in {"to_date", "date_trunc", "make_timestamp", "current_date", "last_day"}
             makes_days &= isinstance(function, ast.Attribute)
             of_source = "sources" in path.parts
             if makes_days and path.name not in MAY_MAKE_DAYS and not of_source:
