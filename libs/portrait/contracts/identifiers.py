@@ -54,8 +54,9 @@ _BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u
 )
 
 _LONGEST = 64
-# Nearly all identifiers: letters, digits, `_`, `-` and `:`, one digit at least, at most 64 characters. None is damaged.
-_CLEAN = r"[A-Za-z_:-]{0,24}+[0-9][A-Za-z0-9_:-]{0,39}+"
+# Nearly all identifiers: letters, digits, `_`, `-` and `:`, one digit at least. None is damaged. The most usual ones,
+# letters and then digits, are tried first.
+_CLEAN = r"(?:[A-Za-z_:-]*[0-9]+(?![^\n])|(?![0-9]+[eE]-)[A-Za-z_:-]*[0-9][A-Za-z0-9_:-]*)?"
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,9 @@ def all_clean(columns: Sequence[str]) -> str:
     """
     # Each on a line of its own: a line feed within a value makes one line too many.
     lines = ", '\\n', ".join(f"coalesce({column}, '')" for column in columns)
-    pattern = r"\n".join([f"(?:{_CLEAN})?+"] * len(columns))
-    whole = _literal(rf"^{pattern}\z")
-    return f"concat({lines}) rlike {whole}"
+    short = " and ".join(f"coalesce(octet_length({column}) <= {_LONGEST}, true)" for column in columns)
+    whole = _literal("^" + r"\n".join([_CLEAN] * len(columns)) + r"\z")
+    return f"{short} and concat({lines}) rlike {whole}"
 
 
 def visible(text: str) -> str:
