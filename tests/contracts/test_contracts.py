@@ -201,6 +201,11 @@ def test_bounds_of_days_and_instants_become_conditions(tmp_path: Path) -> None:
     assert rules_of(tmp_path, "minimum: '1970-01-01', maximum: '2199-12-31'", kind="TIMESTAMP") == (
         "`day` >= timestamp'1970-01-01 00:00:00Z' and `day` < timestamp'2200-01-01 00:00:00Z'"
     )
+    ends = ("America/Los_Angeles", "TIMESTAMP")
+    assert rules_of(tmp_path, "maximum: '9999-12-31'", zone=ends[0], kind=ends[1]) == "`day` is not null"
+    assert rules_of(tmp_path, "maximum: '9999-12-31 23:00:00'", zone=ends[0], kind=ends[1]) == (
+        "`day` <= to_utc_timestamp(timestamp'9999-12-31 23:00:00', 'America/Los_Angeles')"
+    )
     assert rules_of(tmp_path, "minimum: '1970-01-01 06:00:00'", kind="TIMESTAMP", zone=shanghai) == (
         "`day` >= timestamp'1969-12-31 22:00:00Z'"
     )

@@ -51,8 +51,10 @@ def time_bound(column: str, sign: str, value: str, *, types: Mapping[str, str], 
         if kind == "DATE":
             return f"{name} {sign} date'{value}'"
         day = date.fromisoformat(value)
+        if sign == ">=":
+            return f"{name} >= {_start(day, zone)}"
         # The whole day is inside.
-        return f"{name} >= {_start(day, zone)}" if sign == ">=" else f"{name} < {_start(day + timedelta(days=1), zone)}"
+        return f"{name} < {_start(day + timedelta(days=1), zone)}" if day < date.max else f"{name} is not null"
     if _INSTANT.fullmatch(value):
         return f"{name} {sign} {_instant(datetime.fromisoformat(value), zone)}"
     relative = _RELATIVE.fullmatch(value)
@@ -94,8 +96,10 @@ def _start(day: date, zone: str) -> str:
 
 def _instant(clock: datetime, zone: str) -> str:
     known = clock if clock.tzinfo else clock.replace(tzinfo=ZoneInfo(zone))
-    text = known.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
-    return f"timestamp'{text}Z'"
+    try:
+        return f"timestamp'{known.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}Z'"
+    except OverflowError:  # Python's years are 1 to 9999, Spark's are not
+        return f"to_utc_timestamp(timestamp'{clock.isoformat(sep=' ')}', '{zone}')"
 
 
 def _escaped(text: str) -> str:
