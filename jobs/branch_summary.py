@@ -18,7 +18,9 @@ def main(argv: list[str] | None = None) -> None:
         day = args.as_of
         tiers, previous = lake.slice(TIERS, day), lake.previous_slice(TIERS, day)
         value, customers = lake.slice("gold.customer_value", day), lake.read("silver.customers")
-        lake.replace("gold.branch_summary", branch_summary(tiers, previous, value, customers, as_of=day), day)
+        zone = lake.catalogue.time_zone
+        rows = branch_summary(tiers, previous, value, customers, as_of=day, zone=zone)
+        lake.replace("gold.branch_summary", rows, day)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ def main(argv: list[str] | None = None) -> None:
         present = [name for name in OPTIONAL if lake.has(f"silver.{name}")]
         sources = {name: lake.read(f"silver.{name}") for name in (*NEEDED, *present)}
         customers = lake.slice("gold.customer_features", args.as_of).select("customer_id")
-        rows = contribution(customers, policy=policy, as_of=args.as_of, **sources)
+        zone = lake.catalogue.time_zone
+        rows = contribution(customers, policy=policy, as_of=args.as_of, zone=zone, **sources)
         lake.replace("gold.contribution", rows, args.as_of)
 
 

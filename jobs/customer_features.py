@@ -27,6 +27,7 @@ def main(argv: list[str] | None = None) -> None:
             bookings=lake.catalogue.table("silver.transactions"),
             daily=lake.read("silver.customer_daily"),
             earlier=earlier_slice(lake, args.as_of),
+            zone=lake.catalogue.time_zone,
             **sources,
         )
         lake.replace("gold.customer_features", wide, args.as_of)

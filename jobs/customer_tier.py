@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     args = job_arguments(__doc__).parse_args(argv)
     with open_lake(args) as lake:
         day, policy = args.as_of, load_tier_policy(args.conf / "tiers.yml")
-        by_hand = as_of(lake.read(BY_HAND), day) if lake.has(BY_HAND) else None
+        by_hand = as_of(lake.read(BY_HAND), day, zone=lake.catalogue.time_zone) if lake.has(BY_HAND) else None
         value, previous = lake.slice("gold.customer_value", day), lake.previous_slice(TABLE, day)
         month_before, levels = lake.previous_slice(TABLE, day.replace(day=1)), tier_levels(value, policy=policy)
         tiers = assign_tiers(value, previous, month_before, levels=levels, overrides=by_hand, policy=policy, as_of=day)

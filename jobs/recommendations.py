@@ -19,8 +19,9 @@ def main(argv: list[str] | None = None) -> None:
         day, policy = args.as_of, load_recommendation_policy(args.conf)
         features, tiers, groups = (lake.slice(f"gold.customer_{name}", day) for name in ("features", "tier", "group"))
         customers = customer_facts(features, tiers, groups)
-        products = products_at(lake.read("silver.products"), as_of=day)
-        holders = holders_at(lake.read("silver.holdings"), as_of=day)
+        zone = lake.catalogue.time_zone
+        products = products_at(lake.read("silver.products"), as_of=day, zone=zone)
+        holders = holders_at(lake.read("silver.holdings"), as_of=day, zone=zone)
         judged = judged_candidates(customers, products, holders, policy=policy, as_of=day)
         best = recommendations(judged, customers, products, holders, policy=policy, as_of=day)
         lake.replace("gold.recommendations", best, day)

@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     settings = load_settings(args.conf, target=args.target, flags={"lake": args.lake, "schemas": args.schemas})
     start_log(settings.log)
-    lake = Lake(session(), settings.lake, load_suite(args.conf, settings.schemas))
+    lake = Lake(session(), settings.lake, load_suite(args.conf, settings.schemas, time_zone=settings.time_zone))
     serve(lake, host=args.host, port=args.port, users=args.users)
 
 

@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     flags = {"lake": args.lake, "landing": args.landing, "schemas": args.schemas, "jobs": Path(__file__).parent}
     settings = load_settings(args.conf, target=args.target, flags=flags)
-    catalogue = load_suite(args.conf, settings.schemas)
+    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone)
     summary = run(session(), settings, catalogue=catalogue, as_of=args.as_of, select=args.select)
     for step in summary.steps:
         print(f"{step.job:<20} {step.action:<10} {step.seconds:7.1f} s  {step.reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,20 @@ def test_a_wrong_type_and_a_missing_target_are_refused(conf: Path) -> None:
         load_settings(conf, flags={"lease_seconds": "soon"})
     with pytest.raises(ConfigurationError, match=r"moon\.toml does not exist"):
         load_settings(conf, target="moon")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/Los_Angeles", "Asia/Kathmandu"])
+def test_a_time_zone_is_one_that_iana_names(conf: Path, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    assert load_settings(conf).time_zone == "UTC"
+    monkeypatch.setenv("PORTRAIT_TIME_ZONE", zone)
+    assert load_settings(conf).time_zone == zone
+
+
+@pytest.mark.parametrize("zone", ["", "Shanghai", "CST", "+08:00", "GMT+8", "Asia/Atlantis", "asia/shanghai", "local"])
+def test_an_unknown_time_zone_is_refused(conf: Path, zone: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"setting 'time_zone'.*'{re.escape(zone.lower())}'") as caught:
+        load_settings(conf, flags={"time_zone": zone})
+    assert caught.value.exit_code == 2
 
 
 class Inner(Strict):

@@ -26,7 +26,7 @@ from portrait.lake import Lake, Lease
 from portrait.lake.records import Write
 from portrait.lineage import record_job
 from portrait.session import session
-from portrait.settings import Settings, load_settings
+from portrait.settings import UTC, Settings, load_settings
 from portrait.value.policy import load_value_policy
 from portrait.value.tier_policy import load_tier_policy
 from portrait.workers import check_workers
@@ -55,13 +55,13 @@ def job_arguments(doc: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def load_suite(conf: Path, schemas: Path) -> Catalogue:
-    """All contracts, with the columns that features and labels declare in `conf/`.
+def load_suite(conf: Path, schemas: Path, *, time_zone: str = UTC) -> Catalogue:
+    """All contracts, with the columns that features and labels declare in `conf/`, for a bank in a time zone.
 
     Raises ConfigurationError for anything wrong in them, in the audiences, or in the policies of value and tiers;
     nothing of Spark is needed.
     """
-    catalogue = load_catalogue(schemas)
+    catalogue = load_catalogue(schemas, time_zone=time_zone)
     load_value_policy(conf)
     load_tier_policy(conf / "tiers.yml")
     features = load_features(conf)
@@ -73,11 +73,16 @@ def load_suite(conf: Path, schemas: Path) -> Catalogue:
 
 
 def fingerprints(jobs: list[Job], catalogue: Catalogue, conf: Path) -> dict[str, str]:
-    """For each job, a hash of the code, of the contracts of what it writes, and of the configuration it reads."""
+    """For each job, a hash of the code, of the contracts of what it writes, and of the configuration it reads.
+
+    The time zone is part of all: every job reads days, or what was computed from days.
+    """
     code = code_hash()
+    zone = [] if catalogue.time_zone == UTC else [catalogue.time_zone]
     return {
         job.name: hash_text(
             code,
+            *zone,
             *(catalogue.table(table).hash for table in job.writes),
             hash_files(conf / item for item in job.config),
         )
@@ -159,7 +164,7 @@ def open_lake(args: argparse.Namespace) -> Iterator[Lake]:
     flags = {"lake": args.lake, "landing": args.landing, "schemas": args.schemas}
     settings = load_settings(args.conf, target=args.target, flags=flags)
     args.settings, args.landing, args.lake = settings, settings.landing, settings.lake
-    catalogue = load_suite(args.conf, settings.schemas)
+    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone)
     jobs = job_graph(catalogue)
     job = next((item for item in jobs if item.name == name), None)
     start_log(settings.log)

@@ -15,7 +15,7 @@ from portrait import __version__
 from portrait.contracts import Job
 from portrait.contracts.graph import upstream
 from portrait.runner import job_argv
-from portrait.settings import Settings
+from portrait.settings import UTC, Settings
 
 DEFAULT_TARGET = "cluster"
 """Whose Spark settings a submitted job gets unless `--target` says otherwise."""
@@ -60,6 +60,7 @@ def airflow_dag(jobs: list[Job], settings: Settings, first_day: date, *, target:
         submit=_literal(shlex.join(_spark_submit(settings, target))),
         scripts=_literal(shlex.quote(str(settings.jobs))),
         arguments=_literal(arguments),
+        **_zone(settings.time_zone),
         year=first_day.year,
         month=first_day.month,
         day=first_day.day,
@@ -71,6 +72,19 @@ def airflow_dag(jobs: list[Job], settings: Settings, first_day: date, *, target:
 def _spark_submit(settings: Settings, target: str | None) -> list[str]:
     properties = settings.conf / "spark" / f"{target or DEFAULT_TARGET}.conf"
     return ["spark-submit", "--properties-file", str(properties), "--py-files", PACKAGE]
+
+
+def _zone(name: str) -> dict[str, str]:
+    """What the DAG says of the bank's time zone: the hour of the schedule, and the day that a run is for."""
+    if name == UTC:
+        imports = "from datetime import UTC, datetime, timedelta"
+        return {"zone": _literal(name), "tzinfo": "UTC", "as_of": '"{{ ds }}"', "imports": imports}
+    return {
+        "zone": _literal(name),
+        "tzinfo": f"ZoneInfo({_literal(name)})",
+        "as_of": f"\"{{{{ data_interval_start.in_timezone('{name}').to_date_string() }}}}\"",
+        "imports": "from datetime import datetime, timedelta\nfrom zoneinfo import ZoneInfo",
+    }
 
 
 def _variable(name: str, default: Path) -> str:
@@ -104,7 +118,7 @@ AIRFLOW_VAR_PORTRAIT_SCHEDULE, in the environment of the DAG processor, is the h
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
+{imports}
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable
@@ -112,7 +126,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 HOME = {home}
 ENVIRONMENT = {{
     # The day at which the data interval begins: the run of the night after it has the whole business date.
-    "AS_OF": "{{{{ ds }}}}",
+    "AS_OF": {as_of},
     "LANDING": {landing},
     "LAKE": {lake},
 }}
@@ -129,8 +143,8 @@ JOBS: dict[str, list[str]] = {{
 with DAG(
     dag_id="portrait",
     description="Labels, value, tiers, groups and recommendations of all customers, published together",
-    schedule=CronDataIntervalTimetable(SCHEDULE, timezone="UTC"),
-    start_date=datetime({year}, {month}, {day}, tzinfo=UTC),
+    schedule=CronDataIntervalTimetable(SCHEDULE, timezone={zone}),
+    start_date=datetime({year}, {month}, {day}, tzinfo={tzinfo}),
     # Days that were missed are run, oldest first: a slice builds on the one of the day before.
     catchup=True,
     # A lake has one writer at a time, by a lease: a second job would end with exit code 5. So one task of one run;

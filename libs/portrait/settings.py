@@ -11,12 +11,14 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from portrait.errors import ConfigurationError
 
+UTC = "UTC"
 Model = TypeVar("Model", bound=BaseModel)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -43,6 +45,15 @@ class Settings(Strict):
     """File to which events are appended as JSON lines; `-` is standard error."""
     metrics: Path | None = None
     """File for Prometheus' textfile collector, rewritten at the end of every run."""
+    time_zone: str = UTC
+    """The bank's, as IANA names it: it decides to which day an instant belongs, and when a day ends."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value != UTC and ("/" not in value or value not in available_timezones()):
+            raise ValueError(f"'{value}' is no time zone as IANA names it, such as Asia/Shanghai")
+        return value
 
 
 def load_settings(conf: Path, *, target: str | None = None, flags: dict[str, Any] | None = None) -> Settings:

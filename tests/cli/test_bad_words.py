@@ -107,6 +107,14 @@ def test_an_unknown_command_exits_2(portrait: Portrait) -> None:
     assert portrait("lnad").returncode == 2
 
 
+def test_an_unknown_time_zone_exits_2_before_spark_starts(portrait: Portrait, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTRAIT_TIME_ZONE", "Asia/Atlantis")
+    result = portrait("run", "--as-of", "2025-02-28")
+    assert result.returncode == 2
+    assert "'asia/atlantis' is no time zone" in result.stderr.lower()
+    assert "Spark was started" not in result.stderr
+
+
 def test_an_unknown_setting_in_the_environment_exits_2() -> None:
     result = in_a_process("status", PORTRAIT_LAEK="x")
     assert result.returncode == 2

@@ -61,6 +61,10 @@ customProperties:
 """
 
 
+DAY = """      - {name: day, physicalType: DATE, logicalType: date, classification: internal, description: When.,
+"""
+
+
 def written(folder: Path, text: str, name: str = "gold/thing.yml") -> Path:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +92,48 @@ def written(folder: Path, text: str, name: str = "gold/thing.yml") -> Path:
         (MINIMAL.replace("id: gold.thing", "id: gold.other"), "calls itself 'gold.other'"),
         (MINIMAL.replace("name: thing\nversion", "name: thing\nname: twice\nversion"), "stands twice"),
         (MINIMAL.replace("kind: DataContract", "kind: [DataContract"), "not valid YAML"),
+        *[
+            (
+                MINIMAL.replace(
+                    "description: It.", f"description: It., customProperties: [{{property: {key}, value: {value}}}]"
+                ),
+                message,
+            )
+            for key, value, message in [
+                ("identifier", "'yes'", "column 'thing_id', identifier: write true"),
+                ("identifier", "{length: 3}", "column 'thing_id', identifier: write true"),
+                ("identifier", "{longest: 0}", "'longest' must be a whole number"),
+                ("identifier", "{longest: true}", "'longest' must be a whole number"),
+                ("identifier", "{accepts: '('}", "'accepts' is not a regular expression"),
+                ("identifier", "{accepts: '.*'}", "that does not accept nothing"),
+                ("placeholders", "'N/A'", "column 'thing_id', placeholders: write a list of texts"),
+                ("placeholders", "[-1]", "column 'thing_id', placeholders: write a list of texts"),
+                ("placeholders", "['']", "column 'thing_id', placeholders: write a list of texts"),
+            ]
+        ],
+        (
+            MINIMAL.replace(
+                "description: How much.", "description: It., customProperties: [{property: identifier, value: true}]"
+            ),
+            "an identifier is a STRING, not DECIMAL(18,2)",
+        ),
+        *[
+            (
+                MINIMAL.replace(
+                    "customProperties:", DAY + f"         logicalTypeOptions: {{{bound}}}}}\ncustomProperties:", 1
+                ),
+                message,
+            )
+            for bound, message in [
+                ("minimum: soon", "'soon' is no column of type DATE or TIMESTAMP"),
+                ("minimum: thing_id", "'thing_id' is no column of type DATE or TIMESTAMP"),
+                ("maximum: day + 3 weeks", "is neither a day as 1900-01-02 nor a column"),
+                ("maximum: '2024-02-30'", "day is out of range"),
+                ("maximum: '24-02-03'", "is neither a day as 1900-01-02 nor a column"),
+                ("maximum: '2024-02-03 10:00:00'", "is neither a day as 1900-01-02 nor a column"),
+            ]
+        ],
+        (MINIMAL.replace("minimum: 0}", "minimum: 0, maximum: as_of}"), "breaks the Open Data Contract Standard"),
     ],
 )
 def test_a_mistake_is_refused_with_file_and_line(tmp_path: Path, wrong: str, message: str) -> None:
@@ -122,6 +168,47 @@ def test_rules_derive_from_the_columns(tmp_path: Path) -> None:
         "amount.range": "`amount` >= 0",
         "kind.enum": "`kind` in ('a', 'b\\'s')",
     }
+
+
+def rules_of(tmp_path: Path, options: str, *, zone: str = "UTC", kind: str = "DATE") -> str:
+    """The range of a column `day` of a table that also has `at` (TIMESTAMP) and `as_of` (DATE)."""
+    also = "".join(
+        f"      - {{name: {name}, physicalType: {physical}, logicalType: {logical}, classification: internal,"
+        f" description: When.}}\n"
+        for name, physical, logical in (("at", "TIMESTAMP", "timestamp"), ("as_of", "DATE", "date"))
+    )
+    day = DAY.replace("DATE", kind).replace("logicalType: date", f"logicalType: {kind.lower()}")
+    text = MINIMAL.replace(
+        "customProperties:", day + f"         logicalTypeOptions: {{{options}}}}}\n{also}customProperties:", 1
+    )
+    contract = contract_of(load_document(written(tmp_path, text)), time_zone=zone)
+    (rule,) = [rule for rule in contract.rules if rule.id == "day.range"]
+    return rule.predicate
+
+
+def test_bounds_of_days_and_instants_become_conditions(tmp_path: Path) -> None:
+    shanghai = "Asia/Shanghai"
+    assert (
+        rules_of(tmp_path, "minimum: '1900-01-02', maximum: as_of") == "`day` >= date'1900-01-02' and `day` <= `as_of`"
+    )
+    assert rules_of(tmp_path, "maximum: at") == "`day` <= to_date(`at`)"
+    assert rules_of(tmp_path, "maximum: at", zone=shanghai) == (
+        "`day` <= to_date(from_utc_timestamp(`at`, 'Asia/Shanghai'))"
+    )
+    assert rules_of(tmp_path, "maximum: as_of + 31 days") == "`day` <= date_add(`as_of`, 31)"
+    assert rules_of(tmp_path, "minimum: as_of - 2 years") == "`day` >= add_months(`as_of`, -24)"
+    assert rules_of(tmp_path, "maximum: at", kind="TIMESTAMP") == "`day` <= `at`"
+    assert rules_of(tmp_path, "minimum: '1970-01-01', maximum: '2199-12-31'", kind="TIMESTAMP") == (
+        "`day` >= timestamp'1970-01-01 00:00:00Z' and `day` < timestamp'2200-01-01 00:00:00Z'"
+    )
+    ends = ("America/Los_Angeles", "TIMESTAMP")
+    assert rules_of(tmp_path, "maximum: '9999-12-31'", zone=ends[0], kind=ends[1]) == "`day` is not null"
+    assert rules_of(tmp_path, "maximum: '9999-12-31 23:00:00'", zone=ends[0], kind=ends[1]) == (
+        "`day` <= to_utc_timestamp(timestamp'9999-12-31 23:00:00', 'America/Los_Angeles')"
+    )
+    assert rules_of(tmp_path, "minimum: '1970-01-01 06:00:00'", kind="TIMESTAMP", zone=shanghai) == (
+        "`day` >= timestamp'1969-12-31 22:00:00Z'"
+    )
 
 
 def test_ddl_has_comments_not_null_and_constraints(tmp_path: Path) -> None:

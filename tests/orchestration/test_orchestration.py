@@ -53,6 +53,15 @@ def test_an_edge_is_a_table_that_one_writes_and_another_reads() -> None:
     assert upstream(GRAPH) == {"a": [], "b": [], "c": ["a", "b"], "d": ["c"]}
 
 
+def test_a_dag_runs_at_the_hour_and_for_the_day_of_the_bank() -> None:
+    text = airflow_dag(GRAPH[:1], Settings(time_zone="Asia/Shanghai"), DAY)
+    assert 'timezone="Asia/Shanghai"' in text
+    assert 'start_date=datetime(2025, 3, 31, tzinfo=ZoneInfo("Asia/Shanghai"))' in text
+    # `ds` is the day in UTC: at 04:00 in Shanghai that is the day before.
+    assert "data_interval_start.in_timezone('Asia/Shanghai').to_date_string()" in text
+    ast.parse(text)
+
+
 def test_a_job_that_is_not_selected_is_no_edge() -> None:
     assert upstream(GRAPH[2:]) == {"c": [], "d": ["c"]}
 

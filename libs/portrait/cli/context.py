@@ -20,7 +20,7 @@ from portrait.settings import Settings
 @cache
 def suite_of(settings: Settings) -> Catalogue:
     """All contracts and declarations; every mistake in them is found here, before Spark starts. Read once a command."""
-    return load_suite(settings.conf, settings.schemas)
+    return load_suite(settings.conf, settings.schemas, time_zone=settings.time_zone)
 
 
 def embedded(settings: Settings, target: str | None) -> SparkSession:

@@ -11,7 +11,14 @@ from portrait.cli.context import reading, suite_of, writing
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Landing, Output, Target, settings_of
 from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError
-from portrait.ingest import export_quarantine, quarantine_summary, quarantined_files, release, remedy_of
+from portrait.ingest import (
+    damaged_identifiers,
+    export_quarantine,
+    quarantine_summary,
+    quarantined_files,
+    release,
+    remedy_of,
+)
 from portrait.settings import Settings
 
 
@@ -52,9 +59,13 @@ def quarantine_command(
 def _show(settings: Settings, target: str | None, feed: str | None, output: Format) -> None:
     columns = ["feed", "rule", "file", "file_status", "rows", "line"]
     with reading(settings, target) as opened:
-        found = quarantine_summary(opened).select(*columns).collect() if opened.has("ops.quarantine") else []
+        found = quarantine_summary(opened).collect() if opened.has("ops.quarantine") else []
+        found = [row for row in found if feed in (None, row["feed"])]
+        values = damaged_identifiers(opened, found)
         files = [item for item in quarantined_files(opened) if feed in (None, item.feed)]
-    rows = [list(row) for row in found if feed in (None, row["feed"])]
+    keys = [(row["feed"], row["rule"], row["file"]) for row in found]
+    rows = [[*(row[name] for name in columns), values.get(key)] for row, key in zip(found, keys, strict=True)]
+    columns = [*columns, "first_value"]
     whole = [
         [item.path, (settings.landing / item.path).is_file(), item.reason or "", remedy_of(item.reason or "")]
         for item in files
@@ -67,7 +78,8 @@ def _show(settings: Settings, target: str | None, feed: str | None, output: Form
     # One list for machines: a file that was kept out whole is an entry without a line.
     entries = [[*row, None, None] for row in rows]
     for item, (path, _, reason, remedy) in zip(files, whole, strict=True):
-        entries.append([item.feed, str(reason).split(":", 1)[0], path, item.status, None, None, reason, remedy])
+        rule = str(reason).split(":", 1)[0]
+        entries.append([item.feed, rule, path, item.status, None, None, None, reason, remedy])
     emit([*columns, "reason", "remedy"], entries, output)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from portrait.contracts.contract import Column, Contract, contract_of
 from portrait.contracts.document import load_document
 from portrait.errors import ConfigurationError
+from portrait.settings import UTC
 
 # What ingest adds to the columns of a feed.
 LINEAGE = (
@@ -25,6 +26,8 @@ class Catalogue:
     """Contracts by table name; `raw.*` are the feeds as delivered, everything else is a Delta table."""
 
     contracts: dict[str, Contract]
+    time_zone: str = UTC
+    """The bank's, by the settings: the days of all tables are days of this zone."""
 
     def __iter__(self) -> Iterator[Contract]:
         return iter(self.contracts.values())
@@ -66,10 +69,10 @@ class Catalogue:
 
     def with_columns(self, table: str, columns: list[Column]) -> Catalogue:
         """This catalogue with further columns of a table, declared in `conf/`."""
-        return Catalogue(self.contracts | {table: self.table(table).with_columns(columns)})
+        return replace(self, contracts=self.contracts | {table: self.table(table).with_columns(columns)})
 
 
-def load_catalogue(schemas: Path) -> Catalogue:
+def load_catalogue(schemas: Path, *, time_zone: str = UTC) -> Catalogue:
     """The contracts below `schemas`, and the bronze ones that derive from the feeds.
 
     Raises ConfigurationError for a broken file, a read of an unknown table, or a key that is missing.
@@ -79,13 +82,14 @@ def load_catalogue(schemas: Path) -> Catalogue:
     contracts: dict[str, Contract] = {}
     for layer in ("raw", "silver", "gold", "ops"):
         for path in sorted((schemas / layer).glob("*.yml")):
-            contract = contract_of(load_document(path))
+            contract = contract_of(load_document(path), time_zone=time_zone)
             contracts[contract.id] = contract
             if layer == "raw":
                 bronze = bronze_contract(contract)
                 contracts[bronze.id] = bronze
     order = ["raw", "bronze", "silver", "gold", "ops"]
-    catalogue = Catalogue(dict(sorted(contracts.items(), key=lambda item: (order.index(item[1].layer), item[0]))))
+    listed = dict(sorted(contracts.items(), key=lambda item: (order.index(item[1].layer), item[0])))
+    catalogue = Catalogue(listed, time_zone)
     _check_lineage(catalogue)
     return catalogue
 
@@ -93,7 +97,17 @@ def load_catalogue(schemas: Path) -> Catalogue:
 def bronze_contract(feed: Contract) -> Contract:
     """A feed as it is kept: its columns, all nullable and without key, and where each row came from."""
     columns = tuple(
-        replace(column, required=False, key_position=None, enum=(), minimum=None, maximum=None, pattern=None)
+        replace(
+            column,
+            required=False,
+            key_position=None,
+            enum=(),
+            minimum=None,
+            maximum=None,
+            pattern=None,
+            identifier=None,
+            placeholders=(),
+        )
         for column in feed.columns
     )
     return Contract(
@@ -102,6 +116,7 @@ def bronze_contract(feed: Contract) -> Contract:
         grain="One row a delivered record that met its contract.",
         columns=columns + LINEAGE,
         properties={"job": "ingest", "reads": [feed.id]},
+        time_zone=feed.time_zone,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import Any
 
 from pyspark.sql.types import StructField, StructType, _parse_datatype_string
 
+from portrait.contracts.bounds import check_bound, time_bound
 from portrait.contracts.document import Document, Property
+from portrait.contracts.identifiers import POLICY, Identifier, identifier_of
 from portrait.errors import ConfigurationError
+from portrait.settings import UTC
 
 # What `customProperties` of a table may say; a misspelt one is an error.
 KNOWN_PROPERTIES = {
@@ -32,7 +36,11 @@ KNOWN_PROPERTIES = {
     "fewValues": "column of the key with at most some hundreds of values in a slice: it is judged by bits",
     "publishedAs": "SQL of the published view, when it is more than the slice; {slice} stands for the slice",
 }
-KNOWN_COLUMN_PROPERTIES = {"volatile": "differs between equal runs; left out of digests"}
+KNOWN_COLUMN_PROPERTIES = {
+    "volatile": "differs between equal runs; left out of digests",
+    "identifier": "a key or a reference to one: true, or what else is accepted (see `identifiers`)",
+    "placeholders": "values, written as a feed writes them, that mean unknown: they become null",
+}
 
 
 @dataclass(frozen=True)
@@ -46,11 +54,13 @@ class Column:
     classification: str = "internal"
     key_position: int | None = None
     enum: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | str | None = None
+    maximum: float | str | None = None
     pattern: str | None = None
     volatile: bool = False
     partition_position: int | None = None
+    identifier: Identifier | None = None
+    placeholders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,8 @@ class Contract:
     limitations: str | None = None
     declared: tuple[str, ...] = ()
     """Columns that `conf/` added to those of the contract file."""
+    time_zone: str = UTC
+    """The bank's, by the settings: it says what day an instant is in bounds, and what a clock time means in a feed."""
 
     @property
     def layer(self) -> str:
@@ -152,7 +164,9 @@ class Contract:
     @cached_property
     def rules(self) -> list[Rule]:
         """All row rules: those of single columns first, in column order, then those over several."""
-        return [rule for column in self.columns for rule in column_rules(column)] + list(self.row_rules)
+        types = {column.name: column.physical_type for column in self.columns}
+        own = [rule for column in self.columns for rule in column_rules(column, types=types, zone=self.time_zone)]
+        return own + list(self.row_rules)
 
     @cached_property
     def struct_type(self) -> StructType:
@@ -173,7 +187,8 @@ class Contract:
     def hash(self) -> str:
         """Changes when anything in the contract that can change the data changes."""
         text = json.dumps([[asdict(column) for column in self.columns], [asdict(rule) for rule in self.row_rules]])
-        return hashlib.sha256((text + repr(sorted(self.properties.items()))).encode()).hexdigest()
+        zone = "" if self.time_zone == UTC else self.time_zone
+        return hashlib.sha256((text + repr(sorted(self.properties.items())) + zone).encode()).hexdigest()
 
     def with_columns(self, columns: list[Column]) -> Contract:
         """This contract with further columns, declared in `conf/`; a clash of names is an error."""
@@ -233,20 +248,31 @@ def literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def column_rules(column: Column) -> list[Rule]:
-    """The rules that a column states about itself: required, enum, range, pattern."""
+def column_rules(column: Column, *, types: Mapping[str, str] | None = None, zone: str = UTC) -> list[Rule]:
+    """The rules that a column states about itself: required, identifier, enum, range, pattern.
+
+    `types`: those of the table's columns, which a bound may name.
+    """
     name = quoted(column.name)
     rules = []
     if column.required:
         rules.append(
             Rule(f"{column.name}.required", f"{name} is not null", "error", "a value is required", column.name)
         )
+    if column.identifier:
+        rules.append(Rule(f"{column.name}.identifier", column.identifier.predicate(name), "error", POLICY, column.name))
     if column.enum:
         allowed = ", ".join(literal(value) for value in column.enum)
         text = f"one of {', '.join(column.enum)}"
         rules.append(Rule(f"{column.name}.enum", f"{name} in ({allowed})", "error", text, column.name))
-    bounds = [f"{name} >= {_number(column.minimum)}"] if column.minimum is not None else []
-    bounds += [f"{name} <= {_number(column.maximum)}"] if column.maximum is not None else []
+    known = types or {column.name: column.physical_type}
+    bounds = [
+        time_bound(column.name, sign, value, types=known, zone=zone)
+        if isinstance(value, str)
+        else f"{name} {sign} {_number(value)}"
+        for sign, value in ((">=", column.minimum), ("<=", column.maximum))
+        if value is not None
+    ]
     if bounds:
         rules.append(Rule(f"{column.name}.range", " and ".join(bounds), "error", " and ".join(bounds), column.name))
     if column.pattern:
@@ -255,12 +281,12 @@ def column_rules(column: Column) -> list[Rule]:
     return rules
 
 
-def _number(value: float | None) -> str:
-    return str(int(value)) if value is not None and float(value).is_integer() else str(value)
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else str(value)
 
 
-def contract_of(document: Document) -> Contract:
-    """The contract that a file states; unknown custom properties are errors."""
+def contract_of(document: Document, *, time_zone: str = UTC) -> Contract:
+    """The contract that a file states; an unknown custom property, or a value that it cannot have, is an error."""
     table = document.schema_[0]
     properties = {item.property: item.value for item in document.customProperties}
     unknown = set(properties) - set(KNOWN_PROPERTIES)
@@ -275,11 +301,33 @@ def contract_of(document: Document) -> Contract:
         id=document.id,
         description=" ".join(document.description.purpose.split()),
         grain=table.dataGranularityDescription,
-        columns=tuple(_column(item, document.id) for item in table.properties),
+        columns=_columns(table.properties, document.id),
         row_rules=rules,
         properties=properties,
         usage=document.description.usage,
         limitations=document.description.limitations,
+        time_zone=time_zone,
+    )
+
+
+def _columns(items: list[Property], table: str) -> tuple[Column, ...]:
+    columns = tuple(_column(item, table) for item in items)
+    types = {column.name: column.physical_type for column in columns}
+    for column in columns:
+        for key, value in (("minimum", column.minimum), ("maximum", column.maximum)):
+            if value is not None:
+                try:
+                    check_bound(value, column.physical_type, types)
+                except ValueError as error:
+                    raise _wrong(table, column.name, key, str(error)) from error
+    return columns
+
+
+def _wrong(table: str, column: str, key: str, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"column '{column}', {key}: {reason}",
+        where=table,
+        remedy=f"correct '{key}' of the column in schemas/{table.replace('.', '/')}.yml",
     )
 
 
@@ -291,6 +339,15 @@ def _column(item: Property, table: str) -> Column:
             where=table,
             remedy=f"known ones: {', '.join(KNOWN_COLUMN_PROPERTIES)}",
         )
+    try:
+        identifier = identifier_of(custom.get("identifier", False))
+    except ValueError as error:
+        raise _wrong(table, item.name, "identifier", str(error)) from error
+    if identifier and item.physicalType != "STRING":
+        raise _wrong(table, item.name, "identifier", f"an identifier is a STRING, not {item.physicalType}")
+    placeholders = custom.get("placeholders", [])
+    if not isinstance(placeholders, list) or not all(isinstance(value, str) and value for value in placeholders):
+        raise _wrong(table, item.name, "placeholders", "write a list of texts in quotes, as a feed writes the values")
     return Column(
         name=item.name,
         physical_type=item.physicalType,
@@ -304,4 +361,6 @@ def _column(item: Property, table: str) -> Column:
         pattern=item.logicalTypeOptions.pattern,
         volatile=bool(custom.get("volatile", False)),
         partition_position=(item.partitionKeyPosition or 1) if item.partitioned else None,
+        identifier=identifier,
+        placeholders=tuple(placeholders),
     )

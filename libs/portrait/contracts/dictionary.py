@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 from portrait.contracts.catalogue import LINEAGE, Catalogue
 from portrait.contracts.contract import Column, Contract, Rule
 from portrait.contracts.graph import BOOKKEEPERS
+from portrait.contracts.identifiers import POLICY, Identifier
 from portrait.errors import ConfigurationError
 
 LAYERS = {
@@ -27,7 +30,11 @@ How to read a table of columns:
 - **Class** is who may see a column: `public`, `internal` (staff), `personal` (says something about a person),
   `sensitive` (needs a reason).
 - Rules stand behind the meaning, in *italics*. A row that breaks a rule of a feed goes to `ops.quarantine`.
-- Amounts are in account currency, instants in UTC."""
+- *Null for* lists placeholders: values that mean unknown; they become null, and are counted in `ops.files`.
+- Amounts are in account currency, instants in UTC; an instant that a feed writes without an offset, and every day, is
+  one of the bank's time zone (setting `time_zone`).
+
+**Identifiers.** """ + fill(POLICY, 118)
 
 
 def dictionary(catalogue: Catalogue) -> str:
@@ -136,18 +143,29 @@ def _meaning(column: Column) -> str:
     rules = []
     if column.enum:
         rules.append(f"one of {', '.join(column.enum)}")
+    least, most = (value if isinstance(value, str) else f"{value or 0:g}" for value in (column.minimum, column.maximum))
     if column.minimum is not None and column.maximum is not None:
-        rules.append(f"from {column.minimum:g} to {column.maximum:g}")
+        rules.append(f"from {least} to {most}")
     elif column.minimum is not None:
-        rules.append(f"at least {column.minimum:g}")
+        rules.append(f"at least {least}")
     elif column.maximum is not None:
-        rules.append(f"at most {column.maximum:g}")
+        rules.append(f"at most {most}")
+    if column.placeholders:
+        rules.append(f"null for {', '.join(column.placeholders)}")
     notes = f" *{_escaped('; '.join(rules))}.*" if rules else ""
+    if column.identifier:
+        notes += _identifier(column.identifier)
     if column.pattern:
         notes += f" *Written as* {_code(column.pattern)}."
     if column.volatile:
         notes += " *Differs between equal runs.*"
     return _escaped(column.description) + notes
+
+
+def _identifier(identifier: Identifier) -> str:
+    length = "" if identifier.is_ordinary else f", at most {identifier.longest} characters"
+    accepted = "" if identifier.accepts is None else f", also {_code(identifier.accepts)}"
+    return f" *Identifier*{length}{accepted}."
 
 
 def _rules(rules: tuple[Rule, ...]) -> str:

@@ -43,10 +43,10 @@ class EnumValue(Strict):
 
 
 class LogicalTypeOptions(Strict):
-    """Bounds of a number (inclusive) and the pattern of a text."""
+    """Bounds (inclusive) of a number, or of a day or instant (text, see `bounds`), and the pattern of a text."""
 
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | str | None = None
+    maximum: float | str | None = None
     pattern: str | None = None
 
 

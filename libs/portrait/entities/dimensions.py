@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from portrait.contracts import Catalogue, Contract
 from portrait.entities.versions import VERSION_COLUMNS, rebuild_versions, snapshots_as_changes
+from portrait.settings import UTC
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Dimension:
     """The key and the attributes, without the columns that make a version."""
     snapshot_day: str | None
     """The column of a whole snapshot that says from which day it holds; None: the bank delivers change records."""
+    zone: str = UTC
+    """The bank's time zone: it says when a day of a snapshot begins."""
 
     def changes(self, received: DataFrame, *, new: DataFrame) -> DataFrame:
         """Every change record, ever received, of the keys that `new` touches.
@@ -30,7 +33,7 @@ class Dimension:
         """
         if self.snapshot_day is not None:
             dated = received.select(*self.columns, F.col(self.snapshot_day).alias("snapshot_on"))
-            return snapshots_as_changes(dated, key=self.key)
+            return snapshots_as_changes(dated, key=self.key, zone=self.zone)
         touched = new.select(*self.key).distinct()
         return received.select(*self.columns, "op", "changed_at").join(touched, on=list(self.key), how="left_semi")
 
@@ -56,4 +59,5 @@ def _dimension(contract: Contract, catalogue: Catalogue) -> Dimension:
         snapshot_day=next(name for name in feed.key if name not in key)
         if feed.custom("delivery") == "snapshot"
         else None,
+        zone=catalogue.time_zone,
     )

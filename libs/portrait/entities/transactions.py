@@ -5,9 +5,11 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from portrait.days import day_of
 from portrait.entities.kinds import kind_code
 from portrait.entities.money import MONEY, to_minor
 from portrait.lake import Lake
+from portrait.settings import UTC
 
 _TABLE, _BOOKINGS = "silver.transactions", "bronze.transactions"
 
@@ -41,10 +43,10 @@ def bring_up_to_date(lake: Lake) -> None:
     moved = None if parties is None else lake.new_rows("bronze.account_parties", consumer=_TABLE)
     if new.isEmpty() and (moved is None or moved.isEmpty()):
         return
-    kind = F.expr(kind_code(lake.catalogue.table(_TABLE)))
+    kind, zone = F.expr(kind_code(lake.catalogue.table(_TABLE))), lake.catalogue.time_zone
 
     def resolved(bookings: DataFrame) -> DataFrame:
-        return resolve_transactions(bookings, parties=parties).withColumn("kind_code", kind)
+        return resolve_transactions(bookings, parties=parties, zone=zone).withColumn("kind_code", kind)
 
     if not lake.has(_TABLE) or lake.completed(_TABLE) is None:  # another code may have chosen other records
         # Days together in files: what enters and leaves a window is read by day.
@@ -52,7 +54,7 @@ def bring_up_to_date(lake: Lake) -> None:
         lake.overwrite(_TABLE, whole.sortWithinPartitions("booked_on"))
         return
     transactions = lake.read(_TABLE)
-    again = known_bookings(transactions, new=new, moved=moved).persist()
+    again = known_bookings(transactions, new=new, moved=moved, zone=zone).persist()
     fresh = resolved(new.join(again, on="transaction_id", how="left_anti"))
     lake.append(_TABLE, fresh, transaction=(f"transactions:{_TABLE}:new", lake.run_number))
     first, last = again.agg(F.min("booked_on"), F.max("booked_on")).collect()[0]
@@ -68,7 +70,7 @@ def bring_up_to_date(lake: Lake) -> None:
             lake.merge(_TABLE, changed, among=f"t.{days}")
 
 
-def known_bookings(transactions: DataFrame, *, new: DataFrame, moved: DataFrame | None) -> DataFrame:
+def known_bookings(transactions: DataFrame, *, new: DataFrame, moved: DataFrame | None, zone: str = UTC) -> DataFrame:
     """Bookings of silver.transactions that must be resolved again: transaction_id, booked_on; some twice.
 
     `new`: records that came since the last time; their ids may have come before with other content. `moved`: change
@@ -78,7 +80,7 @@ def known_bookings(transactions: DataFrame, *, new: DataFrame, moved: DataFrame 
     found = transactions.join(new, on="transaction_id", how="left_semi").select("transaction_id", "booked_on")
     if moved is None:
         return found
-    since = moved.groupBy("account_id").agg(F.min(F.to_date("changed_at")).alias("since"))
+    since = moved.groupBy("account_id").agg(F.min(day_of("changed_at", zone)).alias("since"))
     first = since.agg(F.min("since").alias("day")).collect()[0]["day"]
     if first is None:
         return found
@@ -86,18 +88,19 @@ def known_bookings(transactions: DataFrame, *, new: DataFrame, moved: DataFrame 
     return found.unionByName(theirs.where("booked_on >= since").select("transaction_id", "booked_on"))
 
 
-def resolve_transactions(bookings: DataFrame, *, parties: DataFrame | None) -> DataFrame:
+def resolve_transactions(bookings: DataFrame, *, parties: DataFrame | None, zone: str = UTC) -> DataFrame:
     """silver.transactions of `bookings`: one row a transaction_id.
 
     `bookings`: every bronze record of the ids in question. `parties`: silver.account_parties, or None where the bank
-    has no such feed. `customer_id` is the owner at the end of the booking day, null when none is known.
-    `signed_*` is positive for credits; `*_minor` are hundredths of the account's currency.
+    has no such feed. `booked_on` is the day of `booked_at` in the bank's time zone, `customer_id` the owner at the end
+    of that day, null when none is known. `signed_*` is positive for credits; `*_minor` are hundredths of the account's
+    currency.
     """
-    once = one_record_each(bookings).withColumn("booked_on", F.to_date("booked_at"))
+    once = one_record_each(bookings).withColumn("booked_on", day_of("booked_at", zone))
     if parties is None:
         owned = once.withColumn("customer_id", F.lit(None).cast("string"))
     else:
-        owned = _with_owner(once, owners=owner_days(parties))
+        owned = _with_owner(once, owners=owner_days(parties, zone=zone))
     credit = F.col("direction") == "credit"
     return owned.withColumn("amount_minor", to_minor(F.col("amount"))).select(
         "transaction_id",
@@ -135,7 +138,7 @@ def one_record_each(bookings: DataFrame) -> DataFrame:
     )
 
 
-def owner_days(parties: DataFrame) -> DataFrame:
+def owner_days(parties: DataFrame, *, zone: str = UTC) -> DataFrame:
     """Who owns an account at the end of each day: account_id, customer_id, from_day, until_day (excluded, null = open).
 
     Owners are parties with role owner and party_kind person; of several the one with the smallest party_id. The
@@ -147,8 +150,8 @@ def owner_days(parties: DataFrame) -> DataFrame:
             "account_id",
             "party_id",
             # valid_from < midnight after day d  <=>  date(valid_from) <= d; the same for valid_to.
-            F.to_date("valid_from").alias("owner_from"),
-            F.to_date("valid_to").alias("owner_until"),
+            day_of("valid_from", zone).alias("owner_from"),
+            day_of("valid_to", zone).alias("owner_until"),
         )
         .where(F.col("owner_until").isNull() | (F.col("owner_from") < F.col("owner_until")))
     )

@@ -13,6 +13,9 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from portrait.days import start_of
+from portrait.settings import UTC
+
 VERSION_COLUMNS = ("valid_from", "valid_to", "is_current")
 _CHANGE_COLUMNS = ("op", "changed_at")
 
@@ -49,8 +52,8 @@ def rebuild_versions(changes: DataFrame, *, key: Sequence[str]) -> DataFrame:
     )
 
 
-def snapshots_as_changes(snapshots: DataFrame, *, key: Sequence[str]) -> DataFrame:
-    """Change records out of whole snapshots: each row is an update at 00:00 of its `snapshot_on`.
+def snapshots_as_changes(snapshots: DataFrame, *, key: Sequence[str], zone: str = UTC) -> DataFrame:
+    """Change records out of whole snapshots: each row is an update at the beginning of its `snapshot_on`.
 
     A key that the next snapshot lacks is deleted at that snapshot. Needs every snapshot of the feed: a late one in the
     middle changes what the others mean.
@@ -58,7 +61,7 @@ def snapshots_as_changes(snapshots: DataFrame, *, key: Sequence[str]) -> DataFra
     rows = snapshots.select(
         *(name for name in snapshots.columns if name != "snapshot_on"),
         F.lit("U").alias("op"),
-        F.col("snapshot_on").cast("timestamp").alias("changed_at"),
+        start_of(F.col("snapshot_on"), zone).alias("changed_at"),
     )
     presence = rows.select(*key, "changed_at").distinct()
     instants = rows.select("changed_at").distinct()
@@ -77,12 +80,15 @@ def snapshots_as_changes(snapshots: DataFrame, *, key: Sequence[str]) -> DataFra
     return rows.unionByName(deletions, allowMissingColumns=True)
 
 
-def as_of(versions: DataFrame, as_of: date) -> DataFrame:
-    """The versions valid at the end of the day `as_of`, at most one a key; the columns stay as they are."""
-    return versions.where(valid_at_end_of(F.lit(as_of)))
+def as_of(versions: DataFrame, as_of: date, *, zone: str = UTC) -> DataFrame:
+    """The versions valid at the end of the day `as_of`, at most one a key; the columns stay as they are.
+
+    `zone` says where that day ends.
+    """
+    return versions.where(valid_at_end_of(F.lit(as_of), zone=zone))
 
 
-def valid_at_end_of(day: Column) -> Column:
-    """Whether a version is valid at the last instant of `day` (DATE)."""
-    midnight = F.date_add(day, 1).cast("timestamp")
+def valid_at_end_of(day: Column, *, zone: str = UTC) -> Column:
+    """Whether a version is valid at the last instant of `day` (DATE) in a time zone."""
+    midnight = start_of(F.date_add(day, 1), zone)
     return (F.col("valid_from") < midnight) & (F.col("valid_to").isNull() | (F.col("valid_to") >= midnight))

@@ -27,6 +27,7 @@ from portrait.features.facts import (
 from portrait.features.feature import Feature, FeatureSet
 from portrait.features.sliding import Earlier, slide_bookings
 from portrait.features.values import as_declared
+from portrait.settings import UTC
 from portrait.wide import side_by_side
 
 
@@ -48,33 +49,34 @@ def customer_features(
     contacts: DataFrame | None = None,
     responses: DataFrame | None = None,
     earlier: Earlier | None = None,
+    zone: str = UTC,
 ) -> DataFrame:
     """One row a customer who owns an account that was opened by `as_of` and not closed before it.
 
     `daily`: silver.customer_daily; `bookings`: the contract of silver.transactions, which says what kind_code means.
     `transactions`: that table, for features that count merchants or counterparties; without it they are unknown.
     With `earlier`, features of bookings slide from that slice: the same values for less work. Entities are whole SCD2
-    tables, `contacts` and `responses` the feeds in bronze; nothing later than `as_of` shows. Money is in account
-    currency and belongs to the owner: flows to the owner on the booking day, balances to the owner at `as_of`. An
-    attribute the bank does not know is NULL, and so is every feature of a source that is None; where a source is
-    present and nothing happened, counts and amounts are 0 and days since the event NULL.
+    tables, `contacts` and `responses` the feeds in bronze; nothing later than `as_of`, a day of `zone`, shows. Money is
+    in account currency and belongs to the owner: flows to the owner on the booking day, balances to the owner at
+    `as_of`. An attribute the bank does not know is NULL, and so is every feature of a source that is None; where a
+    source is present and nothing happened, counts and amounts are 0 and days since the event NULL.
     """
-    people = account_people(account_parties, as_of=as_of)
+    people = account_people(account_parties, as_of=as_of, zone=zone)
     owners = owners_of(people)
-    roles = account_roles(people, accounts=accounts, as_of=as_of)
+    roles = account_roles(people, accounts=accounts, as_of=as_of, zone=zone)
     entities = {
         "accounts": account_events(roles, as_of=as_of),
-        "cards": None if cards is None else card_events(cards, owners=owners, as_of=as_of),
-        "loans": None if loans is None else loan_events(loans, owners=owners, as_of=as_of),
-        "holdings": None if holdings is None else holding_events(holdings, products=products, as_of=as_of),
-        "contacts": None if contacts is None else contact_events(contacts, as_of=as_of),
-        "responses": None if responses is None else response_events(responses, as_of=as_of),
+        "cards": None if cards is None else card_events(cards, owners=owners, as_of=as_of, zone=zone),
+        "loans": None if loans is None else loan_events(loans, owners=owners, as_of=as_of, zone=zone),
+        "holdings": None if holdings is None else holding_events(holdings, products=products, as_of=as_of, zone=zone),
+        "contacts": None if contacts is None else contact_events(contacts, as_of=as_of, zone=zone),
+        "responses": None if responses is None else response_events(responses, as_of=as_of, zone=zone),
     }
     delivered = {source: events for source, events in entities.items() if events is not None}
     measured = [feature for source in delivered for feature in features.aggregates(source)]
     standing = aggregate_events(delivered, features=(*_POPULATION, *measured), as_of=as_of)
     population = standing.where("open_accounts > 0")
-    parts = [population, _attributes(customers, as_of=as_of)]
+    parts = [population, _attributes(customers, as_of=as_of, zone=zone)]
     if declared := features.aggregates("transactions"):
         if earlier is None:
             booked = aggregate_bookings(daily, contract=bookings, features=declared, as_of=as_of)
@@ -114,9 +116,9 @@ ATTRIBUTES = (
 )  # fmt: skip
 
 
-def _attributes(customers: DataFrame, *, as_of: date) -> DataFrame:
+def _attributes(customers: DataFrame, *, as_of: date, zone: str) -> DataFrame:
     """One row a customer: what the bank knew about the person at `as_of`."""
-    known = versions_at(customers, as_of)
+    known = versions_at(customers, as_of, zone=zone)
     assessed = F.coalesce(F.col("risk_assessed_on") <= F.lit(as_of), F.lit(True))
     derived: dict[str, Column] = {
         "age_years": _full_years(F.col("birth_date"), as_of),

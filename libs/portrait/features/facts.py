@@ -1,6 +1,7 @@
 """What each source says about customers at a business date, in the shape the compiler reads.
 
 Entities come as all their versions; the cut at the end of `as_of` is made here, once, so that no caller can forget it.
+`zone`, the bank's, says where that day ends.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from portrait.days import day_of
 from portrait.entities import as_of as versions_at
 from portrait.entities.money import to_minor
+from portrait.settings import UTC
 
 
-def account_people(account_parties: DataFrame, *, as_of: date) -> DataFrame:
+def account_people(account_parties: DataFrame, *, as_of: date, zone: str = UTC) -> DataFrame:
     """One row a person and account at `as_of`: account_id, customer_id, role.
 
     An account has one owner, so that money counts once: of several the one with the least id, the others are users.
     """
-    persons = versions_at(account_parties, as_of).where(F.col("party_kind") == "person")
+    persons = versions_at(account_parties, as_of, zone=zone).where(F.col("party_kind") == "person")
     is_owner = F.col("role") == "owner"
     owner = F.min(F.when(is_owner, F.col("party_id"))).over(Window.partitionBy("account_id"))
     return persons.select(
@@ -29,12 +32,12 @@ def account_people(account_parties: DataFrame, *, as_of: date) -> DataFrame:
     )
 
 
-def account_roles(people: DataFrame, *, accounts: DataFrame, as_of: date) -> DataFrame:
+def account_roles(people: DataFrame, *, accounts: DataFrame, as_of: date, zone: str = UTC) -> DataFrame:
     """One row a person and account opened by `as_of`: account_id, customer_id, role, kind, opened_on, closed_on, state.
 
     `state` is `open` until the end of the day of closing; a closing that lies after `as_of` is not yet known of.
     """
-    opened = _standing(versions_at(accounts, as_of), opened="opened_on", closed="closed_on", as_of=as_of)
+    opened = _standing(versions_at(accounts, as_of, zone=zone), opened="opened_on", closed="closed_on", as_of=as_of)
     known = opened.select("account_id", "kind", "opened_on", "closed_on", "state")
     return people.join(known, on="account_id", how="inner")
 
@@ -49,9 +52,9 @@ def account_events(roles: DataFrame, *, as_of: date) -> DataFrame:
     return roles.select("customer_id", "role", "kind", "state", _age("opened_on", as_of))
 
 
-def card_events(cards: DataFrame, *, owners: DataFrame, as_of: date) -> DataFrame:
+def card_events(cards: DataFrame, *, owners: DataFrame, as_of: date, zone: str = UTC) -> DataFrame:
     """Cards issued by `as_of`; a card without a holder of its own is the account owner's."""
-    issued = _standing(versions_at(cards, as_of), opened="issued_on", closed="closed_on", as_of=as_of)
+    issued = _standing(versions_at(cards, as_of, zone=zone), opened="issued_on", closed="closed_on", as_of=as_of)
     owned = issued.withColumnRenamed("customer_id", "holder_id").join(owners, on="account_id", how="left")
     return owned.select(
         F.coalesce("holder_id", "customer_id").alias("customer_id"),
@@ -62,12 +65,12 @@ def card_events(cards: DataFrame, *, owners: DataFrame, as_of: date) -> DataFram
     )
 
 
-def loan_events(loans: DataFrame, *, owners: DataFrame, as_of: date) -> DataFrame:
+def loan_events(loans: DataFrame, *, owners: DataFrame, as_of: date, zone: str = UTC) -> DataFrame:
     """Loans granted by `as_of`, with the status only where the bank knew it by then.
 
     `state` is `open` until the last instalment is due, or until a status says that the contract is finished (A, B).
     """
-    granted = versions_at(loans, as_of).where(F.col("granted_on") <= F.lit(as_of))
+    granted = versions_at(loans, as_of, zone=zone).where(F.col("granted_on") <= F.lit(as_of))
     known = granted.withColumn("status", F.when(F.col("status_on") <= F.lit(as_of), F.col("status")))
     running = (F.add_months("granted_on", F.col("months")) > F.lit(as_of)) & ~F.coalesce(
         F.col("status").isin("A", "B"), F.lit(False)
@@ -82,12 +85,14 @@ def loan_events(loans: DataFrame, *, owners: DataFrame, as_of: date) -> DataFram
     )
 
 
-def holding_events(holdings: DataFrame, *, products: DataFrame | None, as_of: date) -> DataFrame:
+def holding_events(holdings: DataFrame, *, products: DataFrame | None, as_of: date, zone: str = UTC) -> DataFrame:
     """Products taken by `as_of`; without the product list there is no `kind`, and what asks for it stays unknown."""
-    taken = _standing(versions_at(holdings, as_of), opened="opened_on", closed="closed_on", as_of=as_of)
+    taken = _standing(versions_at(holdings, as_of, zone=zone), opened="opened_on", closed="closed_on", as_of=as_of)
     kinds = [] if products is None else ["kind"]
     if products is not None:
-        taken = taken.join(versions_at(products, as_of).select("product_id", "kind"), on="product_id", how="left")
+        taken = taken.join(
+            versions_at(products, as_of, zone=zone).select("product_id", "kind"), on="product_id", how="left"
+        )
     return taken.select(
         "customer_id",
         "state",
@@ -97,23 +102,23 @@ def holding_events(holdings: DataFrame, *, products: DataFrame | None, as_of: da
     )
 
 
-def contact_events(contacts: DataFrame, *, as_of: date) -> DataFrame:
+def contact_events(contacts: DataFrame, *, as_of: date, zone: str = UTC) -> DataFrame:
     """Customers whom campaigns chose by the end of `as_of`: contacted (`arm` treated) or held back (control)."""
-    chosen = _newest(contacts, "contact_id", "customer_id", "arm", "channel", at="sent_at", as_of=as_of)
+    chosen = _newest(contacts, "contact_id", "customer_id", "arm", "channel", at="sent_at", as_of=as_of, zone=zone)
     return chosen.select("customer_id", "arm", "channel", "age")
 
 
-def response_events(responses: DataFrame, *, as_of: date) -> DataFrame:
+def response_events(responses: DataFrame, *, as_of: date, zone: str = UTC) -> DataFrame:
     """Answers to campaigns by the end of `as_of`."""
-    answers = _newest(responses, "response_id", "customer_id", "kind", "amount", at="at", as_of=as_of)
+    answers = _newest(responses, "response_id", "customer_id", "kind", "amount", at="at", as_of=as_of, zone=zone)
     return answers.select("customer_id", "kind", "age", to_minor(F.col("amount")).alias("amount_minor"))
 
 
-def _newest(bronze: DataFrame, key: str, *columns: str, at: str, as_of: date) -> DataFrame:
+def _newest(bronze: DataFrame, key: str, *columns: str, at: str, as_of: date, zone: str) -> DataFrame:
     """One row a delivered event, of a record that came again the newest, with its age; none of a later day."""
     record = F.max(F.struct("_run", at, *columns)).alias("record")
-    happened = bronze.groupBy(key).agg(record).select("record.*").where(F.to_date(at) <= F.lit(as_of))
-    return happened.withColumn("day", F.to_date(at)).withColumn("age", _age("day", as_of))
+    happened = bronze.groupBy(key).agg(record).select("record.*").where(day_of(at, zone) <= F.lit(as_of))
+    return happened.withColumn("day", day_of(at, zone)).withColumn("age", _age("day", as_of))
 
 
 def _standing(entity: DataFrame, *, opened: str, closed: str, as_of: date) -> DataFrame:

@@ -2,7 +2,7 @@
 
 from portrait.ingest.ledger import FileCache, KeptOut, quarantined_files
 from portrait.ingest.pipeline import ingest
-from portrait.ingest.release import Release, export_quarantine, quarantine_summary, release
+from portrait.ingest.release import Release, damaged_identifiers, export_quarantine, quarantine_summary, release
 from portrait.ingest.summary import FeedSummary, IngestSummary, remedy_of
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "IngestSummary",
     "KeptOut",
     "Release",
+    "damaged_identifiers",
     "export_quarantine",
     "ingest",
     "quarantine_summary",

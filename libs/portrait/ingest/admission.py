@@ -87,6 +87,7 @@ def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledge
         types=seen.types,
         fine=seen.fine,
         one_line=seen.one_line,
+        clock_times=seen.clock_times,
     )
     kept_out = Counts(seen.rows, seen.rows)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from py4j.protocol import Py4JError
 from pyspark import StorageLevel
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
@@ -33,6 +33,8 @@ from portrait.ingest.verdicts import (
     may_refuse,
     miscounted,
     origin_of,
+    placeholder_columns,
+    placeholders_by_file,
     retyped_columns,
     rule_counts,
     typed_columns,
@@ -178,12 +180,20 @@ def _judge_alone(lake: Lake, contract: Contract, files: dict[str, Manifest], *, 
 
 
 def _counted(rows: DataFrame, contract: Contract) -> DataFrame:
-    """`block_counts` with the values of columns in a map, so that those of several feeds are one frame."""
-    typed = typed_columns(contract)
-    blocks = block_counts(rows, typed)
-    values = F.create_map(*[item for name in typed for item in (F.lit(name), F.col(name))])
-    facts = [name for name in blocks.columns if name not in typed]
-    return blocks.select(F.lit(contract.name).alias("feed"), *facts, values.cast("map<string,bigint>").alias("typed"))
+    """`block_counts` with the counts of columns in maps, so that those of several feeds are one frame."""
+    typed, unknown = typed_columns(contract), placeholder_columns(contract)
+    blocks = block_counts(rows, typed, unknown)
+    maps = {"typed": {name: name for name in typed}, "unknown": {name: f"unknown_{name}" for name in unknown}}
+    facts = [name for name in blocks.columns if not any(name in counts.values() for counts in maps.values())]
+    return blocks.select(
+        F.lit(contract.name).alias("feed"), *facts, *[_mapped(counts).alias(name) for name, counts in maps.items()]
+    )
+
+
+def _mapped(counts: Mapping[str, str]) -> Column:
+    """A map of names to the counts in these columns."""
+    pairs = [item for name, column in counts.items() for item in (F.lit(name), F.col(column))]
+    return F.create_map(*pairs).cast("map<string,bigint>")
 
 
 def _verdicts(feeds: Sequence[FeedRows]) -> dict[str, list[FileResult]]:
@@ -199,6 +209,8 @@ def _verdicts(feeds: Sequence[FeedRows]) -> dict[str, list[FileResult]]:
         blocks = [block for block in feed.blocks if block["__file"] in feed.sound]
         retyped = retyped_columns(blocks, own, contract=contract)
         found = judge_files(counts[name], feed.sound, contract, rules=own, retyped=retyped)
+        unknown = {feed.files[file].hash: held for file, held in placeholders_by_file(blocks).items()}
+        found = [replace(item, placeholders=unknown.get(item.manifest.hash, {})) for item in found]
         for file, reason in feed.unreadable.items():
             item = feed.files[file]
             found.append(FileResult(item, "quarantined", Counts(item.rows, item.rows), reason))
@@ -331,6 +343,7 @@ def file_row(result: FileResult, *, loaded_at: datetime, run: int) -> dict[str, 
         "rows_bad": result.counts.bad,
         "columns": list(item.columns),
         "columns_ignored": list(item.ignored),
+        "placeholders": dict(result.placeholders),
         "seen_at": loaded_at,
         "run": run,
     }

@@ -58,6 +58,8 @@ class Inspection:
     rows: int = 0
     fine: tuple[tuple[str, int, int], ...] = ()
     one_line: bool = False
+    clock_times: tuple[str, ...] = ()
+    """Parquet columns of times that a clock shows: timestamps that are not adjusted to UTC."""
 
 
 def landed_files(landing: Path, *, known: Sequence[str], feeds: Sequence[str] | None = None) -> list[LandedFile]:
@@ -332,6 +334,7 @@ def _inspect_parquet(source: Path) -> Inspection:
     try:
         with pq.ParquetFile(source) as file:
             names, types, rows = tuple(file.schema_arrow.names), column_types(file), 0
+            clock_times = _clock_times(file)
             for batch in file.iter_batches():  # a damaged page shows only when it is read
                 rows += batch.num_rows
             leaves = [file.schema.column(place) for place in range(len(file.schema))]
@@ -343,7 +346,18 @@ def _inspect_parquet(source: Path) -> Inspection:
     if len(fine) > MOST_FINE:
         problem = f"file.parquet: more than {MOST_FINE} values of column '{fine[-1][0]}' are finer than a microsecond"
         return Inspection(whole, problem, names, types, rows)
-    return Inspection(whole, None, names, types, rows, tuple(fine))
+    return Inspection(whole, None, names, types, rows, tuple(fine), clock_times=clock_times)
+
+
+def _clock_times(file: pq.ParquetFile) -> tuple[str, ...]:
+    """Top-level columns of timestamps without a zone. INT96, which says nothing of it, holds instants by custom."""
+    physical = {column.path: column.physical_type for column in map(file.schema.column, range(len(file.schema.names)))}
+    fields = file.schema_arrow
+    return tuple(
+        item.name
+        for item in fields
+        if pa.types.is_timestamp(item.type) and item.type.tz is None and physical.get(item.name) != "INT96"
+    )
 
 
 def _parquet_problem(error: Exception) -> str:

@@ -38,12 +38,12 @@ class Counts:
         return self.rows - self.bad
 
 
-def block_counts(judged: DataFrame, typed: Sequence[str] = ()) -> DataFrame:
+def block_counts(judged: DataFrame, typed: Sequence[str] = (), unknown: Sequence[str] = ()) -> DataFrame:
     """One row a file and block: its number of lines, its first row's number, its rows and bad rows.
 
     `head_present` and `head_bad` tell whether the block's first line counts among them: in the first block of a CSV
     file that line is the header, which is known to be one only here. For each column of `typed`, the number of its
-    values.
+    values; for each of `unknown`, as `unknown_<column>`, how many values meant unknown.
     """
     bad = F.col("__reasons").isNotNull()
     return judged.groupBy("__file", "__start").agg(
@@ -54,6 +54,7 @@ def block_counts(judged: DataFrame, typed: Sequence[str] = ()) -> DataFrame:
         F.min_by("__present", "__place").alias("head_present"),
         F.min_by(bad, "__place").alias("head_bad"),
         *[F.count(name).alias(name) for name in typed],
+        *[F.count_if(F.array_contains("__unknown", name)).alias(f"unknown_{name}") for name in unknown],
     )
 
 

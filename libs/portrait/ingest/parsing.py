@@ -16,9 +16,15 @@ from operator import or_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from portrait.contracts import Column as ContractColumn
 from portrait.contracts import Contract
+from portrait.contracts.bounds import equals_any, is_text_of
+from portrait.contracts.contract import quoted
+from portrait.contracts.identifiers import all_clean
+from portrait.days import instant_of
 from portrait.ingest.casts import cast_exactly
 from portrait.ingest.text import ESCAPE, ESCAPED
+from portrait.settings import UTC
 
 MALFORMED = "row.malformed"
 """The record has another number of values than its header, a quote where RFC 4180 allows none, a NUL byte, or is not
@@ -26,6 +32,9 @@ one JSON object with each key once."""
 
 _CSV = {"sep": ",", "quote": '"', "escape": '"', "mode": "PERMISSIVE", "maxCharsPerColumn": "-1"}
 _END = "end of the record"
+
+_OFFSET = r":\d{2}(\.\d+)? ?([Zz]|[Uu][Tt][Cc]|[+-]\d{2}(:?\d{2})?)$"
+"""What follows the seconds of an instant that says how far its clock is from UTC."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ def parse_lines(lines: DataFrame, *, contract: Contract, layouts: Sequence[Layou
     texts = {
         name: F.coalesce(
             *[
-                F.when(mine, _text(name, record, layout))
+                F.when(mine, _text(contract.column(name), record, layout))
                 for record, mine, layout in zip(records, own, layouts, strict=True)
             ]
         )
@@ -151,39 +160,88 @@ def _is_broken(record: str, layout: Layout, contract: Contract) -> Column:
     return F.col(record).isNull() | no_object | ~alone | F.coalesce(recased, F.lit(False))
 
 
-def _text(name: str, record: str, layout: Layout) -> Column:
+def _text(column: ContractColumn, record: str, layout: Layout) -> Column:
+    name = column.name
     if layout.format == "jsonl":
-        return F.try_variant_get(F.col(record), f"$[0].{name}", "string")
+        text = F.try_variant_get(F.col(record), f"$[0].{name}", "string")
+        return _number_as_written(text, name, record) if column.identifier else text
     place = layout.columns.index(name)
     return F.coalesce(F.get("__fields", place), F.col(record)[f"c{place}"])
+
+
+def _number_as_written(text: Column, name: str, record: str) -> Column:
+    """The text of a JSON value, with `.0` where it is a number that was written with a fraction of zeros.
+
+    VARIANT keeps 692.0 as 692 of type DECIMAL(3,0); a whole number is BIGINT, and DECIMAL where it has 20 digits or
+    more. Texts and whole numbers are as they were written, doubles show their exponent.
+    """
+    kind = F.schema_of_variant(F.try_variant_get(F.col(record), f"$[0].{name}", "variant"))
+    fraction = kind.startswith("DECIMAL") & (
+        (F.length(text) <= 18) | F.contains(F.col("__value"), F.concat(text, F.lit(".")))
+    )
+    return F.when(text.rlike(r"^-?\d+$") & fraction, F.concat(text, F.lit(".0"))).otherwise(text)
 
 
 def judge(parsed: DataFrame, *, contract: Contract) -> DataFrame:
     """Parsed lines with their columns typed as the contract says, and `__reasons`: ids of the broken rules, or null.
 
     A value that cannot be cast breaks `<column>.type` alone. Rules over several columns are judged where every value
-    could be read. Rules of severity `warning` keep nobody out. Blank lines have no reasons.
+    could be read. Rules of severity `warning` keep nobody out. Blank lines have no reasons. A placeholder is null, as
+    if nothing had come; `__unknown` names the columns that had one, and is null where none had.
     """
     kept = [name for name in parsed.columns if name not in contract.column_names]
-    typed = parsed.select(
+    held = _with_placeholders(contract)
+    texts = parsed.withColumns({f"__text_{c.name}": F.expr(is_text_of(c.name, c.placeholders)) for c in held})
+    emptied = texts.withColumns({c.name: F.when(~F.col(f"__text_{c.name}"), F.col(c.name)) for c in held})
+    typed = emptied.select(
         *kept,
-        *[cast_exactly(column).alias(column.name) for column in contract.columns],
+        *[f"__text_{column.name}" for column in held],
+        *[_in_zone(cast_exactly(column), column, contract.time_zone).alias(column.name) for column in contract.columns],
         *[F.col(column.name).isNotNull().alias(f"__given_{column.name}") for column in contract.columns],
     )
-    return _with_reasons(typed, contract, castable=True).select(*kept, *contract.column_names, "__reasons")
+    ready = _without_placeholders(typed, contract, given=True, texts=True)
+    return _with_reasons(ready, contract, castable=True).select(*kept, *contract.column_names, "__unknown", "__reasons")
 
 
 def judge_typed(rows: DataFrame, *, contract: Contract) -> DataFrame:
     """As `judge`, for rows that arrive typed (Parquet): no row is malformed.
 
     A column `__given_<column>` says that there was a value: where it is null now it did not fit the contract's type.
+    An empty text is no identifier, as in the other formats.
     """
     given = {f"__given_{name}" for name in contract.column_names}
     kept = [name for name in rows.columns if name not in contract.column_names and name not in given]
-    ready = rows.withColumns({"__present": F.lit(True), "__broken": F.lit(False)})
-    return _with_reasons(ready, contract, castable=given <= set(rows.columns)).select(
-        *kept, "__present", *contract.column_names, "__reasons"
+    castable = given <= set(rows.columns)
+    empty = {c.name: F.nullif(F.col(c.name), F.lit("")) for c in contract.columns if c.identifier}
+    told = {f"__given_{name}": F.col(f"__given_{name}") & (F.col(name) != "") for name in empty} if castable else {}
+    ready = rows.withColumns({"__present": F.lit(True), "__broken": F.lit(False), **told}).withColumns(empty)
+    ready = _without_placeholders(ready, contract, given=castable)
+    return _with_reasons(ready, contract, castable=castable).select(
+        *kept, "__present", *contract.column_names, "__unknown", "__reasons"
     )
+
+
+def _with_placeholders(contract: Contract) -> list[ContractColumn]:
+    return [column for column in contract.columns if column.placeholders]
+
+
+def _without_placeholders(rows: DataFrame, contract: Contract, *, given: bool, texts: bool = False) -> DataFrame:
+    """Typed values that are placeholders as null and as not given; `__unknown`: the columns in which one was found.
+
+    `given`: rows have `__given_<column>`; `texts`: and `__text_<column>`, whether the text was a placeholder.
+    """
+    held = _with_placeholders(contract)
+    found = {c.name: F.expr(equals_any(c.name, c.physical_type, c.placeholders, zone=contract.time_zone)) for c in held}
+    marked = rows.withColumns({f"__held_{name}": mark for name, mark in found.items()})
+    marks = {name: F.col(f"__held_{name}") for name in found}
+    values = {name: F.when(~mark, F.col(name)) for name, mark in marks.items()}
+    if given:
+        values |= {f"__given_{name}": F.col(f"__given_{name}") & ~mark for name, mark in marks.items()}
+    if texts:
+        marks = {name: mark | F.col(f"__text_{name}") for name, mark in marks.items()}
+    names = F.array_compact(F.array(*[F.when(mark, F.lit(name)) for name, mark in marks.items()]))
+    unknown = F.when(reduce(or_, marks.values(), F.lit(False)), names) if marks else F.lit(None)
+    return marked.withColumns(values | {"__unknown": unknown.cast("array<string>")})
 
 
 def _with_reasons(rows: DataFrame, contract: Contract, *, castable: bool) -> DataFrame:
@@ -192,12 +250,25 @@ def _with_reasons(rows: DataFrame, contract: Contract, *, castable: bool) -> Dat
         uncast = {name: F.col(f"__given_{name}") & F.col(name).isNull() for name in contract.column_names}
     violated: list[tuple[str, Column]] = [(f"{name}.type", failed) for name, failed in uncast.items() if castable]
     some_uncast = reduce(or_, uncast.values())
+    quick = [column.name for column in contract.columns if column.identifier and column.identifier.is_ordinary]
+    if quick:
+        rows = rows.withColumn("__ids_clean", F.expr(all_clean([quoted(name) for name in quick])))
     for rule in contract.rules:
         if rule.severity == "error":
             unread = uncast[rule.column] if rule.column else some_uncast
-            violated.append((rule.id, ~F.coalesce(F.expr(rule.predicate), F.lit(True)) & ~unread))
+            broken = ~F.coalesce(F.expr(rule.predicate), F.lit(True)) & ~unread
+            if rule.column in quick and rule.id == f"{rule.column}.identifier":
+                broken = ~F.col("__ids_clean") & broken
+            violated.append((rule.id, broken))
     ids = F.array_compact(F.array(*[F.when(failed, F.lit(rule)) for rule, failed in violated]))
     # The list is built for bad rows only: good ones, nearly all, pay for one boolean.
     bad = reduce(or_, [failed for _, failed in violated])
     reasons = F.when(F.col("__broken"), F.array(F.lit(MALFORMED))).when(bad, ids)
     return rows.withColumn("__reasons", F.when(F.col("__present"), reasons))
+
+
+def _in_zone(typed: Column, column: ContractColumn, zone: str) -> Column:
+    """An instant that was written without an offset is a time of the bank's clock."""
+    if column.physical_type != "TIMESTAMP" or zone == UTC:
+        return typed
+    return F.when(F.col(column.name).rlike(_OFFSET), typed).otherwise(instant_of(typed, zone))

@@ -82,6 +82,9 @@ def ingest(
                 reason=item.reason,
             )
     results += found
+    for summary in _by_feed(results):
+        for column, values in summary.placeholders.items():
+            event("placeholders_found", run=lake.run_number, feed=summary.feed, column=column, values=values)
     kept_out = ledger.kept_out(landed, hashes, hashes_of_contracts)
     return _closed(results, kept_out, _refused(admissions, results), started, quarantined_file)
 

@@ -12,10 +12,12 @@ from functools import reduce
 from pathlib import Path
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
 from portrait.contracts import Catalogue, Column, Contract
+from portrait.contracts.identifiers import visible
 from portrait.errors import ConfigurationError, InputRefused
 from portrait.ingest.batch import QUARANTINE
 from portrait.ingest.landing import LandedFile, inspect_file
@@ -54,6 +56,35 @@ def quarantine_summary(lake: Lake) -> DataFrame:
     rows = waiting.join(status, on=["feed", "file_hash"], how="left")
     broken = rows.withColumn("rule", F.explode("reasons")).groupBy("feed", "rule", "file", "file_status")
     return broken.agg(F.count("*").alias("rows"), F.min("line").alias("line")).orderBy("feed", "rule", "file")
+
+
+def damaged_identifiers(lake: Lake, summary: Sequence[Row]) -> dict[tuple[str, str, str], str]:
+    """Feed, rule and file to the value of the first row that broke an identifier's rule, invisible characters escaped.
+
+    `summary`: rows of `quarantine_summary`. Rows of refused files, and those that cannot be read, have none.
+    """
+    asked = [row for row in summary if row["rule"].endswith(".identifier") and row["file_status"] == "accepted"]
+    values: dict[tuple[str, str, str], str] = {}
+    if not asked:
+        return values
+    accepted = lake.read(FILES).where("status = 'accepted'").select("feed", "file", "file_hash").collect()
+    hashes = {(row["feed"], row["file"]): row["file_hash"] for row in accepted}
+    for feed in sorted({row["feed"] for row in asked}):
+        parsed = _parsed_again(lake, lake.catalogue.table(f"raw.{feed}"), None)
+        mine = [row for row in asked if row["feed"] == feed]
+        places = {(row["rule"], row["file"]): (hashes[feed, row["file"]], row["line"]) for row in mine}
+        if parsed is None:
+            continue
+        found = parsed.where(
+            F.concat_ws(":", "__file", "__line").isin(*[f"{file}:{line}" for file, line in places.values()])
+        ).collect()
+        rows = {(row["__file"], row["__line"]): row for row in found}
+        for row in mine:
+            known = rows.get(places[row["rule"], row["file"]])
+            column = row["rule"].removesuffix(".identifier")
+            if known is not None and column in known and known[column] is not None:
+                values[feed, row["rule"], row["file"]] = visible(known[column])
+    return values
 
 
 def export_quarantine(lake: Lake, *, catalogue: Catalogue, feed: str, path: Path, landing: Path | None = None) -> int:
@@ -275,7 +306,7 @@ def _land(lake: Lake, judged: DataFrame, contract: Contract, landing: Path) -> R
     broken = judged.where(F.col("__reasons").isNotNull()).select(F.explode("__reasons").alias("rule"))
     still_bad = {row["rule"]: row["count"] for row in broken.groupBy("rule").count().orderBy("rule").collect()}
     passing = judged.where(F.col("__reasons").isNull() & F.col("__present")).orderBy("__file", "__line")
-    texts = passing.select(*[F.col(name).cast("string") for name in contract.column_names])
+    texts = passing.select(*[_as_text(column) for column in contract.columns])
     folder = landing / contract.name
     folder.mkdir(parents=True, exist_ok=True)
     path = f"{contract.name}/{RELEASED}{_next_number(lake, folder, contract.name)}.csv"
@@ -291,6 +322,12 @@ def _land(lake: Lake, judged: DataFrame, contract: Contract, landing: Path) -> R
         return Release(contract.name, None, 0, still_bad)
     draft.rename(landing / path)
     return Release(contract.name, path, count, still_bad)
+
+
+def _as_text(column: Column) -> SparkColumn:
+    """A value as a feed writes it; an instant says that it is one of UTC, or it would be a time of the bank's clock."""
+    text = F.col(column.name).cast("string")
+    return F.concat(text, F.lit("Z")) if column.physical_type == "TIMESTAMP" else text
 
 
 def _next_number(lake: Lake, folder: Path, feed: str) -> int:

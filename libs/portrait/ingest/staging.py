@@ -39,6 +39,8 @@ class Manifest:
     fine: tuple[tuple[str, int, int], ...] = ()
     one_line: bool = False
     """Whether the staged file is the landed one in its one-line form (see `text`)."""
+    clock_times: tuple[str, ...] = ()
+    """Columns of a Parquet file that hold times of a clock and no instants (not adjusted to UTC)."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,6 @@ def _document(root: Path) -> Path:
 
 
 def _manifest(content: dict[str, Any]) -> Manifest:
-    lists = {name: tuple(content.get(name, ())) for name in ("columns", "ignored", "types")}
+    lists = {name: tuple(content.get(name, ())) for name in ("columns", "ignored", "types", "clock_times")}
     fine = tuple((column, row, rest) for column, row, rest in content.get("fine", ()))
     return Manifest(**{**content, **lists, "fine": fine})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,6 +36,14 @@ class FeedSummary:
     def columns_ignored(self) -> dict[str, tuple[str, ...]]:
         """Columns that are not in the contract and were kept out, by file."""
         return {item.manifest.path: item.manifest.ignored for item in self.files("accepted") if item.manifest.ignored}
+
+    @property
+    def placeholders(self) -> dict[str, int]:
+        """Values of accepted files that meant unknown and became null, by column."""
+        counts: Counter[str] = Counter()
+        for item in self.files("accepted"):
+            counts.update(item.placeholders)
+        return dict(sorted(counts.items()))
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
+from portrait.days import instant_of
 from portrait.ingest.ledger import Verdict
 from portrait.ingest.lines import Counts, Origin
 from portrait.ingest.parsing import Layout, judge, judge_typed, parse_lines
 from portrait.ingest.staging import Manifest
+from portrait.settings import UTC
 
 UNREADABLE = "file.unreadable"
 """Spark cannot read a file that looked sound, or reads something else."""
@@ -29,6 +31,8 @@ class FileResult:
     status: str
     counts: Counts
     reason: str | None = None
+    placeholders: Mapping[str, int] = field(default_factory=dict)
+    """Values that meant unknown and became null, by column."""
 
     def verdict(self, run: int) -> Verdict:
         """For the ledger."""
@@ -42,7 +46,7 @@ def judged_lines(source: DataFrame, *, contract: Contract, manifests: Mapping[st
     `__record` is the text of a bad row as it came (JSON for Parquet), null for good ones.
     """
     if "__value" not in source.columns:
-        judged = judge_typed(source, contract=contract)
+        judged = judge_typed(_as_instants(source, contract, manifests), contract=contract)
         record = F.col("__record")
     else:
         # A task numbers its rows upwards in the order of the file: see `lines`.
@@ -50,8 +54,20 @@ def judged_lines(source: DataFrame, *, contract: Contract, manifests: Mapping[st
         judged = judge(parse_lines(placed, contract=contract, layouts=layouts_of(manifests)), contract=contract)
         record = F.col("__value")
     with_record = judged.withColumn("__record", F.when(F.col("__reasons").isNotNull(), record))
-    technical = ("__file", "__start", "__place", "__present", "__reasons", "__record")
+    technical = ("__file", "__start", "__place", "__present", "__unknown", "__reasons", "__record")
     return with_record.select(*technical, *contract.column_names)
+
+
+def _as_instants(rows: DataFrame, contract: Contract, manifests: Mapping[str, Manifest]) -> DataFrame:
+    """Clock times of files that hold no instants, taken for times of the bank's clock; Spark reads them as of UTC."""
+    if contract.time_zone == UTC:
+        return rows
+    instants = {}
+    for name in (column.name for column in contract.columns if column.physical_type == "TIMESTAMP"):
+        if files := [file for file, item in manifests.items() if name in item.clock_times]:
+            told = instant_of(F.col(name), contract.time_zone)
+            instants[name] = F.when(F.col("__file").isin(*files), told).otherwise(F.col(name))
+    return rows.withColumns(instants)
 
 
 def layouts_of(manifests: Mapping[str, Manifest]) -> list[Layout]:
@@ -91,6 +107,20 @@ def rule_counts(bad: DataFrame) -> dict[str, dict[str, int]]:
 def typed_columns(contract: Contract) -> list[str]:
     """The columns whose values a cast can refuse."""
     return [column.name for column in contract.columns if column.physical_type != "STRING"]
+
+
+def placeholder_columns(contract: Contract) -> list[str]:
+    """The columns of which some values mean unknown."""
+    return [column.name for column in contract.columns if column.placeholders]
+
+
+def placeholders_by_file(blocks: Iterable[Row]) -> dict[str, dict[str, int]]:
+    """By staged file and column, how many values meant unknown; columns without any are left out."""
+    found: dict[str, Counter[str]] = {}
+    for block in blocks:
+        counts = {name: count for name, count in (block["unknown"] or {}).items() if count}
+        found.setdefault(block["__file"], Counter()).update(counts)
+    return {name: dict(counts) for name, counts in found.items()}
 
 
 def retyped_columns(

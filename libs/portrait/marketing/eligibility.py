@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from portrait.entities import as_of as versions_at
 from portrait.marketing.policy import RecommendationPolicy
+from portrait.settings import UTC
 from portrait.value.tier_policy import TIERS
 
 RULES = (
@@ -37,9 +38,9 @@ _FACTS = (
 )
 
 
-def products_at(products: DataFrame, *, as_of: date) -> DataFrame:
+def products_at(products: DataFrame, *, as_of: date, zone: str = UTC) -> DataFrame:
     """One row a product: the version in force at the end of `as_of`; what a customer has too is prefixed."""
-    return versions_at(products, as_of).select(
+    return versions_at(products, as_of, zone=zone).select(
         "product_id",
         F.col("name").alias("product_name"),
         F.col("kind").alias("product_kind"),
@@ -54,9 +55,9 @@ def products_at(products: DataFrame, *, as_of: date) -> DataFrame:
     )
 
 
-def holders_at(holdings: DataFrame, *, as_of: date) -> DataFrame:
+def holders_at(holdings: DataFrame, *, as_of: date, zone: str = UTC) -> DataFrame:
     """Distinct customer_id, product_id of what is held on `as_of`; the day of closing is no longer held."""
-    known = versions_at(holdings, as_of)
+    known = versions_at(holdings, as_of, zone=zone)
     opened = F.col("opened_on").isNull() | (F.col("opened_on") <= F.lit(as_of))
     closed = F.coalesce(F.col("closed_on") <= F.lit(as_of), F.lit(False))
     return known.where(opened & ~closed).select("customer_id", "product_id").distinct()

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract, Rule
+from portrait.contracts.bounds import TIMES
 
 # Read by GX when it is imported: a bank's run calls nobody.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -65,8 +66,10 @@ def is_computed(rule: Rule, contract: Contract) -> bool:
     """Whether a rule becomes a boolean column of its own."""
     if rule.column is None:
         return True
-    of_text = contract.column(rule.column).physical_type == "STRING"
-    return not of_text and rule.id.endswith((".enum", ".pattern"))
+    column = contract.column(rule.column)
+    of_text = column.physical_type == "STRING"
+    by_sql = rule.id.endswith(".identifier") or (rule.id.endswith(".range") and column.physical_type in TIMES)
+    return by_sql or (not of_text and rule.id.endswith((".enum", ".pattern")))
 
 
 def computed_name(rule: Rule) -> str:

@@ -8,13 +8,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.entities import as_of as versions_at
+from portrait.settings import UTC
 
 NONE = "none"
 """The branch or manager of a customer who has none, or of whom the bank says none."""
 
 
 def branch_summary(
-    tiers: DataFrame, previous: DataFrame, value: DataFrame, customers: DataFrame, *, as_of: date
+    tiers: DataFrame, previous: DataFrame, value: DataFrame, customers: DataFrame, *, as_of: date, zone: str = UTC
 ) -> DataFrame:
     """gold.branch_summary: one row a branch, manager and tier with someone in it, or who left it.
 
@@ -25,7 +26,7 @@ def branch_summary(
         value.select("customer_id", "assets", "contribution"), on="customer_id", how="left"
     )
     moved = now.join(previous.select("customer_id", F.col("tier").alias("before")), on="customer_id", how="full")
-    place = versions_at(customers, as_of).select("customer_id", "branch_id", "manager_id")
+    place = versions_at(customers, as_of, zone=zone).select("customer_id", "branch_id", "manager_id")
     known = previous.agg((F.count("*") > 0).alias("compared"))
     came, went = F.count_if(F.col("before").isNull()), F.count_if(F.col("now").isNull())
     return (

@@ -14,9 +14,11 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from portrait.days import day_of
 from portrait.entities import as_of as versions_at
 from portrait.entities.money import to_amount, to_minor
 from portrait.features.facts import account_people, owners_of
+from portrait.settings import UTC
 from portrait.value.loans import loan_results
 from portrait.value.policy import ValuePolicy
 from portrait.value.prices import MICRO, YEAR_DAYS, price_sums, ratio
@@ -40,6 +42,7 @@ def contribution(
     loans: DataFrame | None = None,
     transfer_prices: DataFrame | None = None,
     unit_costs: DataFrame | None = None,
+    zone: str = UTC,
 ) -> DataFrame:
     """gold.contribution: one row a customer, account and kind of product, of the 365 days that end with `as_of`.
 
@@ -48,15 +51,15 @@ def contribution(
     where it is unknown: without prices, costs or rates; such a part counts nothing in `contribution`.
     """
     first = as_of - timedelta(days=YEAR_DAYS - 1)
-    owners = _owners(account_parties, customers, policy=policy, as_of=as_of)
+    owners = _owners(account_parties, customers, policy=policy, as_of=as_of, zone=zone)
     owned = owners.select("account_id").distinct()
-    lived = versions_at(accounts, as_of).where(
+    lived = versions_at(accounts, as_of, zone=zone).where(
         (F.col("opened_on") <= F.lit(as_of)) & F.coalesce(F.col("closed_on") >= F.lit(first), F.lit(True))
     )
     known = lived.join(owned, on="account_id", how="left_semi")
-    prices = None if transfer_prices is None else transfer_prices.where(F.to_date("valid_from") <= F.lit(as_of))
-    kept = _deposits(known, balances, prices, first=first, as_of=as_of)
-    booked = _bookings(transactions, unit_costs, first=first, as_of=as_of)
+    prices = None if transfer_prices is None else transfer_prices.where(day_of("valid_from", zone) <= F.lit(as_of))
+    kept = _deposits(known, balances, prices, first=first, as_of=as_of, zone=zone)
+    booked = _bookings(transactions, unit_costs, first=first, as_of=as_of, zone=zone)
     rows = kept.join(booked, on="account_id", how="left")
     nothing = F.lit(None if unit_costs is None else 0).cast("bigint")  # of an account without bookings
     of_accounts = rows.select(
@@ -68,7 +71,7 @@ def contribution(
         F.coalesce("uncosted_bookings", nothing).alias("uncosted_bookings"),
     )
     if loans is not None:
-        lent = loan_results(loans, prices, policy=policy.contribution, first=first, as_of=as_of)
+        lent = loan_results(loans, prices, policy=policy.contribution, first=first, as_of=as_of, zone=zone)
         of_accounts = of_accounts.unionByName(lent.withColumn("kind", F.lit("loan")), allowMissingColumns=True)
     parts = of_accounts.groupBy("account_id", F.col("kind").alias("product_kind")).agg(
         *[F.sum(name).alias(name) for name in (*BALANCES, *PARTS, "uncosted_bookings")]
@@ -78,13 +81,15 @@ def contribution(
     return _shares(shared, as_of=as_of)
 
 
-def _owners(account_parties: DataFrame, customers: DataFrame, *, policy: ValuePolicy, as_of: date) -> DataFrame:
+def _owners(
+    account_parties: DataFrame, customers: DataFrame, *, policy: ValuePolicy, as_of: date, zone: str
+) -> DataFrame:
     """One row an account and customer who has a share: account_id, customer_id, owners, place (from 0, by id)."""
     if policy.joint_accounts == "owner":
-        one = owners_of(account_people(account_parties, as_of=as_of))
+        one = owners_of(account_people(account_parties, as_of=as_of, zone=zone))
         named = one.select("account_id", "customer_id")
     else:
-        every = versions_at(account_parties, as_of).where("party_kind = 'person' and role = 'owner'")
+        every = versions_at(account_parties, as_of, zone=zone).where("party_kind = 'person' and role = 'owner'")
         named = every.select("account_id", F.col("party_id").alias("customer_id"))
     here = named.join(customers.select("customer_id"), on="customer_id", how="left_semi")
     of_account = Window.partitionBy("account_id")
@@ -96,7 +101,7 @@ def _owners(account_parties: DataFrame, customers: DataFrame, *, policy: ValuePo
 
 
 def _deposits(
-    accounts: DataFrame, balances: DataFrame, prices: DataFrame | None, *, first: date, as_of: date
+    accounts: DataFrame, balances: DataFrame, prices: DataFrame | None, *, first: date, as_of: date, zone: str
 ) -> DataFrame:
     """One row an account: account_id, kind, balance_month, balance_quarter, deposit_margin in minor units.
 
@@ -115,7 +120,7 @@ def _deposits(
     sums = [balance_days(month).alias("month_days"), balance_days(quarter).alias("quarter_days")]
     margin = F.lit(None).cast("bigint")
     if prices is not None:
-        priced = price_sums(prices.where(F.col("kind").isin(*DEPOSITS)), first=first, as_of=as_of)
+        priced = price_sums(prices.where(F.col("kind").isin(*DEPOSITS)), first=first, as_of=as_of, zone=zone)
         spans = spans.join(F.broadcast(priced), on="kind", how="left")
         deposits = deposits.join(F.broadcast(priced.select("kind", F.lit(True).alias("priced"))), on="kind", how="left")
         sums += _priced_sums(first)
@@ -169,7 +174,9 @@ def _margin() -> Column:
     return ratio(priced.cast(exact) - paid.cast(exact), YEAR_DAYS * MICRO)
 
 
-def _bookings(transactions: DataFrame, unit_costs: DataFrame | None, *, first: date, as_of: date) -> DataFrame:
+def _bookings(
+    transactions: DataFrame, unit_costs: DataFrame | None, *, first: date, as_of: date, zone: str
+) -> DataFrame:
     """One row an account with bookings: fees, service_cost (minor units), uncosted_bookings (no cost in force)."""
     inside = transactions.where(F.col("booked_on").between(F.lit(first), F.lit(as_of)))
     booked = inside.select("account_id", "booked_on", "type", F.coalesce("channel", F.lit("none")).alias("channel"),
@@ -182,8 +189,8 @@ def _bookings(transactions: DataFrame, unit_costs: DataFrame | None, *, first: d
     costs = unit_costs.select(
         *("type", "channel"),
         to_minor(F.col("cost")).alias("cost_minor"),
-        F.to_date("valid_from").alias("from_day"),
-        F.to_date("valid_to").alias("until_day"),
+        day_of("valid_from", zone).alias("from_day"),
+        day_of("valid_to", zone).alias("until_day"),
     )
     in_force = (F.col("b.booked_on") >= F.col("c.from_day")) & (
         F.col("c.until_day").isNull() | (F.col("b.booked_on") < F.col("c.until_day"))

@@ -7,13 +7,15 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from portrait.days import day_of
 from portrait.entities import as_of as versions_at
+from portrait.settings import UTC
 from portrait.value.policy import Contribution
 from portrait.value.prices import MICRO, YEAR_DAYS, ratio
 
 
 def loan_results(
-    loans: DataFrame, prices: DataFrame | None, *, policy: Contribution, first: date, as_of: date
+    loans: DataFrame, prices: DataFrame | None, *, policy: Contribution, first: date, as_of: date, zone: str = UTC
 ) -> DataFrame:
     """One row an account that loans are paid from: account_id, loan_margin, expected_loss, in minor units.
 
@@ -21,7 +23,7 @@ def loan_results(
     The price is that of the day of granting (a fixed rate is funded once), or the first one known after it. The loss is
     that of a year ahead, on the principal at the end of `as_of`.
     """
-    months = _months(_granted(loans, prices, as_of=as_of), first=first, as_of=as_of)
+    months = _months(_granted(loans, prices, as_of=as_of, zone=zone), first=first, as_of=as_of)
     lent = months.groupBy("loan_id", "account_id", "status", "rate_micro", "price_micro").agg(
         F.sum(F.col("principal_minor") * (F.date_diff("end", "start") + 1)).alias("balance_days"),
         F.sum(F.when(F.col("end") == F.lit(as_of), F.col("principal_minor")).otherwise(0)).alias("exposure"),
@@ -46,9 +48,9 @@ def _loss(policy: Contribution) -> Column:
     return ratio(F.col("exposure").cast("decimal(20,0)") * lost, MICRO * MICRO)
 
 
-def _granted(loans: DataFrame, prices: DataFrame | None, *, as_of: date) -> DataFrame:
+def _granted(loans: DataFrame, prices: DataFrame | None, *, as_of: date, zone: str) -> DataFrame:
     """Loans granted by `as_of`, what was known of their status by then, and the price of their money."""
-    granted = versions_at(loans, as_of).where(F.col("granted_on") <= F.lit(as_of))
+    granted = versions_at(loans, as_of, zone=zone).where(F.col("granted_on") <= F.lit(as_of))
     status = F.when(F.col("status_on") <= F.lit(as_of), F.col("status"))
     known = granted.select(
         *("loan_id", "account_id", "granted_on", "months"),
@@ -60,8 +62,8 @@ def _granted(loans: DataFrame, prices: DataFrame | None, *, as_of: date) -> Data
     if prices is None:
         return known.withColumn("price_micro", F.lit(None).cast("bigint"))
     price = F.struct(
-        F.to_date("valid_from").alias("from_day"),
-        F.to_date("valid_to").alias("until_day"),
+        day_of("valid_from", zone).alias("from_day"),
+        day_of("valid_to", zone).alias("until_day"),
         F.col("term_months").alias("term"),
         (F.col("rate") * MICRO).cast("bigint").alias("micro"),
     )

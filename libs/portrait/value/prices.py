@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from portrait.entities.versions import valid_at_end_of
+from portrait.settings import UTC
 
 MICRO = 1_000_000
 """Rates have six decimals: as millionths they are whole."""
@@ -22,7 +23,7 @@ def ratio(numerator: Column, denominator: int) -> Column:
     return F.when(wide < 0, -whole).otherwise(whole)
 
 
-def price_sums(prices: DataFrame, *, first: date, as_of: date) -> DataFrame:
+def price_sums(prices: DataFrame, *, first: date, as_of: date, zone: str = UTC) -> DataFrame:
     """One row a kind: `summed`, an array of structs that begins with the day before `first`, one a day to `as_of`.
 
     Each says what has come together since `first`: days (with a price), micro (their prices, millionths). Of several
@@ -31,7 +32,11 @@ def price_sums(prices: DataFrame, *, first: date, as_of: date) -> DataFrame:
     before = first - timedelta(days=1)
     days = prices.select("kind").distinct().withColumn("day", F.explode(F.sequence(F.lit(before), F.lit(as_of))))
     in_force = prices.alias("p")
-    same = (F.col("d.kind") == F.col("p.kind")) & valid_at_end_of(F.col("d.day")) & (F.col("d.day") >= F.lit(first))
+    same = (
+        (F.col("d.kind") == F.col("p.kind"))
+        & valid_at_end_of(F.col("d.day"), zone=zone)
+        & (F.col("d.day") >= F.lit(first))
+    )
     priced = (
         days.alias("d")
         .join(in_force, on=same, how="left")

@@ -10,6 +10,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from portrait.days import day_of
 from portrait.errors import ConfigurationError, GateRefused, PortraitError
 from portrait.faults import fault_point
 from portrait.labels.audiences.clauses import labels_read
@@ -123,7 +124,9 @@ def _on_feed(lake: Lake, entry: FeedList, as_of: date) -> DataFrame:
     records = lake.read(f"bronze.{entry.feed}").where(entry.sql)
     if entry.at is not None and entry.days is not None:
         # What arrived later than the slice counts as well: who complains today gets no letter today.
-        records = records.where(F.col(entry.at) >= F.lit(as_of - timedelta(days=entry.days - 1)))
+        is_day = lake.catalogue.table(f"raw.{entry.feed}").column(entry.at).physical_type == "DATE"
+        day = F.col(entry.at) if is_day else day_of(entry.at, lake.catalogue.time_zone)
+        records = records.where(day >= F.lit(as_of - timedelta(days=entry.days - 1)))
     return records.where(F.col("customer_id").isNotNull()).select("customer_id").distinct()
 
 
