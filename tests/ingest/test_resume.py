@@ -155,7 +155,9 @@ def staged_by_a_stream(bank: Bank) -> Path:
 
 
 @pytest.mark.parametrize("committed", [False, True], ids=["before bronze", "after bronze"])
-def test_what_a_stream_of_an_earlier_build_left_is_finished(bank: Bank, clean: dict[str, str], committed: bool) -> None:
+def test_what_a_stream_of_an_earlier_build_left_is_finished(
+    bank: Bank, clean: dict[str, str], monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
     delivery(bank)
     if committed:
         power_cut(bank, monkeypatch, "ingest.after_bronze_commit")
