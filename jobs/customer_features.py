@@ -1,9 +1,9 @@
 """gold.customer_features: one row per customer and as_of, with what the bank knows and every feature of conf/features.
 
 Reads silver.customer_daily, transactions, balances, accounts, account_parties and customers, and where the bank
-delivers them silver.holdings, products, cards and loans, and bronze.contacts, responses and companies; conf/population.yml may
-narrow who is a customer. Features of bookings slide
-from the slice before, where there is one of the same code. A rerun replaces the slice.
+delivers them silver.holdings, products, cards and loans, and bronze.contacts, responses and companies. Who is a
+customer may be narrowed by conf/population.yml. Features of bookings slide from the slice before, where there is one of
+the same code. A rerun replaces the slice.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ BANK: dict[str, list[dict[str, Any]]] = {
         {"card_id": "k3", "account_id": "open", "customer_id": "card of tomorrow", "issued_on": AFTER},
         {"card_id": "k4", "account_id": "open", "customer_id": "card given back", "issued_on": BEFORE,
          "closed_on": BEFORE},
-        {"card_id": "k5", "account_id": "closed with a card", "customer_id": "kept a card", "issued_on": date(2024, 1, 1)},
+        {"card_id": "k5", "account_id": "closed with a card", "customer_id": "kept a card", "issued_on": BEFORE},
         {"card_id": "k6", "account_id": "firm", "customer_id": "acme", "issued_on": date(2024, 1, 1)},
         {"card_id": "k7", "account_id": "open", "customer_id": "owner", "issued_on": date(2024, 1, 1)},
         {"card_id": "k8", "account_id": "firm", "customer_id": "not a party", "issued_on": date(2024, 1, 1)},

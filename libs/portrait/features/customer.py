@@ -56,14 +56,15 @@ def customer_features(
     """One row per customer with an open relationship at `as_of` that `population` counts (see `population`).
 
     Parties are owners and users of accounts that were opened by `as_of` and not closed before it; who holds an open
-    card, loan or product belongs to the slice as well, companies do not. `daily`: silver.customer_daily; `bookings`: the contract of silver.transactions, which says what kind_code means.
+    card, loan or product belongs to the slice as well, companies do not. `daily`: silver.customer_daily; `bookings`:
+    the contract of silver.transactions, which says what kind_code means.
     `transactions`: that table, for features that count merchants or counterparties; without it they are unknown.
     With `earlier`, features of bookings slide from that slice: the same values for less work. Entities are whole SCD2
-    tables, `contacts`, `responses` and `companies` the feeds in bronze; nothing later than `as_of` shows. Money is in account
-    currency and belongs to the owner: flows to the owner on the booking day, balances to the owner at `as_of`;
-    who owns nothing has 0, and NULL for days since what never happened. An
-    attribute the bank does not know is NULL, and so is every feature of a source that is None; where a source is
-    present and nothing happened, counts and amounts are 0 and days since the event NULL.
+    tables, `contacts`, `responses` and `companies` the feeds in bronze; nothing later than `as_of` shows. Money is in
+    account currency and belongs to the owner: flows to the owner on the booking day, balances to the owner at `as_of`;
+    who owns nothing has 0, and NULL for days since what never happened. An attribute the bank does not know is NULL,
+    and so is every feature of a source that is None; where a source is present and nothing happened, counts and amounts
+    are 0 and days since the event NULL.
     """
     people = account_people(account_parties, as_of=as_of)
     owners = owners_of(people)

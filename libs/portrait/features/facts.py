@@ -34,8 +34,7 @@ def account_people(account_parties: DataFrame, *, as_of: date) -> DataFrame:
 
 
 def account_roles(people: DataFrame, *, accounts: DataFrame, as_of: date) -> DataFrame:
-    """One row a person and account opened by `as_of`: account_id, customer_id, role, persons, kind, opened_on, closed_on,
-    state.
+    """One row per person and account opened by `as_of`: those columns, kind, opened_on, closed_on, state.
 
     `state` is `open` until the end of the day of closing; a closing that lies after `as_of` is not yet known of.
     """

@@ -1,4 +1,4 @@
-"""Who is a customer at a business date: everybody with an open relationship to the bank (interface.md, "Names of features").
+"""Who is a customer at a business date: every person with an open relationship to the bank (docs/decisions/0011).
 
 What is counted here is measured with the declared features, in the same aggregate: it costs no scan of its own.
 """
@@ -53,7 +53,9 @@ class Population(Strict):
         if twice := sorted({name for name in given if given.count(name) > 1}):
             raise ValueError(f"'{twice[0]}' is listed twice")
         if "owner" not in given:
-            raise ValueError("'owner' cannot be left out: money belongs to owners, and their sums are those of accounts")
+            raise ValueError(
+                "'owner' cannot be left out: money belongs to owners, and sums over them are those of accounts"
+            )
         return given
 
 
@@ -83,9 +85,7 @@ def membership(columns: Collection[str], *, population: Population) -> str:
 
 def relationship() -> str:
     """SQL: the customer's closest relationship, whichever of them put the customer into the slice."""
-    return (
-        f"case when {_open('owner')} > 0 then '{OWNER}' when {_open('user')} > 0 then '{USER}' else '{HOLDER}' end"
-    )
+    return f"case when {_open('owner')} > 0 then '{OWNER}' when {_open('user')} > 0 then '{USER}' else '{HOLDER}' end"
 
 
 def _open(name: Relationship) -> str:
