@@ -56,8 +56,8 @@ def levels_card(figures: Figures) -> Html | None:
         "Levels of the tiers",
         table("Level of each tier, and the share of account owners who reach it", heads, lines),
         h("p", words) if words else None,
-        note="A quantile level that more account owners reach than it is meant for (and tie_tolerance of conf/tiers.yml) "
-        "qualifies nobody.",
+        note="A quantile level that more account owners reach than it is meant for, beyond tie_tolerance of "
+        "conf/tiers.yml, qualifies nobody.",
     )
 
 
