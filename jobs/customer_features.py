@@ -1,18 +1,20 @@
-"""gold.customer_features: one row a customer and as_of, with what the bank knows and every feature of conf/features.
+"""gold.customer_features: one row per customer and as_of, with what the bank knows and every feature of conf/features.
 
 Reads silver.customer_daily, transactions, balances, accounts, account_parties and customers, and where the bank
-delivers them silver.holdings, products, cards and loans, and bronze.contacts and responses. Features of bookings slide
-from the slice before, where there is one of the same code. A rerun replaces the slice.
+delivers them silver.holdings, products, cards and loans, and bronze.contacts, responses and companies. Who is a
+customer may be narrowed by conf/population.yml. Features of bookings slide from the slice before, where there is one of
+the same code. A rerun replaces the slice.
 """
 
 from __future__ import annotations
 
-from portrait.features import customer_features, load_features
+from portrait.features import customer_features, load_features, load_population
 from portrait.features.sliding import earlier_slice
 from portrait.job import job_arguments, open_lake, submit
 
 NEEDED = ("silver.transactions", "silver.balances", "silver.accounts", "silver.account_parties", "silver.customers")
-OPTIONAL = ("silver.holdings", "silver.products", "silver.cards", "silver.loans", "bronze.contacts", "bronze.responses")
+OPTIONAL = ("silver.holdings", "silver.products", "silver.cards", "silver.loans", "bronze.contacts", "bronze.responses",
+            "bronze.companies")  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,6 +25,7 @@ def main(argv: list[str] | None = None) -> None:
         sources = {table.split(".")[1]: lake.read(table) for table in (*NEEDED, *present)}
         wide = customer_features(
             features=features,
+            population=load_population(args.conf),
             as_of=args.as_of,
             bookings=lake.catalogue.table("silver.transactions"),
             daily=lake.read("silver.customer_daily"),

@@ -17,7 +17,7 @@ from portrait.contracts import Catalogue, job_graph, load_catalogue
 from portrait.contracts.graph import Job
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.events import event, start_log
-from portrait.features import check_values, load_features
+from portrait.features import check_values, load_features, load_population
 from portrait.fingerprint import code_hash, hash_files, hash_text
 from portrait.labels import load_labels
 from portrait.labels.audiences import load_audiences
@@ -58,12 +58,13 @@ def job_arguments(doc: str | None) -> argparse.ArgumentParser:
 def load_suite(conf: Path, schemas: Path) -> Catalogue:
     """All contracts, with the columns that features and labels declare in `conf/`.
 
-    Raises ConfigurationError for anything wrong in them, in the audiences, or in the policies of value and tiers;
-    nothing of Spark is needed.
+    Raises ConfigurationError for anything wrong in them, in the audiences, in conf/population.yml, or in the policies
+    of value and tiers; nothing of Spark is needed.
     """
     catalogue = load_catalogue(schemas)
     load_value_policy(conf)
     load_tier_policy(conf / "tiers.yml")
+    load_population(conf)
     features = load_features(conf)
     check_values(features, catalogue)
     catalogue = catalogue.with_columns("gold.customer_features", features.columns())

@@ -179,6 +179,15 @@ def test_a_new_nullable_column_of_the_contract_is_added(lake: Lake) -> None:
     assert {(row.as_of, row.note) for row in other.read("gold.tier").collect()} == {(D1, None), (D2, "n")}
 
 
+def test_a_value_that_the_contract_no_longer_requires_may_be_missing(lake: Lake, catalogue: Catalogue) -> None:
+    strict = contract("gold.tier", AS_OF, CUSTOMER, Column("assets", "DECIMAL(18,2)", required=True))
+    before = Lake(lake.spark, lake.root, Catalogue({**catalogue.contracts, TIER.id: strict}), lease=lake.lease)
+    tiers(before, D1, {"a": "1"})
+    now = Lake(lake.spark, lake.root, catalogue, lease=lake.lease)
+    tiers(now, D2, {"a": "NULL"})
+    assert [row.assets for row in now.slice("gold.tier", D2).collect()] == [None]
+
+
 def test_a_change_feed_that_the_contract_asks_for_begins_when_the_table_is_opened(lake: Lake) -> None:
     tiers(lake, D1, {"a": "1"})
     watched = replace(TIER, properties={**TIER.properties, "changeFeed": True})

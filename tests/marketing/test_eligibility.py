@@ -228,6 +228,25 @@ def test_what_is_held_is_not_offered(spark: SparkSession, policy: Recommendation
     assert {row.customer_id: row.rule for row in pairs} == {"c": "already_held", "other": None}
 
 
+def test_who_owns_no_account_is_offered_a_first_one_and_nothing_that_needs_one(
+    spark: SparkSession, policy: RecommendationPolicy
+) -> None:
+    kinds = ("savings", "insurance", "card", "loan", "term_deposit", "investment", "standing_order")
+    customers = frame(spark, CUSTOMER, [FINE | {"customer_id": name} for name in ("owner", "user", "holder")])
+    pairs = judged_candidates(
+        customers.withColumn("relationship", F.col("customer_id")),
+        frame(spark, PRODUCT, [OPEN | {"product_id": kind, "product_kind": kind} for kind in kinds]),
+        spark.createDataFrame([("user", "card")], HOLDER),
+        policy=policy,
+        as_of=AS_OF,
+    )
+    found = {(row.customer_id, row.product_id): row.rule for row in pairs.collect()}
+    needs = dict.fromkeys(kinds[2:], "no_own_account") | dict.fromkeys(kinds[:2])
+    assert {kind: found["holder", kind] for kind in kinds} == needs
+    assert {kind: found["user", kind] for kind in kinds} == needs | {"card": "already_held"}
+    assert {found["owner", kind] for kind in kinds} == {None}
+
+
 def test_only_the_first_failing_rule_counts(spark: SparkSession, policy: RecommendationPolicy) -> None:
     # Fails everything; then one rule after another is mended, and the next in order speaks.
     customer = FINE | {"consent_marketing": False, "age_years": 80, "risk_level": "C1", "balance_last": Decimal(1)}

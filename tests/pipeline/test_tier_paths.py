@@ -84,7 +84,11 @@ def planted(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tu
         truth[row.customer_id][ends[row.month]] = row
     found: Paths = defaultdict(dict)
     for row in lake.read("gold.customer_tier").collect():
-        found[row.customer_id][row.as_of] = row
+        # Who has closed everything and may still use another's account stays a customer; the plan ends with theirs.
+        if row.as_of in truth[row.customer_id]:
+            found[row.customer_id][row.as_of] = row
+        else:
+            assert row.level_tier == "ordinary", row
     rules = load_tier_policy(conf / "tiers.yml")
     assert rules.policy == "policy_a"
     return truth, found, rules.deciding.model_dump()

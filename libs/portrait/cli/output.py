@@ -48,7 +48,9 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def summarize(summary: RunSummary, *, quarantined: int, unreconciled: int, report: str | None) -> None:
+def summarize(
+    summary: RunSummary, *, quarantined: int, unreconciled: int, report: str | None, warnings: Sequence[str] = ()
+) -> None:
     """The closing lines of a run."""
     ran = [step for step in summary.steps if step.action == "run"]
     skipped = [step.job for step in summary.steps if step.action == "skip"]
@@ -65,6 +67,8 @@ def summarize(summary: RunSummary, *, quarantined: int, unreconciled: int, repor
         console.print(f"  published     {tables} tables of {served.as_of} (run {served.run}), as schema published")
     console.print(f"  quarantined   {quarantined:,} rows wait in ops.quarantine")
     console.print(f"  reconciled    {unreconciled:,} account-days do not close")
+    for warning in warnings:
+        console.print(f"  warning       {warning}")
     if slowest:
         console.print(f"  slowest       {', '.join(f'{step.job} {step.seconds:.0f} s' for step in slowest)}")
     if summary.changed and skipped:

@@ -33,6 +33,7 @@ from portrait.errors import ConfigurationError
 from portrait.job import business_date
 from portrait.lake import Lake, publications, publish, rollback
 from portrait.orchestration import airflow_dag, submit_arguments, submit_plan
+from portrait.quality.expectations import NOT_EMPTY
 from portrait.report import write_report
 from portrait.runner import RUNS, Every, RunSummary, Step, business_dates, plan, run, selected
 from portrait.settings import Settings
@@ -102,7 +103,11 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
         report = _report(lake, summary)
         if not quiet:
             summarize(
-                summary, quarantined=_open_rows(lake), unreconciled=_count(lake, "ops.reconciliation"), report=report
+                summary,
+                quarantined=_open_rows(lake),
+                unreconciled=_count(lake, "ops.reconciliation"),
+                warnings=_warnings(lake, summary),
+                report=report,
             )
         return report
     finally:
@@ -121,6 +126,16 @@ def _count(lake: Lake, table: str) -> int:
 def _open_rows(lake: Lake) -> int:
     table = "ops.quarantine"
     return lake.read(table).where(F.col("status") == "open").count() if lake.has(table) else 0
+
+
+def _warnings(lake: Lake, summary: RunSummary) -> list[str]:
+    """The rules of severity warning that the slices of the day break; a table without rows is none of them here."""
+    table = "ops.quality_results"
+    if not summary.changed or summary.as_of not in lake.slices(table):
+        return []
+    broken = lake.slice(table, summary.as_of).where(f"not success and severity = 'warning' and rule <> '{NOT_EMPTY}'")
+    rows = broken.orderBy("table_name", "rule").select("table_name", "rule", "unexpected_count", "total").collect()
+    return [f"{row.table_name}: {row.rule} ({row.unexpected_count:,} of {row.total:,} rows)" for row in rows]
 
 
 @contextmanager

@@ -13,9 +13,11 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from portrait.features.population import OWNER
 from portrait.groups.policy import GroupPolicy, VectorFeature
 
 GRID = 4096.0
+NO_ACCOUNT = "owns_no_account"
 NO_TRANSACTION = "no_transaction_in_window"
 TOO_FEW = "too_few_customers"
 ALL_ALIKE = "no_distinguishing_feature"
@@ -49,11 +51,12 @@ def habits(features: DataFrame, *, policy: GroupPolicy) -> DataFrame:
     available = set(features.columns)
     bookings = F.col(policy.activity) if policy.activity in available else F.lit(0)
     enough = F.coalesce(bookings, F.lit(0)) >= policy.least_transactions
+    owns = F.coalesce(F.col("relationship") == OWNER, F.lit(True)) if "relationship" in available else F.lit(True)
     order = _sum([F.coalesce(F.col(name), F.lit(0)) for name in policy.order_by if name in available])
     return features.select(
         "customer_id",
         order.cast("double").alias("order_by"),
-        F.when(~enough, F.lit(NO_TRANSACTION)).alias("not_grouped_reason"),
+        F.when(~owns, F.lit(NO_ACCOUNT)).when(~enough, F.lit(NO_TRANSACTION)).alias("not_grouped_reason"),
         *[_value(feature, policy=policy, available=available).alias(feature.id) for feature in policy.features],
     )
 

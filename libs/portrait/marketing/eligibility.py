@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.entities import as_of as versions_at
+from portrait.features.population import OWNER
 from portrait.marketing.policy import RecommendationPolicy
 from portrait.value.tier_policy import TIERS
 
@@ -17,6 +18,7 @@ RULES = (
     "consent_missing",
     "not_on_sale",
     "already_held",
+    "no_own_account",
     "minimum_tier",
     "age",
     "suitability",
@@ -71,8 +73,9 @@ def customer_facts(features: DataFrame, tiers: DataFrame, groups: DataFrame) -> 
         F.coalesce(F.bool_or(F.col("risk_level").isNotNull()), F.lit(False)).alias("bank_assesses"),
         F.coalesce(F.bool_or(F.col("consent_marketing").isNotNull()), F.lit(False)).alias("bank_asks_consent"),
     )
+    known = [name for name in ("relationship",) if name in features.columns]
     return (
-        features.select("customer_id", *_FACTS)
+        features.select("customer_id", *_FACTS, *known)
         .join(tiers.select("customer_id", "tier", "tier_rank"), on="customer_id", how="left")
         .join(groups.select("customer_id", "group_id", "group_name"), on="customer_id", how="left")
         .join(F.broadcast(bank), how="cross")
@@ -85,14 +88,15 @@ def judged_candidates(
     """One row a customer and product with `rule`, the first rule that fails; NULL: the product may be offered."""
     held = holders.withColumn("held", F.lit(True))
     pairs = customers.join(F.broadcast(products), how="cross").join(held, on=["customer_id", "product_id"], how="left")
-    fails = _fails(policy=policy, as_of=as_of)
+    owns = F.coalesce(F.col("relationship") == OWNER, F.lit(True)) if "relationship" in pairs.columns else F.lit(True)
+    fails = _fails(owns, policy=policy, as_of=as_of)
     rule = reduce(
         lambda rest, name: F.when(fails[name], F.lit(name)).otherwise(rest), reversed(RULES), F.lit(None).cast("string")
     )
     return pairs.withColumn("rule", rule)
 
 
-def _fails(*, policy: RecommendationPolicy, as_of: date) -> dict[str, Column]:
+def _fails(owns: Column, *, policy: RecommendationPolicy, as_of: date) -> dict[str, Column]:
     """Rule -> condition that is TRUE when it fails; NULL counts as passed, so each says what unknown means."""
     day = F.lit(as_of)
     level = _number(F.coalesce("risk_level", F.lit(policy.unassessed_level)))
@@ -109,6 +113,7 @@ def _fails(*, policy: RecommendationPolicy, as_of: date) -> dict[str, Column]:
         "not_on_sale": F.coalesce(F.col("available_from") > day, F.lit(False))
         | F.coalesce(F.col("available_to") < day, F.lit(False)),
         "already_held": F.coalesce("held", F.lit(False)),
+        "no_own_account": ~owns & F.col("product_kind").isin(policy.own_account_kinds),
         "minimum_tier": F.col("minimum_tier").isNotNull()
         & (F.coalesce("tier_rank", F.lit(len(TIERS))) > _rank(F.col("minimum_tier"))),
         "age": (age_limited & F.col("age_years").isNull())

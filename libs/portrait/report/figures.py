@@ -89,12 +89,14 @@ def _frames(lake: Lake, as_of: date, run: int) -> dict[str, DataFrame]:
         "tiers": ("gold.customer_tier", _by_tier),
         "outlook": ("gold.customer_tier", _outlook),
         "rfm": ("gold.customer_value", _by_segment),
+        "levels": ("gold.tier_levels", _whole),
         "migration": ("gold.tier_migration", _whole),
         "worth": ("gold.tier_value", _whole),
         "groups": ("gold.group_summary", _whole),
         "profile": ("gold.group_profile", _whole),
         "grouping": ("gold.customer_group", _grouping),
         "group_tiers": ("gold.segments", _group_tiers),
+        "relationships": ("gold.segments", _relationships),
         "labels": ("gold.label_statistics", _whole),
         "products": ("gold.recommendations", _products),
         "rejections": ("gold.recommendation_rejections", _whole),
@@ -194,6 +196,13 @@ def _grouping(members: DataFrame) -> DataFrame:
 
 def _group_tiers(segments: DataFrame) -> DataFrame:
     return segments.groupBy("group_id", "tier").agg(_customers(), F.sum("assets").alias("assets"))
+
+
+def _relationships(segments: DataFrame) -> DataFrame:
+    """One row per relationship to the bank: customers, their assets; an earlier build had owners only."""
+    return segments.groupBy(F.coalesce("relationship", F.lit("owner")).alias("relationship")).agg(
+        _customers(), F.sum("assets").alias("assets")
+    )
 
 
 def _products(recommendations: DataFrame) -> DataFrame:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from portrait.value.levels import is_owner
 from portrait.value.policy import RFM, Segment, ValuePolicy
 from portrait.value.quantiles import on_grid, quantiles
 
@@ -24,12 +25,19 @@ def customer_measures(features: DataFrame, kept: DataFrame, *, policy: ValuePoli
     `kept` as `contribution.by_customer` makes it. recency_days (days, 0 = on the as_of day) is NULL when the customer
     initiated nothing within the window; frequency and monetary are then 0. deposits is the average balance of
     `assets.average`, NULL when no balance is known; investments is NULL when the bank delivers no holdings. assets is
-    NULL only when both are; assets_month and assets_quarter alike, with the averages of month and quarter.
+    NULL only when both are; assets_month and assets_quarter alike, with the averages of month and quarter. Who owns no
+    account has deposits of 0. relationship as in `features`; absent where an earlier build wrote them.
     """
     since = F.col("days_since_customer_txn")
     frequency = F.coalesce(F.col(f"customer_txn_count_{policy.window_days}d").cast("bigint"), F.lit(0).cast("bigint"))
     averages = {"30_days": "balance_avg_30d", "month": "deposits_month", "quarter": "deposits_quarter"}
-    deposits = F.col(averages[policy.assets.average]).cast(_MONEY)
+    owns = is_owner(features.columns)
+
+    def averaged(name: str) -> Column:
+        average = F.col(averages[name]).cast(_MONEY)
+        return F.coalesce(average, F.when(~owns, F.lit(0).cast(_MONEY)))
+
+    deposits = averaged(policy.assets.average)
     investments = _known_sum(*[F.col(f"{kind}_amount") for kind in policy.assets.holdings])
     return features.join(kept, on="customer_id", how="left").select(
         "customer_id",
@@ -41,8 +49,9 @@ def customer_measures(features: DataFrame, kept: DataFrame, *, policy: ValuePoli
         deposits.alias("deposits"),
         investments.alias("investments"),
         _known_sum(deposits, investments).alias("assets"),
-        *[_known_sum(F.col(averages[name]), investments).alias(f"assets_{name}") for name in ("month", "quarter")],
+        *[_known_sum(averaged(name), investments).alias(f"assets_{name}") for name in ("month", "quarter")],
         F.coalesce("contribution", F.lit(0)).cast(_MONEY).alias("contribution"),
+        *[name for name in ("relationship",) if name in features.columns],
     )
 
 
