@@ -6,6 +6,7 @@ and where the bank delivers them loans, transfer_prices and unit_costs; conf/val
 
 from __future__ import annotations
 
+from portrait.entities.money import unless_it_overflows
 from portrait.job import job_arguments, open_lake, submit
 from portrait.value.contribution import contribution
 from portrait.value.policy import load_value_policy
@@ -21,8 +22,12 @@ def main(argv: list[str] | None = None) -> None:
         present = [name for name in OPTIONAL if lake.has(f"silver.{name}")]
         sources = {name: lake.read(f"silver.{name}") for name in (*NEEDED, *present)}
         customers = lake.slice("gold.customer_features", args.as_of).select("customer_id")
-        rows = contribution(customers, policy=policy, as_of=args.as_of, **sources)
-        lake.replace("gold.contribution", rows, args.as_of)
+
+        def write(exact: bool) -> None:
+            rows = contribution(customers, policy=policy, as_of=args.as_of, exact=exact, **sources)
+            lake.replace("gold.contribution", rows, args.as_of)
+
+        unless_it_overflows(write)
 
 
 if __name__ == "__main__":

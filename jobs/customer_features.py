@@ -7,6 +7,7 @@ from the slice before, where there is one of the same code. A rerun replaces the
 
 from __future__ import annotations
 
+from portrait.entities.money import unless_it_overflows
 from portrait.features import customer_features, load_features
 from portrait.features.sliding import earlier_slice
 from portrait.job import job_arguments, open_lake, submit
@@ -21,15 +22,20 @@ def main(argv: list[str] | None = None) -> None:
     with open_lake(args) as lake:
         present = [table for table in OPTIONAL if lake.has(table)]
         sources = {table.split(".")[1]: lake.read(table) for table in (*NEEDED, *present)}
-        wide = customer_features(
-            features=features,
-            as_of=args.as_of,
-            bookings=lake.catalogue.table("silver.transactions"),
-            daily=lake.read("silver.customer_daily"),
-            earlier=earlier_slice(lake, args.as_of),
-            **sources,
-        )
-        lake.replace("gold.customer_features", wide, args.as_of)
+
+        def write(exact: bool) -> None:
+            wide = customer_features(
+                features=features,
+                as_of=args.as_of,
+                bookings=lake.catalogue.table("silver.transactions"),
+                daily=lake.read("silver.customer_daily"),
+                earlier=None if exact else earlier_slice(lake, args.as_of),
+                exact=exact,
+                **sources,
+            )
+            lake.replace("gold.customer_features", wide, args.as_of)
+
+        unless_it_overflows(write)
 
 
 if __name__ == "__main__":

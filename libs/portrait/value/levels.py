@@ -37,7 +37,7 @@ def _level(name: str, door: Door) -> Column:
     level = quantiles(F.col(name), [door.quantile or 0.0], digits=_DIGITS).getItem(0)
     if door.at_least is not None:
         level = F.greatest(level, F.lit(float(door.at_least)))
-    return F.round(level, POINTS).cast(LEVEL_TYPES[name])
+    return F.round(level, POINTS).try_cast(LEVEL_TYPES[name])
 
 
 def opened(name: str, *, policy: TierPolicy, times: float = 1.0) -> Column:
