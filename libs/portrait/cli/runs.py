@@ -33,6 +33,7 @@ from portrait.errors import ConfigurationError
 from portrait.job import business_date
 from portrait.lake import Lake, publications, publish, rollback
 from portrait.orchestration import airflow_dag, submit_arguments, submit_plan
+from portrait.quality import unknown_numbers
 from portrait.report import write_report
 from portrait.runner import RUNS, Every, RunSummary, Step, business_dates, plan, run, selected
 from portrait.settings import Settings
@@ -102,7 +103,11 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
         report = _report(lake, summary)
         if not quiet:
             summarize(
-                summary, quarantined=_open_rows(lake), unreconciled=_count(lake, "ops.reconciliation"), report=report
+                summary,
+                quarantined=_open_rows(lake),
+                unreconciled=_count(lake, "ops.reconciliation"),
+                unknown=unknown_numbers(lake, summary.as_of),
+                report=report,
             )
         return report
     finally:

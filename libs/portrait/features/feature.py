@@ -128,6 +128,8 @@ class Feature:
             physical_type=self.physical_type,
             description=self.description,
             classification=self.classification,
+            # Nothing is 0 in these: NULL for one customer and not for all is a number that did not fit.
+            unknown_when="true" if self.is_of_money and self.empty_is_zero else None,
         )
 
     @property
