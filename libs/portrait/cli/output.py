@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -53,10 +53,10 @@ def summarize(
     *,
     quarantined: int,
     unreconciled: int,
-    unknown: Mapping[str, tuple[int, int]],
+    unknown: Sequence[str],
     report: str | None,
 ) -> None:
-    """The closing lines of a run; `unknown`: by table rows with a number that its type cannot hold, and all rows."""
+    """The closing lines of a run; `unknown`: what could not be computed of whom."""
     ran = [step for step in summary.steps if step.action == "run"]
     skipped = [step.job for step in summary.steps if step.action == "skip"]
     slowest = sorted(ran, key=lambda step: -step.seconds)[:3]
@@ -72,8 +72,8 @@ def summarize(
         console.print(f"  published     {tables} tables of {served.as_of} (run {served.run}), as schema published")
     console.print(f"  quarantined   {quarantined:,} rows wait in ops.quarantine")
     console.print(f"  reconciled    {unreconciled:,} account-days do not close")
-    for table, (rows, total) in unknown.items():
-        console.print(f"  unknown       {table}: {rows:,} of {total:,} rows have a number that its type cannot hold")
+    for sentence in unknown:
+        console.print(f"  unknown       {sentence}")
     if slowest:
         console.print(f"  slowest       {', '.join(f'{step.job} {step.seconds:.0f} s' for step in slowest)}")
     if summary.changed and skipped:

@@ -28,8 +28,11 @@ _OVERFLOWS = ("ARITHMETIC_OVERFLOW", "NUMERIC_VALUE_OUT_OF_RANGE", "CAST_OVERFLO
 
 
 def to_minor(amount: Column) -> Column:
-    """Hundredths of the currency as BIGINT, exact; null stays null. Overflow is an error (ANSI mode)."""
-    return (amount.cast(MONEY) * F.lit(100)).cast("bigint")
+    """Hundredths of the currency as BIGINT, exact; null stays null. Overflow is an error (ANSI mode).
+
+    One digit more than money has, for UNKNOWN.
+    """
+    return (amount.cast("decimal(19,2)") * F.lit(100)).cast("bigint")
 
 
 def to_amount(minor: Column) -> Column:

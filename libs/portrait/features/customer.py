@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from portrait.contracts import Contract
 from portrait.entities import as_of as versions_at
 from portrait.features.balances import aggregate_balances
-from portrait.features.bookings import Care, aggregate_bookings
+from portrait.features.bookings import PLAIN, Care, aggregate_bookings
 from portrait.features.compiler import aggregate_events
 from portrait.features.distinct import count_distinct
 from portrait.features.facts import (
@@ -48,7 +48,7 @@ def customer_features(
     contacts: DataFrame | None = None,
     responses: DataFrame | None = None,
     earlier: Earlier | None = None,
-    exact: bool = False,
+    care: Care = PLAIN,
 ) -> DataFrame:
     """One row a customer who owns an account that was opened by `as_of` and not closed before it.
 
@@ -59,8 +59,8 @@ def customer_features(
     currency and belongs to the owner: flows to the owner on the booking day, balances to the owner at `as_of`. An
     attribute the bank does not know is NULL, and so is every feature of a source that is None; where a source is
     present and nothing happened, counts and amounts are 0 and days since the event NULL. An amount that DECIMAL(18,2)
-    cannot hold is NULL, as is what is made of it. Spark stops at a sum that passes BIGINT, unless `exact`: then nothing
-    slides and sums are made in two parts.
+    cannot hold is NULL, as is what is made of it. Spark stops at a sum that passes BIGINT, unless `care` says that
+    sums are exact: then nothing slides. Where it says that amounts have gaps, features of these bookings are NULL too.
     """
     people = account_people(account_parties, as_of=as_of)
     owners = owners_of(people)
@@ -75,12 +75,11 @@ def customer_features(
     }
     delivered = {source: events for source, events in entities.items() if events is not None}
     measured = [feature for source in delivered for feature in features.aggregates(source)]
-    standing = aggregate_events(delivered, features=(*_POPULATION, *measured), as_of=as_of, exact=exact)
+    standing = aggregate_events(delivered, features=(*_POPULATION, *measured), as_of=as_of, exact=care.exact)
     population = standing.where("open_accounts > 0")
     parts = [population, _attributes(customers, as_of=as_of)]
     if declared := features.aggregates("transactions"):
-        if earlier is None or exact:
-            care = Care(exact=exact)
+        if earlier is None or care != PLAIN:
             booked = aggregate_bookings(daily, contract=bookings, features=declared, as_of=as_of, care=care)
         else:
             ids = population.select("customer_id")
@@ -92,7 +91,7 @@ def customer_features(
         parts.append(count_distinct(transactions, features=declared, as_of=as_of))
     if declared := features.aggregates("balances"):
         owned = owners_of(roles)
-        parts.append(aggregate_balances(balances, owners=owned, features=declared, as_of=as_of, exact=exact))
+        parts.append(aggregate_balances(balances, owners=owned, features=declared, as_of=as_of, exact=care.exact))
     wide = side_by_side(*parts)
     return wide.selectExpr(
         f"date'{as_of}' as as_of",

@@ -12,7 +12,8 @@ from portrait.lake import Lake
 from portrait.quality.results import RuleResult
 
 FIT = "numbers.fit"
-_BALANCES, _RESULTS = "silver.balances", "ops.quality_results"
+_BALANCES, _RATES, _RESULTS = "silver.balances", "silver.exchange_rates", "ops.quality_results"
+_RATE = ".rate"
 
 
 def check_numbers(df: DataFrame, contract: Contract) -> list[RuleResult]:
@@ -59,9 +60,23 @@ def check_balances(lake: Lake) -> list[RuleResult]:
     return [RuleResult(_BALANCES, FIT, "warning", unknown == 0, unknown, total)]
 
 
-def unknown_numbers(lake: Lake, as_of: date) -> dict[str, tuple[int, int]]:
-    """Of the tables in which numbers of a day are unknown: rows with one, all rows; as the gates found them."""
+def missing_rates(
+    *, currency: str, bookings: int, unknown: int, first_day: date | None, last_day: date | None
+) -> RuleResult:
+    """`<currency>.rate`: bookings in a currency, and those of them on whose day no rate of it was known yet."""
+    days = None if first_day is None else f"no rate was known from {first_day} to {last_day}"
+    return RuleResult(_RATES, f"{currency}{_RATE}", "warning", unknown == 0, unknown, bookings, days)
+
+
+def unknown_numbers(lake: Lake, as_of: date) -> list[str]:
+    """What the gates of a day found unknown, a sentence each: tables with numbers that do not fit, missing rates."""
     if as_of not in lake.slices(_RESULTS):
-        return {}
-    found = lake.slice(_RESULTS, as_of).where((F.col("rule") == FIT) & ~F.col("success"))
-    return {row.table_name: (row.unexpected_count, row.total) for row in found.orderBy("table_name").collect()}
+        return []
+    told = (F.col("rule") == FIT) | F.col("rule").endswith(_RATE)
+    found = lake.slice(_RESULTS, as_of).where(told & ~F.col("success")).orderBy("table_name", "rule").collect()
+    return [
+        f"{row.rule.removesuffix(_RATE)}: {row.details}, {row.unexpected_count:,} of {row.total:,} bookings"
+        if row.rule.endswith(_RATE)
+        else f"{row.table_name}: {row.unexpected_count:,} of {row.total:,} rows have a number that its type cannot hold"
+        for row in found
+    ]
