@@ -58,11 +58,16 @@ PLAIN = Care()
 
 @dataclass(frozen=True)
 class Sums:
-    """One pass as SQL: columns computed of a booking, columns computed of those, and an aggregate a feature."""
+    """One pass as SQL: columns computed of a booking, columns computed of those, and an aggregate a feature.
+
+    `settled`, if any: the features out of the aggregates, exact sums brought to BIGINT. A step of its own, so that the
+    plan has each aggregate once.
+    """
 
     encoded: tuple[str, ...]
     counted: tuple[str, ...]
     aggregates: tuple[str, ...]
+    settled: tuple[str, ...] = ()
 
 
 def aggregate_bookings(
@@ -104,7 +109,8 @@ def _in_passes(daily: DataFrame, chosen: Sequence[Pass], contract: Contract, as_
 def add_up(bookings: DataFrame, sums: Sums) -> DataFrame:
     """One row a customer: what one pass says of the bookings (rows of silver.customer_daily)."""
     counted = bookings.selectExpr(*sums.encoded).selectExpr(*sums.counted)
-    return counted.groupBy("customer_id").agg(*map(F.expr, sums.aggregates))
+    added_up = counted.groupBy("customer_id").agg(*map(F.expr, sums.aggregates))
+    return added_up.selectExpr("customer_id", *sums.settled) if sums.settled else added_up
 
 
 def booking_sums(features: Sequence[Feature], *, contract: Contract, as_of: date, care: Care = PLAIN) -> Sums:
@@ -156,9 +162,14 @@ def sums_of(
             for feature in features
             if feature.is_of_money
         }
-    return Sums(
-        ("*", *encoded), (*kept, *values, *masked), tuple(f"{sql} as {name}" for name, sql in aggregates.items())
-    )
+    settled = [
+        f"{settled_sql(feature.name)} as {feature.name}"
+        if feature.of and feature.aggregate in {"sum", "moment"}
+        else feature.name
+        for feature in features
+    ]
+    named = tuple(f"{sql} as {name}" for name, sql in aggregates.items())
+    return Sums(("*", *encoded), (*kept, *values, *masked), named, tuple(settled) if care.exact else ())
 
 
 def _totals(*, exact: bool) -> dict[str, str]:
@@ -222,7 +233,7 @@ def _aggregate(feature: Feature, test: str, minus: str | None, *, exact: bool) -
     match feature.aggregate:
         case "count" | "sum" | "moment":
             if exact and of:
-                return settled_sql(exact_sum(counted(f"{of}_high"), counted(f"{of}_low")))
+                return exact_sum(counted(f"{of}_high"), counted(f"{of}_low"))
             return f"sum({counted(f'{of}_total' if of else 'bookings')})"
         case "min":
             return f"min(if({test}, {of}_minor, null))"
