@@ -26,7 +26,7 @@ from portrait.lake import Lake
 _BALANCES, _DIFFERENCES, _TRANSACTIONS = "silver.balances", "ops.reconciliation", "silver.transactions"
 _ADDED = ("insert", "update_postimage")
 _BIGINT, _WIDE = "bigint", "decimal(38,0)"  # of minor units; the second holds whatever bookings add up to
-_BEGINNING = date(1, 1, 2)
+_BEGINNING = date(1000, 1, 1)  # Spark takes no literal of an earlier one
 _LINK = ("account_id", "booked_on", "signed_minor", "balance_after")  # all that a chain is made of
 
 # The member of an array that is nearest to a value, the smaller of two equally near. {values}, {value}: SQL.
