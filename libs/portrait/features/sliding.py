@@ -97,10 +97,11 @@ def slide_bookings(
     known = [feature for feature in features if feature.name in slides or feature.is_endless]
     before = earlier.features.select("customer_id", *[_before(feature) for feature in known])
     again = _to_compute_again(before, earlier.changes, customers=customers, features=features)
-    # A sum is never NULL, but where DECIMAL(18,2) could not hold it. Files tell of columns without any.
-    sums = [f"before_{feature.name} is null" for feature in features if feature.name in slides and feature.is_money]
+    # A sum is never NULL, but where DECIMAL(18,2) could not hold it. Asked of the slice's own columns: its files tell
+    # which of them have none, and are then not read.
+    sums = [f"{feature.name} is null" for feature in features if feature.name in slides and feature.is_money]
     if sums:
-        again = again.unionByName(before.where(" or ".join(sums)).select("customer_id"))
+        again = again.unionByName(earlier.features.where(" or ".join(sums)).select("customer_id"))
     again = again.persist()
     ids = again.agg(F.min("customer_id").alias("least"), F.max("customer_id").alias("greatest")).collect()[0]
     kept = before if ids["least"] is None else before.join(again, on="customer_id", how="left_anti")
