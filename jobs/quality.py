@@ -7,8 +7,9 @@ written; what was published before stays served.
 
 from __future__ import annotations
 
+from portrait.entities.currencies import conversion_of, load_currency_policy
 from portrait.job import job_arguments, open_lake, submit
-from portrait.quality import check_gold, gate, results_frame
+from portrait.quality import check_gold, gate, missing_rates, results_frame
 
 TABLE = "ops.quality_results"
 
@@ -18,6 +19,10 @@ def main(argv: list[str] | None = None) -> None:
     args = job_arguments(__doc__).parse_args(argv)
     with open_lake(args) as lake:
         results = check_gold(lake, args.as_of)
+        conversion = conversion_of(lake, policy=load_currency_policy(args.conf))
+        if conversion:
+            missing = conversion.missing(lake.read("silver.transactions")).orderBy("currency").collect()
+            results += [missing_rates(**row.asDict()) for row in missing]
         lake.replace(TABLE, results_frame(lake, results, as_of=args.as_of), args.as_of)
         gate(results)
 

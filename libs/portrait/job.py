@@ -15,6 +15,7 @@ from pathlib import Path
 
 from portrait.contracts import Catalogue, job_graph, load_catalogue
 from portrait.contracts.graph import Job
+from portrait.entities.currencies import load_currency_policy
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.events import event, start_log
 from portrait.features import check_values, load_features, load_population
@@ -65,6 +66,7 @@ def load_suite(conf: Path, schemas: Path) -> Catalogue:
     load_value_policy(conf)
     load_tier_policy(conf / "tiers.yml")
     load_population(conf)
+    load_currency_policy(conf)
     features = load_features(conf)
     check_values(features, catalogue)
     catalogue = catalogue.with_columns("gold.customer_features", features.columns())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -110,6 +111,7 @@ class Bank:
         (root / "conf" / "features").mkdir(parents=True)
         (root / "conf" / "features" / "transactions.yml").write_text(FEATURES)
         self.conf = root / "conf"
+        shutil.copy(Path(__file__).resolve().parents[2] / "conf" / "currencies.yml", self.conf)
         columns = load_features(self.conf).columns()
         self.catalogue = load_catalogue(schemas).with_columns("gold.customer_features", columns)
         self.spark, self.root = spark, root / "lake"

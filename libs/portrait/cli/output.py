@@ -49,9 +49,15 @@ def _text(value: Any) -> str:
 
 
 def summarize(
-    summary: RunSummary, *, quarantined: int, unreconciled: int, report: str | None, warnings: Sequence[str] = ()
+    summary: RunSummary,
+    *,
+    quarantined: int,
+    unreconciled: int,
+    report: str | None,
+    unknown: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> None:
-    """The closing lines of a run."""
+    """The closing lines of a run; `unknown`: what could not be computed of whom."""
     ran = [step for step in summary.steps if step.action == "run"]
     skipped = [step.job for step in summary.steps if step.action == "skip"]
     slowest = sorted(ran, key=lambda step: -step.seconds)[:3]
@@ -69,6 +75,8 @@ def summarize(
     console.print(f"  reconciled    {unreconciled:,} account-days do not close")
     for warning in warnings:
         console.print(f"  warning       {warning}")
+    for sentence in unknown:
+        console.print(f"  unknown       {sentence}")
     if slowest:
         console.print(f"  slowest       {', '.join(f'{step.job} {step.seconds:.0f} s' for step in slowest)}")
     if summary.changed and skipped:

@@ -33,6 +33,7 @@ from portrait.errors import ConfigurationError
 from portrait.job import business_date
 from portrait.lake import Lake, publications, publish, rollback
 from portrait.orchestration import airflow_dag, submit_arguments, submit_plan
+from portrait.quality import unknown_numbers
 from portrait.quality.expectations import NOT_EMPTY
 from portrait.report import write_report
 from portrait.runner import RUNS, Every, RunSummary, Step, business_dates, plan, run, selected
@@ -107,6 +108,7 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
                 quarantined=_open_rows(lake),
                 unreconciled=_count(lake, "ops.reconciliation"),
                 warnings=_warnings(lake, summary),
+                unknown=unknown_numbers(lake, summary.as_of),
                 report=report,
             )
         return report

@@ -30,7 +30,10 @@ KNOWN_PROPERTIES = {
     "fewValues": "column of the key with at most some hundreds of values in a slice: it is judged by bits",
     "publishedAs": "SQL of the published view, when it is more than the slice; {slice} stands for the slice",
 }
-KNOWN_COLUMN_PROPERTIES = {"volatile": "differs between equal runs; left out of digests"}
+KNOWN_COLUMN_PROPERTIES = {
+    "volatile": "differs between equal runs; left out of digests",
+    "unknownWhen": "SQL condition: where it holds, null means that the type could not hold the number",
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Column:
     pattern: str | None = None
     volatile: bool = False
     partition_position: int | None = None
+    unknown_when: str | None = None
 
 
 @dataclass(frozen=True)
@@ -301,5 +305,6 @@ def _column(item: Property, table: str) -> Column:
         maximum=item.logicalTypeOptions.maximum,
         pattern=item.logicalTypeOptions.pattern,
         volatile=bool(custom.get("volatile", False)),
+        unknown_when=custom.get("unknownWhen"),
         partition_position=(item.partitionKeyPosition or 1) if item.partitioned else None,
     )

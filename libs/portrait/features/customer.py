@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from portrait.contracts import Contract
 from portrait.entities import as_of as versions_at
 from portrait.features.balances import aggregate_balances
-from portrait.features.bookings import aggregate_bookings
+from portrait.features.bookings import PLAIN, Care, aggregate_bookings
 from portrait.features.compiler import aggregate_events
 from portrait.features.distinct import count_distinct
 from portrait.features.facts import (
@@ -52,6 +52,7 @@ def customer_features(
     companies: DataFrame | None = None,
     earlier: Earlier | None = None,
     population: Population = EVERYBODY,
+    care: Care = PLAIN,
 ) -> DataFrame:
     """One row per customer with an open relationship at `as_of` that `population` counts (see `population`).
 
@@ -64,7 +65,9 @@ def customer_features(
     account currency and belongs to the owner: flows to the owner on the booking day, balances to the owner at `as_of`;
     who owns nothing has 0, and NULL for days since what never happened. An attribute the bank does not know is NULL,
     and so is every feature of a source that is None; where a source is present and nothing happened, counts and amounts
-    are 0 and days since the event NULL.
+    are 0 and days since the event NULL. An amount that DECIMAL(18,2) cannot hold is NULL, as is what is made of it.
+    Spark stops at a sum that passes BIGINT, unless `care` says that sums are exact: then nothing slides. Where it says
+    that amounts have gaps, features of these bookings are NULL too.
     """
     people = account_people(account_parties, as_of=as_of)
     owners = owners_of(people)
@@ -81,12 +84,12 @@ def customer_features(
         entities["companies"] = company_events(account_parties, companies=companies)
     delivered = {source: events for source, events in entities.items() if events is not None}
     measured = [feature for source in delivered for feature in features.aggregates(source)]
-    related = aggregate_events(delivered, features=(*MEASURES, *measured), as_of=as_of)
+    related = aggregate_events(delivered, features=(*MEASURES, *measured), as_of=as_of, exact=care.exact)
     members = related.where(membership(related.columns, population=population))
     parts = [members, _attributes(customers, as_of=as_of)]
     if declared := features.aggregates("transactions"):
-        if earlier is None:
-            booked = aggregate_bookings(daily, contract=bookings, features=declared, as_of=as_of)
+        if earlier is None or care != PLAIN:
+            booked = aggregate_bookings(daily, contract=bookings, features=declared, as_of=as_of, care=care)
         else:
             ids = members.select("customer_id")
             booked = slide_bookings(
@@ -96,7 +99,8 @@ def customer_features(
     if transactions is not None and (declared := features.of_text()):
         parts.append(count_distinct(transactions, features=declared, as_of=as_of))
     if declared := features.aggregates("balances"):
-        parts.append(aggregate_balances(balances, owners=owners_of(roles), features=declared, as_of=as_of))
+        owned = owners_of(roles)
+        parts.append(aggregate_balances(balances, owners=owned, features=declared, as_of=as_of, exact=care.exact))
     wide = side_by_side(*parts)
     return wide.selectExpr(
         f"date'{as_of}' as as_of",

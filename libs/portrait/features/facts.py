@@ -5,13 +5,31 @@ Entities come as all their versions; the cut at the end of `as_of` is made here,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from portrait.entities import as_of as versions_at
+from portrait.entities.currencies import Conversion
 from portrait.entities.money import to_minor
+
+_IN_ACCOUNT_CURRENCY = {"loans": ("amount", "instalment"), "cards": ("credit_limit",)}
+
+
+def in_one_currency(sources: Mapping[str, DataFrame], *, conversion: Conversion, as_of: date) -> dict[str, DataFrame]:
+    """The sources with amounts of balances, loans and cards in the reporting currency, at the rate of `as_of`.
+
+    Holdings, responses and costs are in the currency of the bank already; bookings are converted one by one.
+    """
+    changed = dict(sources)
+    if "balances" in changed:
+        changed["balances"] = conversion.standing(changed["balances"], "balance_minor", as_of=as_of)
+    for source, columns in _IN_ACCOUNT_CURRENCY.items():
+        if source in changed:
+            changed[source] = conversion.amounts(changed[source], *columns, as_of=as_of)
+    return changed
 
 
 def account_people(account_parties: DataFrame, *, as_of: date) -> DataFrame:

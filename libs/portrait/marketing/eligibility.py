@@ -104,7 +104,7 @@ def _fails(owns: Column, *, policy: RecommendationPolicy, as_of: date) -> dict[s
     outdated = F.col("risk_assessed_on") < F.add_months(day, -policy.assessment_months)
     funded = F.col("product_kind").isin(policy.funded_kinds)
     minimum = F.coalesce("minimum_amount", F.lit(0).cast("decimal(18,2)"))
-    outflow = F.coalesce("debit_amount_90d", F.lit(0).cast("decimal(18,2)")) / F.lit(3)
+    outflow = F.col("debit_amount_90d") / F.lit(3)  # unknown where it does not fit its type: then the rule fails
     left = F.col("balance_avg_90d") - minimum
     age_limited = F.col("age_from").isNotNull() | F.col("age_to").isNotNull()
     return {

@@ -114,7 +114,7 @@ def _level(name: str, door: Door, owns: Column) -> Column:
     level = quantiles(F.when(owns, F.col(name)), [door.quantile or 0.0], digits=_DIGITS).getItem(0)
     if door.at_least is not None:
         level = F.greatest(level, F.lit(float(door.at_least)))
-    return F.round(level, POINTS).cast(LEVEL_TYPES[name])
+    return F.round(level, POINTS).try_cast(LEVEL_TYPES[name])
 
 
 def _counting(name: str, tier: str, policy: TierPolicy) -> Column:

@@ -164,7 +164,7 @@ def _missing(name: str, rank: Column, *, policy: TierPolicy) -> Column:
     missing = level_at(name, rank, policy=policy) - F.col(name)
     # greatest() passes over NULL: without the condition, an unknown gap would be a gap of 0.
     known = F.when(missing.isNotNull(), F.greatest(missing, F.lit(0)))
-    return known.cast("decimal(18,2)") if name == "assets" else F.round(known.cast("double"), POINTS)
+    return known.try_cast("decimal(18,2)") if name == "assets" else F.round(known.cast("double"), POINTS)
 
 
 def _watch_state(rules: Policy) -> Column:
