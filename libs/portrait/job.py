@@ -25,6 +25,7 @@ from portrait.labels.trust_policy import load_trust_policy
 from portrait.lake import Lake, Lease
 from portrait.lake.records import Write
 from portrait.lineage import record_job
+from portrait.quality import load_reference_policy
 from portrait.session import session
 from portrait.settings import load_settings
 from portrait.value.policy import load_value_policy
@@ -64,6 +65,7 @@ def load_suite(conf: Path, schemas: Path) -> Catalogue:
     catalogue = load_catalogue(schemas)
     load_value_policy(conf)
     load_tier_policy(conf / "tiers.yml")
+    load_reference_policy(conf)
     features = load_features(conf)
     check_values(features, catalogue)
     catalogue = catalogue.with_columns("gold.customer_features", features.columns())
