@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from pyspark.sql import Row
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -48,8 +49,16 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def summarize(summary: RunSummary, *, quarantined: int, unreconciled: int, report: str | None) -> None:
-    """The closing lines of a run."""
+def summarize(
+    summary: RunSummary,
+    *,
+    quarantined: int,
+    unreconciled: int,
+    orphans: Sequence[str],
+    conflicts: Sequence[Row],
+    report: str | None,
+) -> None:
+    """The closing lines of a run. `orphans`: see `recorded_orphans`; `conflicts`: see `conflict_counts`."""
     ran = [step for step in summary.steps if step.action == "run"]
     skipped = [step.job for step in summary.steps if step.action == "skip"]
     slowest = sorted(ran, key=lambda step: -step.seconds)[:3]
@@ -65,6 +74,13 @@ def summarize(summary: RunSummary, *, quarantined: int, unreconciled: int, repor
         console.print(f"  published     {tables} tables of {served.as_of} (run {served.run}), as schema published")
     console.print(f"  quarantined   {quarantined:,} rows wait in ops.quarantine")
     console.print(f"  reconciled    {unreconciled:,} account-days do not close")
+    for line in orphans:
+        console.print(f"  references    {line}", soft_wrap=True)
+    if conflicts:
+        kinds = ", ".join(f"{row['feed']} {row['why']} {row['records']:,}" for row in conflicts)
+        rows, new = sum(row["records"] for row in conflicts), sum(row["new"] for row in conflicts)
+        told = f"{rows:,} records conflict with another of their key ({new:,} new in this run): {kinds}"
+        console.print(f"  conflicts     {told}; see `portrait quarantine --conflicts`", soft_wrap=True)
     if slowest:
         console.print(f"  slowest       {', '.join(f'{step.job} {step.seconds:.0f} s' for step in slowest)}")
     if summary.changed and skipped:

@@ -29,10 +29,12 @@ from portrait.cli.options import (
 )
 from portrait.cli.output import console, emit, errors, summarize
 from portrait.contracts import job_graph
+from portrait.entities.conflicts import conflict_counts
 from portrait.errors import ConfigurationError
 from portrait.job import business_date
 from portrait.lake import Lake, publications, publish, rollback
 from portrait.orchestration import airflow_dag, submit_arguments, submit_plan
+from portrait.quality import recorded_orphans
 from portrait.report import write_report
 from portrait.runner import RUNS, Every, RunSummary, Step, business_dates, plan, run, selected
 from portrait.settings import Settings
@@ -102,7 +104,12 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
         report = _report(lake, summary)
         if not quiet:
             summarize(
-                summary, quarantined=_open_rows(lake), unreconciled=_count(lake, "ops.reconciliation"), report=report
+                summary,
+                quarantined=_open_rows(lake),
+                unreconciled=_count(lake, "ops.reconciliation"),
+                orphans=recorded_orphans(lake, summary.as_of),
+                conflicts=conflict_counts(lake, run=summary.run),
+                report=report,
             )
         return report
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from portrait.entities.days import day_of
@@ -88,6 +88,15 @@ def record_change_conflicts(lake: Lake, changes: Mapping[Dimension, DataFrame]) 
         # Another file may have changed which record counts: the rows of a key are replaced together.
         keys = conflicts.select("feed", "key").distinct()
         lake.merge(CONFLICTS, conflicts, replacing=keys, transaction=(f"entities:{CONFLICTS}", lake.run_number))
+
+
+def conflict_counts(lake: Lake, *, run: int | None = None) -> list[Row]:
+    """Conflicts by feed and why: `records`, `new` (of records that `run` took in), and the newest `day`."""
+    if not lake.has(CONFLICTS):
+        return []
+    new = F.count(F.when(F.col("run") == F.lit(run), 1)).alias("new")
+    counted = lake.read(CONFLICTS).groupBy("feed", "why")
+    return sorted(counted.agg(F.count("*").alias("records"), new, F.max("day").alias("day")).collect())
 
 
 def record_booking_conflicts(lake: Lake, conflicts: DataFrame, *, whole: bool) -> None:

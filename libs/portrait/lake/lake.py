@@ -256,9 +256,7 @@ class Lake:
 
         `among` is SQL that every row `t` of the table is known to meet that is to change: other files are not read.
         `replacing` holds distinct values of some key columns: rows of the table with these values that are not in
-        `rows` are deleted in the same commit. `rows` must be unique by key. `transaction` as in `append`, for a table
-        to which several jobs write.
-        """
+        `rows` are deleted in the same commit. `rows` must be unique by key. `transaction`: as in `append`."""
         if not self.has(table):  # nothing to compare with
             self.append(table, rows, note=note, transaction=transaction)
             return
