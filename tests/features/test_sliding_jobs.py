@@ -66,17 +66,25 @@ BEFORE: Delivery = {
         booking("large", "a", date(1998, 1, 2), "9000"),
         booking("last", "b", date(1998, 3, 29), "10"),
         booking("leaves", "b", date(1998, 3, 24), "20"),
+        booking("orphan", "d", date(1998, 3, 28), "33"),
     ],
 }
-# The day's, a late one, one that says less than what came first (which counts), one that came first with a later
-# instant (so that its day moves), and the account c has belonged to ben since February.
+# The day's, a late one, two that correct day and amount of what came first, one with the id of another account (which
+# keeps it), the account c has belonged to ben since February, and the account of the orphan and its owner come late.
 AFTER: Delivery = {
-    "account_parties": [owner("c", "cyd", "D", datetime(1998, 2, 1)), owner("c", "ben", "I", datetime(1998, 2, 1))],
+    "customers": [{"customer_id": "dora", "op": "I", "changed_at": START}],
+    "accounts": [opened("d")],
+    "account_parties": [
+        owner("c", "cyd", "D", datetime(1998, 2, 1)),
+        owner("c", "ben", "I", datetime(1998, 2, 1)),
+        owner("d", "dora", "I", START),
+    ],
     "transactions": [
         booking("new", "a", date(1998, 4, 1), "3"),
         booking("late", "a", date(1997, 12, 30), "12000"),
         booking("last", "b", date(1998, 3, 1), "11"),
         booking("old2", "c", date(1994, 12, 31), "7"),
+        booking("large", "b", date(1998, 1, 3), "77777"),
     ],
 }
 
@@ -138,10 +146,12 @@ def test_a_slice_that_slides_is_the_one_computed_from_all_bookings(day_by_day: B
 
 
 def test_what_came_is_in_the_slice(day_by_day: Bank) -> None:
-    anna, ben = day_by_day.slice(SECOND)  # cyd has no account any more
+    anna, ben, dora = day_by_day.slice(SECOND)  # cyd has no account any more
     assert (anna.txn_count_7d, anna.credit_max_90d, anna.days_since_txn) == (1, Decimal("9000.00"), 0)
     # His last booking is of 1 March now; that of the 24th left the week; those of account c since February are his.
     assert (ben.txn_count_7d, ben.days_since_txn) == (0, 8)
+    # Her account came after its booking.
+    assert (dora.txn_count_7d, dora.credit_amount_30d) == (1, Decimal("33.00"))
 
 
 def test_daily_bookings_packed_by_hand_are_of_the_same_state(day_by_day: Bank) -> None:
