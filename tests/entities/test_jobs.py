@@ -18,11 +18,13 @@ from tests.deliveries import Delivery, arrive, run_job
 
 from portrait.contracts import load_catalogue
 from portrait.entities.balances import balance_runs, close_days, measure_days
+from portrait.entities.conflicts import change_conflicts
 from portrait.entities.daily import daily_bookings, net
 from portrait.entities.dimensions import dimensions
 from portrait.entities.kinds import kind_code
 from portrait.entities.reconciliation import differences, load_policy
-from portrait.entities.transactions import counting, resolve_transactions, settle
+from portrait.entities.transactions import conflicts_of, counting, resolve_transactions, settle
+from portrait.entities.versions import DELIVERED
 from portrait.job import open_lake, shared_lake
 from portrait.lake import Lake, Lease
 
@@ -36,8 +38,8 @@ TABLES = {
     "silver.balances": ("account_id", "from_day", "to_day", "balance"),
     DAILY: ("customer_id", "booked_on", "kind_code", "amount_minor", "bookings"),
     "ops.reconciliation": ("account_id", "day", "expected", "reported", "difference"),
+    "ops.conflicts": ("feed", "file", "line", "key", "day", "counts", "why", "record", "against"),
 }
-CONFLICTS = ("file", "line", "key", "day", "counts", "why", "differs")
 
 
 def jan(day: int, hour: int = 0) -> datetime:
@@ -102,7 +104,6 @@ class Outcome:
     rows: dict[str, list[tuple[Any, ...]]]
     commits: list[list[str]]
     absent: list[str]
-    conflicts: list[tuple[Any, ...]]
 
 
 def deliver(spark: SparkSession, root: Path, schemas: Path, conf: Path, deliveries: list[Delivery]) -> Outcome:
@@ -120,9 +121,7 @@ def deliver(spark: SparkSession, root: Path, schemas: Path, conf: Path, deliveri
     absent = [table for table in ("silver.cards", "silver.loans") if not lake.has(table)]
     frames = {table: lake.read(table) for table in TABLES}
     frames |= {DAILY: functools.reduce(DataFrame.unionByName, net(frames[DAILY]))}
-    rows = {table: rows_of(frame, table) for table, frame in frames.items()}
-    conflicts = [tuple(row) for row in lake.read("ops.conflicts").select(*CONFLICTS).orderBy("file", "line").collect()]
-    return Outcome(rows, commits, absent, conflicts)
+    return Outcome({table: rows_of(frame, table) for table, frame in frames.items()}, commits, absent)
 
 
 def rows_of(frame: DataFrame, table: str) -> list[tuple[Any, ...]]:
@@ -155,8 +154,9 @@ def together(spark: SparkSession, schemas_dir: Path, conf_dir: Path) -> dict[str
         dimension = next(item for item in dimensions(catalogue) if item.table == f"silver.{table}")
         return dimension.versions(dimension.changes(received(table), new=received(table)))
 
-    once = counting(settle(received("transactions"), wins="last"))
-    transactions = resolve_transactions(once, parties=versions("account_parties"))
+    customers = received("customers").select("customer_id", "risk_level", "op", "changed_at", *DELIVERED)
+    settled = settle(received("transactions"), wins="last")
+    transactions = resolve_transactions(counting(settled), parties=versions("account_parties"))
     closings = close_days(measure_days(transactions))
     frames = {
         "silver.customers": versions("customers"),
@@ -167,6 +167,9 @@ def together(spark: SparkSession, schemas_dir: Path, conf_dir: Path) -> dict[str
             transactions.withColumn("kind_code", F.expr(kind_code(catalogue.table("silver.transactions"))))
         ),
         "ops.reconciliation": differences(closings, policy=load_policy(conf_dir)),
+        "ops.conflicts": conflicts_of(settled).unionByName(
+            change_conflicts(customers, feed="customers", key=["customer_id"])
+        ),
     }
     return {table: rows_of(frame, table) for table, frame in frames.items()}
 
@@ -212,40 +215,23 @@ def test_a_booking_keeps_its_account_and_has_the_balance_of_its_last_delivery(in
     }
 
 
-def test_every_conflict_is_recorded_with_the_side_that_counts(in_parts: Outcome) -> None:
-    amount = ["booked_at", "amount", "balance_after"]
-    t4, t5 = ({"transaction_id": number} for number in ("t4", "t5"))
-    assert in_parts.conflicts == [
-        ("customers/1.csv", 3, '{"customer_id":"c"}', date(1993, 1, 9), "against", "content_order", ["risk_level"]),
-        ("customers/2.csv", 3, '{"customer_id":"c"}', date(1993, 1, 9), "against", "content_order", ["risk_level"]),
-        (
-            "transactions/1.csv",
-            6,
-            json.dumps(t5, separators=(",", ":")),
-            date(1993, 1, 8),
-            "record",
-            "last_delivered",
-            amount,
-        ),
-        (
-            "transactions/2.csv",
-            3,
-            json.dumps(t4, separators=(",", ":")),
-            date(1993, 1, 5),
-            "against",
-            "other_account",
-            ["account_id", "booked_at"],
-        ),
-        (
-            "transactions/2.csv",
-            4,
-            json.dumps(t5, separators=(",", ":")),
-            date(1993, 1, 7),
-            "record",
-            "last_delivered",
-            amount,
-        ),
-    ]
+# File, line, day, which counts, why.
+CONFLICTS = [
+    ("customers/1.csv", 3, 9, "against", "content_order"),
+    ("customers/2.csv", 3, 9, "against", "content_order"),
+    ("transactions/1.csv", 6, 8, "record", "last_delivered"),
+    ("transactions/2.csv", 3, 5, "against", "other_account"),
+    ("transactions/2.csv", 4, 7, "record", "last_delivered"),
+]
+
+
+def test_every_conflict_is_recorded_with_both_versions_and_the_one_that_counts(in_parts: Outcome) -> None:
+    found = in_parts.rows["ops.conflicts"]
+    assert [(file, line, day.day, counts, why) for _, file, line, _, day, counts, why, _, _ in found] == CONFLICTS
+    versions = [(json.loads(record), json.loads(against)) for *_, record, against in found]
+    assert [(one["risk_level"], other["risk_level"]) for one, other in versions[:2]] == [("C3", "C4")] * 2
+    assert [(one["amount"], other["amount"]) for one, other in versions[2:]] == [(120, 100), (1, 1), (90, 120)]
+    assert [(one["account_id"], other["account_id"]) for one, other in versions[3:4]] == [("z", "b")]
 
 
 def test_only_what_a_delivery_touches_is_committed(in_parts: Outcome) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -131,6 +132,29 @@ def test_the_record_that_counts_and_the_conflicts_are_those_worked_out_by_hand(
 ) -> None:
     found = settled_by_hand(spark, cases, wins)
     assert found == {case: ([amount], conflicts) for case, (_, amount, conflicts) in cases.items()}
+
+
+def test_files_of_one_run_give_the_same_in_every_order_and_files_in_runs_as_documented(spark: SparkSession) -> None:
+    # Pending, then posted with another amount, then the id for another account; a case per order and way to come.
+    files = {"1.csv": ("a", "100.00"), "2.csv": ("a", "120.00"), "3.csv": ("b", "9.00")}
+    orders = list(permutations(files))
+    together: dict[str, Any] = {f"{order}": ([(*files[f], 1, f, 2) for f in order], "", []) for order in orders}
+    found = settled_by_hand(spark, together, "last")
+    conflicts = [("120.00", "100.00", "record", "last_delivered"), ("9.00", "120.00", "against", "other_account")]
+    assert list(found.values()) == [(["120.00"], conflicts)] * 6
+    one_each: dict[str, Any] = {
+        f"{order}": ([(*files[f], run, f, 2) for run, f in enumerate(order)], "", []) for order in orders
+    }
+    found = settled_by_hand(spark, one_each, "last")
+    for order in orders:
+        came = [files[file] for file in order]
+        own = [amount for account, amount in came if account == came[0][0]]  # the first one says whose id it is
+        amounts, told = found[f"{order}"]
+        assert amounts == [own[-1]]
+        # Every record but the first differs from what counted when it came, and says so.
+        assert [(row[0], row[3]) for row in told] == [
+            (amount, "last_delivered" if account == came[0][0] else "other_account") for account, amount in came[1:]
+        ]
 
 
 def test_a_conflict_names_the_columns_that_differ(spark: SparkSession) -> None:

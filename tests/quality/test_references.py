@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -38,11 +39,12 @@ def party(account: str, number: str, kind: str) -> dict[str, Any]:
     return {"account_id": account, "party_id": number, **of}
 
 
-@pytest.fixture
-def lake(spark: SparkSession, tmp_path: Path, schemas_dir: Path) -> Iterator[Lake]:
+@pytest.fixture(scope="module")
+def delivered(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, schemas_dir: Path) -> Path:
     """One known account; of 200 bookings two name an unknown one; parties of both kinds, of which one is unknown."""
-    with Lease(tmp_path) as lease:
-        opened = Lake(spark, tmp_path, load_catalogue(schemas_dir), lease=lease)
+    root = tmp_path_factory.mktemp("delivered")
+    with Lease(root) as lease:
+        opened = Lake(spark, root, load_catalogue(schemas_dir), lease=lease)
         arrive(
             opened,
             {
@@ -54,6 +56,16 @@ def lake(spark: SparkSession, tmp_path: Path, schemas_dir: Path) -> Iterator[Lak
                 "transactions": [booking(n, "A1" if n < 198 else f"X{702 + n}.0") for n in range(200)],
             },
         )  # fmt: skip
+    return root
+
+
+@pytest.fixture
+def lake(spark: SparkSession, delivered: Path, tmp_path: Path, schemas_dir: Path) -> Iterator[Lake]:
+    """A copy of that lake."""
+    shutil.copytree(delivered, tmp_path / "lake")
+    with Lease(tmp_path / "lake") as lease:
+        opened = Lake(spark, tmp_path / "lake", load_catalogue(schemas_dir), lease=lease)
+        opened.resume(1)  # the run that took these rows in
         yield opened
 
 

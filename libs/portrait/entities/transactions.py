@@ -60,7 +60,7 @@ def bring_up_to_date(lake: Lake) -> None:
         lake.overwrite(_TABLE, whole.sortWithinPartitions("booked_on"))
         return
     moved = None if parties is None else lake.new_rows("bronze.account_parties", consumer=_TABLE)
-    transactions = lake.read(_TABLE)
+    transactions = _as_it_is_now(lake)
     near = near_ids(new, "transaction_id")
     if near is None and (moved is None or moved.isEmpty()):
         return
@@ -80,6 +80,14 @@ def bring_up_to_date(lake: Lake) -> None:
     lake.append(_TABLE, fresh, transaction=(f"transactions:{_TABLE}:new", lake.run_number))
     if found and not changed.isEmpty():
         lake.merge(_TABLE, changed, among=f"({on_days(found - {None}, 't.booked_on')})")
+
+
+def _as_it_is_now(lake: Lake) -> DataFrame:
+    """silver.transactions, whatever is committed to it while this runs: a commit makes Spark compute again what is kept
+    in memory, and would find the new bookings among the known ones."""
+    lake.register(_TABLE)  # may alter the table
+    reader = lake.spark.read.format("delta").option("versionAsOf", lake.version(_TABLE))
+    return reader.load(str(lake.path(_TABLE)))
 
 
 def known_bookings(

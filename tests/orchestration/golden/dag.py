@@ -46,6 +46,7 @@ JOBS: dict[str, list[str]] = {
     "audiences": ["customer_portrait"],
     "segments": ["customer_features", "customer_group", "customer_tier", "customer_portrait", "recommendations"],
     "quality": [
+        "transactions",
         "customer_features",
         "contribution",
         "customer_group",
