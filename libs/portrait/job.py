@@ -26,6 +26,7 @@ from portrait.labels.trust_policy import load_trust_policy
 from portrait.lake import Lake, Lease
 from portrait.lake.records import Write
 from portrait.lineage import record_job
+from portrait.quality import load_reference_policy
 from portrait.session import session
 from portrait.settings import load_settings
 from portrait.value.policy import load_value_policy
@@ -67,6 +68,7 @@ def load_suite(conf: Path, schemas: Path) -> Catalogue:
     load_tier_policy(conf / "tiers.yml")
     load_population(conf)
     load_currency_policy(conf)
+    load_reference_policy(conf)
     features = load_features(conf)
     check_values(features, catalogue)
     catalogue = catalogue.with_columns("gold.customer_features", features.columns())

@@ -78,13 +78,16 @@ BEFORE: Delivery = {
         booking("large", "a", date(1998, 1, 2), "9000"),
         booking("last", "b", date(1998, 3, 29), "10"),
         booking("leaves", "b", date(1998, 3, 24), "20"),
+        booking("orphan", "o", date(1998, 3, 28), "33"),
     ],
 }
-# The day's, a late one, one that says less than what came first (which counts), one that came first with a later
-# instant (so that its day moves), and the account c has belonged to ben since February. cyd uses
-# anna's account since, fay since today; dora, who used it, has taken over gil's; eve may no longer use ben's.
+# The day's, a late one, two that correct day and amount of what came first, one with the id of another account (which
+# keeps it), the account c has belonged to ben since February, and the account of the orphan and its owner come late.
+# cyd uses anna's account since, fay since today; dora, who used it, has taken over gil's; eve may no longer use ben's.
 TODAY = datetime(1998, 4, 1)
 AFTER: Delivery = {
+    "customers": [{"customer_id": "olga", "op": "I", "changed_at": START}],
+    "accounts": [opened("o")],
     "account_parties": [
         owner("c", "cyd", "D", datetime(1998, 2, 1)),
         owner("c", "ben", "I", datetime(1998, 2, 1)),
@@ -93,6 +96,7 @@ AFTER: Delivery = {
         user("b", "eve", "D", TODAY),
         owner("d", "gil", "D", TODAY),
         owner("d", "dora", "I", TODAY),
+        owner("o", "olga", "I", START),
     ],
     "transactions": [
         booking("new", "a", date(1998, 4, 1), "3"),
@@ -100,6 +104,7 @@ AFTER: Delivery = {
         booking("late", "a", date(1997, 12, 30), "12000"),
         booking("last", "b", date(1998, 3, 1), "11"),
         booking("old2", "c", date(1994, 12, 31), "7"),
+        booking("large", "b", date(1998, 1, 3), "77777"),
     ],
 }
 
@@ -162,7 +167,7 @@ def test_a_slice_that_slides_is_the_one_computed_from_all_bookings(day_by_day: B
 
 
 def test_what_came_is_in_the_slice(day_by_day: Bank) -> None:
-    anna, ben, cyd, dora, fay = day_by_day.slice(SECOND)  # eve and gil have no relationship any more
+    anna, ben, cyd, dora, fay, olga = day_by_day.slice(SECOND)  # eve and gil have no relationship any more
     assert (anna.txn_count_7d, anna.credit_max_90d, anna.days_since_txn) == (1, Decimal("9000.00"), 0)
     # His last booking is of 1 March now; that of the 24th left the week; those of account c since February are his.
     assert (ben.txn_count_7d, ben.days_since_txn) == (0, 8)
@@ -170,6 +175,8 @@ def test_what_came_is_in_the_slice(day_by_day: Bank) -> None:
     assert (cyd.txn_count_7d, cyd.txn_count_life) == (0, 7)
     assert (dora.txn_count_7d, dora.txn_count_life, dora.days_since_txn) == (1, 1, 0)
     assert (fay.txn_count_life, fay.credit_amount_life, fay.days_since_txn) == (0, Decimal("0.00"), None)
+    # Her account came after its booking.
+    assert (olga.txn_count_7d, olga.credit_amount_30d) == (1, Decimal("33.00"))
     assert [row.customer_id for row in day_by_day.slice(FIRST)] == ["anna", "ben", "cyd", "dora", "eve", "gil"]
 
 

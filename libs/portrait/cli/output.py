@@ -51,13 +51,10 @@ def _text(value: Any) -> str:
 def summarize(
     summary: RunSummary,
     *,
-    quarantined: int,
-    unreconciled: int,
+    notes: Sequence[tuple[str, str]],
     report: str | None,
-    unknown: Sequence[str] = (),
-    warnings: Sequence[str] = (),
 ) -> None:
-    """The closing lines of a run; `unknown`: what could not be computed of whom."""
+    """The closing lines of a run; `notes`: what the user should know of it, a subject and a sentence each."""
     ran = [step for step in summary.steps if step.action == "run"]
     skipped = [step.job for step in summary.steps if step.action == "skip"]
     slowest = sorted(ran, key=lambda step: -step.seconds)[:3]
@@ -71,12 +68,8 @@ def summarize(
     if served is not None:
         tables = len(served.versions)
         console.print(f"  published     {tables} tables of {served.as_of} (run {served.run}), as schema published")
-    console.print(f"  quarantined   {quarantined:,} rows wait in ops.quarantine")
-    console.print(f"  reconciled    {unreconciled:,} account-days do not close")
-    for warning in warnings:
-        console.print(f"  warning       {warning}")
-    for sentence in unknown:
-        console.print(f"  unknown       {sentence}")
+    for subject, text in notes:
+        console.print(f"  {subject:<13} {text}", markup=False, soft_wrap=True)
     if slowest:
         console.print(f"  slowest       {', '.join(f'{step.job} {step.seconds:.0f} s' for step in slowest)}")
     if summary.changed and skipped:

@@ -10,6 +10,7 @@ import typer
 from portrait.cli.context import reading, suite_of, writing
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Landing, Output, Target, settings_of
 from portrait.cli.output import console, emit
+from portrait.entities.conflicts import CONFLICTS, conflict_counts
 from portrait.errors import ConfigurationError
 from portrait.ingest import export_quarantine, quarantine_summary, release
 from portrait.settings import Settings
@@ -23,6 +24,9 @@ def quarantine_command(
     corrected: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Corrected rows of an export.")
     ] = None,
+    conflicts: Annotated[
+        bool, typer.Option("--conflicts", help="Records that conflict with another of their key, one by one.")
+    ] = False,
     feed: Annotated[str | None, typer.Option(help="One feed only.")] = None,
     landing: Landing = None,
     lake: LakeRoot = None,
@@ -30,7 +34,7 @@ def quarantine_command(
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
-    """Rejected rows by feed, rule and file; --export them, correct them, --release them."""
+    """Rejected rows by feed, rule and file; --export them, correct them, --release them. Conflicts of records."""
     settings = settings_of(conf, target, landing=landing, lake=lake)
     catalogue = suite_of(settings)
     if feed is not None:
@@ -45,6 +49,8 @@ def quarantine_command(
         console.print(f"Wrote {rows:,} rows to {export}; correct them, then `portrait quarantine --release --from` it.")
     elif release_rows:
         _release(settings, target, corrected, feed)
+    elif conflicts:
+        _show_conflicts(settings, target, feed, output)
     else:
         _show(settings, target, feed, output)
 
@@ -53,7 +59,21 @@ def _show(settings: Settings, target: str | None, feed: str | None, output: Form
     columns = ["feed", "rule", "file", "file_status", "rows", "line"]
     with reading(settings, target) as opened:
         found = quarantine_summary(opened).select(*columns).collect() if opened.has("ops.quarantine") else []
+        conflicts = conflict_counts(opened) if output is Format.table else []
     emit(columns, [list(row) for row in found if feed in (None, row["feed"])], output, title="Quarantine")
+    counted = ["feed", "why", "records", "day"]
+    rows = [[row[name] for name in counted] for row in conflicts if feed in (None, row["feed"])]
+    if rows:
+        emit(["feed", "why", "records", "newest day"], rows, output, title="Conflicts (one by one: --conflicts)")
+
+
+def _show_conflicts(settings: Settings, target: str | None, feed: str | None, output: Format) -> None:
+    """Where they are, not what they say: the versions are customers' data (`portrait show ops.conflicts`)."""
+    columns = ["feed", "file", "line", "day", "why", "counts", "differs", "run"]
+    with reading(settings, target) as opened:
+        found = opened.read(CONFLICTS).select(*columns).orderBy(*columns[:3]) if opened.has(CONFLICTS) else None
+        rows = [] if found is None else [row for row in found.collect() if feed in (None, row["feed"])]
+    emit(columns, [list(row) for row in rows], output, title="Conflicts")
 
 
 def _release(settings: Settings, target: str | None, corrected: Path | None, feed: str | None) -> None:

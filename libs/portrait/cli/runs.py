@@ -29,11 +29,12 @@ from portrait.cli.options import (
 )
 from portrait.cli.output import console, emit, errors, summarize
 from portrait.contracts import job_graph
+from portrait.entities.conflicts import conflict_counts
 from portrait.errors import ConfigurationError
 from portrait.job import business_date
 from portrait.lake import Lake, publications, publish, rollback
 from portrait.orchestration import airflow_dag, submit_arguments, submit_plan
-from portrait.quality import unknown_numbers
+from portrait.quality import recorded_orphans, unknown_numbers
 from portrait.quality.expectations import NOT_EMPTY
 from portrait.report import write_report
 from portrait.runner import RUNS, Every, RunSummary, Step, business_dates, plan, run, selected
@@ -103,14 +104,7 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
         lake = Lake(spark, settings.lake, catalogue)
         report = _report(lake, summary)
         if not quiet:
-            summarize(
-                summary,
-                quarantined=_open_rows(lake),
-                unreconciled=_count(lake, "ops.reconciliation"),
-                warnings=_warnings(lake, summary),
-                unknown=unknown_numbers(lake, summary.as_of),
-                report=report,
-            )
+            summarize(summary, notes=_notes(lake, summary), report=report)
         return report
     finally:
         spark.stop()
@@ -119,6 +113,23 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
 def _report(lake: Lake, summary: RunSummary) -> str | None:
     published = summary.publication is not None and summary.publication.run == summary.run
     return str(write_report(lake, as_of=summary.as_of, run=summary)) if published and summary.changed else None
+
+
+def _notes(lake: Lake, summary: RunSummary) -> list[tuple[str, str]]:
+    """What the user should know of a run: what was rejected, does not reconcile, is unknown, conflicts."""
+    notes = [
+        ("quarantined", f"{_open_rows(lake):,} rows are in ops.quarantine"),
+        ("reconciled", f"{_count(lake, 'ops.reconciliation'):,} account-days do not reconcile"),
+    ]
+    notes += [("warning", text) for text in _warnings(lake, summary)]
+    notes += [("unknown", text) for text in unknown_numbers(lake, summary.as_of)]
+    notes += [("references", text) for text in recorded_orphans(lake, summary.as_of)]
+    if conflicts := conflict_counts(lake, run=summary.run):
+        kinds = ", ".join(f"{row['feed']} {row['why']} {row['records']:,}" for row in conflicts)
+        rows, new = sum(row["records"] for row in conflicts), sum(row["new"] for row in conflicts)
+        told = f"{rows:,} records conflict with another of their key ({new:,} new in this run): {kinds}"
+        notes.append(("conflicts", f"{told}; see `portrait quarantine --conflicts`"))
+    return notes
 
 
 def _count(lake: Lake, table: str) -> int:

@@ -87,13 +87,16 @@ def load_catalogue(schemas: Path) -> Catalogue:
     order = ["raw", "bronze", "silver", "gold", "ops"]
     catalogue = Catalogue(dict(sorted(contracts.items(), key=lambda item: (order.index(item[1].layer), item[0]))))
     _check_lineage(catalogue)
-    return catalogue
+    _check_references(catalogue)
+    return _with_conflict_rules(catalogue)
 
 
 def bronze_contract(feed: Contract) -> Contract:
     """A feed as it is kept: its columns, all nullable and without key, and where each row came from."""
     columns = tuple(
-        replace(column, required=False, key_position=None, enum=(), minimum=None, maximum=None, pattern=None)
+        replace(
+            column, required=False, key_position=None, enum=(), minimum=None, maximum=None, pattern=None, references=()
+        )
         for column in feed.columns
     )
     return Contract(
@@ -103,6 +106,35 @@ def bronze_contract(feed: Contract) -> Contract:
         columns=columns + LINEAGE,
         properties={"job": "ingest", "reads": [feed.id]},
     )
+
+
+def _with_conflict_rules(catalogue: Catalogue) -> Catalogue:
+    """Silver tables know which record of a key their feed lets count: to change it is to build them anew."""
+    changed: dict[str, Contract] = {}
+    for contract in catalogue.layer("silver"):
+        feed = catalogue.contracts.get(f"raw.{contract.name}")
+        if feed is None or (wins := feed.custom("conflicts")) is None:
+            continue
+        if wins not in ("first", "last"):
+            raise ConfigurationError(
+                f"conflicts is '{wins}'", where=f"schemas/raw/{feed.name}.yml", remedy="write first or last"
+            )
+        changed[contract.id] = replace(contract, properties=contract.properties | {"conflicts": wins})
+    return Catalogue(catalogue.contracts | changed)
+
+
+def _check_references(catalogue: Catalogue) -> None:
+    for contract in catalogue.layer("raw"):
+        for column in contract.columns:
+            for reference in column.references:
+                target = catalogue.contracts.get(f"raw.{reference.feed}")
+                if target is None or reference.column not in target.key:
+                    raise ConfigurationError(
+                        f"column '{column.name}' refers to {reference.feed}.{reference.column}, which is no key column "
+                        "of a feed",
+                        where=f"schemas/raw/{contract.name}.yml",
+                        remedy="name a feed and a column of its key",
+                    )
 
 
 def _check_lineage(catalogue: Catalogue) -> None:

@@ -21,6 +21,7 @@ KNOWN_PROPERTIES = {
     "readsOptional": "inputs that are used when they are there",
     "readsPrevious": "tables of which the job reads earlier slices",
     "delivery": "how a feed arrives: append, change or snapshot",
+    "conflicts": "which of several records of a key counts in a feed of events: the `first` or the `last` delivered",
     "maxRejectShare": "share of broken rows above which a feed is refused",
     "clusteredBy": "columns that keep related rows in the same files",
     "changeFeed": "whether Delta keeps the rows that each commit changed, for jobs that read changes only",
@@ -33,7 +34,17 @@ KNOWN_PROPERTIES = {
 KNOWN_COLUMN_PROPERTIES = {
     "volatile": "differs between equal runs; left out of digests",
     "unknownWhen": "SQL condition: where it holds, null means that the type could not hold the number",
+    "references": "feed.column whose values these are; or a list of {to, where}, `where` being SQL over the row",
 }
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Whose key the values of a column are: a column of another feed, for rows that meet `where` (SQL; None: all)."""
+
+    feed: str
+    column: str
+    where: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,7 @@ class Column:
     volatile: bool = False
     partition_position: int | None = None
     unknown_when: str | None = None
+    references: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -307,4 +319,22 @@ def _column(item: Property, table: str) -> Column:
         volatile=bool(custom.get("volatile", False)),
         unknown_when=custom.get("unknownWhen"),
         partition_position=(item.partitionKeyPosition or 1) if item.partitioned else None,
+        references=_references(custom.get("references"), f"{table}.{item.name}"),
     )
+
+
+def _references(stated: Any, where: str) -> tuple[Reference, ...]:
+    """What a column refers to; raises ConfigurationError for anything but `feed.column`, or a list of {to, where}."""
+    entries = [{"to": stated}] if isinstance(stated, str) else stated or []
+    found = []
+    for entry in entries if isinstance(entries, list) else [entries]:
+        known = isinstance(entry, dict) and set(entry) <= {"to", "where"} and isinstance(entry.get("to"), str)
+        feed, dot, column = entry["to"].partition(".") if known else ("", "", "")
+        if not (feed and dot and column):
+            raise ConfigurationError(
+                "references must be written feed.column, or as a list of {to: feed.column, where: SQL}",
+                where=where,
+                remedy="write for example {property: references, value: accounts.account_id}",
+            )
+        found.append(Reference(feed, column, entry.get("where")))
+    return tuple(found)

@@ -96,6 +96,10 @@ def _facts(contract: Contract, catalogue: Catalogue) -> list[str]:
             facts.append(f"{title}: {', '.join(f'`conf/{path}`' for path in paths)}")
     if contract.layer == "raw":
         facts.append(f"Arrives as: {_DELIVERY.get(contract.custom('delivery'), 'not stated')}")
+        if (wins := contract.custom("conflicts")) is not None:
+            facts.append(
+                f"Of records of one key and account the {wins} delivered counts; the others are in ops.conflicts"
+            )
         if (share := contract.custom("maxRejectShare")) is not None:
             facts.append(f"Refused when more than {float(share):.0%} of its rows break a rule")
     return facts
@@ -145,6 +149,9 @@ def _meaning(column: Column) -> str:
     notes = f" *{_escaped('; '.join(rules))}.*" if rules else ""
     if column.pattern:
         notes += f" *Written as* {_code(column.pattern)}."
+    for reference in column.references:
+        notes += f" *Refers to* {_link(f'raw.{reference.feed}')}, `{reference.column}`"
+        notes += f" *where* {_code(reference.where)}." if reference.where else "."
     if column.volatile:
         notes += " *Differs between equal runs.*"
     return _escaped(column.description) + notes

@@ -102,6 +102,7 @@ def _frames(lake: Lake, as_of: date, run: int) -> dict[str, DataFrame]:
         "rejections": ("gold.recommendation_rejections", _whole),
         "gates": ("ops.quality_results", _gates),
         "failures": ("ops.quality_results", _failures),
+        "references": ("ops.quality_results", _references),
     }
     frames = {
         name: build(lake.slice(table, as_of))
@@ -123,6 +124,7 @@ def _frames(lake: Lake, as_of: date, run: int) -> dict[str, DataFrame]:
         "jobs": ("ops.table_versions", lambda frame: _jobs(frame, run)),
         "runs": ("ops.runs", lambda frame: _runs(frame, run)),
         "reconciliation": ("ops.reconciliation", lambda frame: _reconciliation(frame, as_of)),
+        "conflicts": ("ops.conflicts", _conflicts),
     }
     for name, (table, build) in unsliced.items():
         if table in lake.catalogue.contracts and lake.has(table):
@@ -266,9 +268,22 @@ def _gates(results: DataFrame) -> DataFrame:
 
 
 def _failures(results: DataFrame) -> DataFrame:
-    """The rules that do not hold; `details` stays behind, it may quote values."""
+    """The rules that do not hold, without their details."""
     failed = results.where(~F.col("success")).orderBy("severity", F.col("unexpected_count").desc()).limit(40)
     return failed.select("table_name", "rule", "severity", "unexpected_count", "total")
+
+
+def _references(results: DataFrame) -> DataFrame:
+    """One row per reference between feeds that was judged; its details are patterns of identifiers, never values."""
+    judged = results.where(
+        F.contains("rule", F.lit(".references_")) | (F.col("rule") == "transaction_id.other_account")
+    )
+    return judged.select("table_name", "rule", "severity", "success", "unexpected_count", "total", "details")
+
+
+def _conflicts(conflicts: DataFrame) -> DataFrame:
+    """One row per feed and why: records that conflict with another one of their key."""
+    return conflicts.groupBy("feed", "why").agg(F.count(F.lit(1)).alias("records"))
 
 
 def _reconciliation(differences: DataFrame, as_of: date) -> DataFrame:
