@@ -14,12 +14,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts.contract import literal, quoted
-from portrait.errors import ConfigurationError
+from portrait.errors import ConfigurationError, GateRefused
 from portrait.faults import fault_point
 from portrait.lake.lake import Lake
 from portrait.rows import frame_of
 
 POINTER = "ops.publication"
+RESULTS = "ops.quality_results"
 PUBLISHED = "published"
 """The schema of the views that readers see."""
 
@@ -60,7 +61,11 @@ def slice_at(lake: Lake, table: str, as_of: date | None) -> tuple[date, DataFram
 
 
 def publish(lake: Lake, *, as_of: date) -> Publication:
-    """Serve the slices of `as_of` as they are now: every gold table that has one. One row, so all or nothing."""
+    """Serve the slices of `as_of` as they are now: every gold table that has one. One row, so all or nothing.
+
+    Whoever calls it: raises GateRefused, naming tables and versions, unless the gate judged exactly these versions and
+    found no error in them.
+    """
     versions = {
         contract.id: lake.records.versions[contract.id, as_of]
         for contract in lake.catalogue.layer("gold")
@@ -70,7 +75,42 @@ def publish(lake: Lake, *, as_of: date) -> Publication:
         raise ConfigurationError(
             f"no gold table has a slice of {as_of}", where=str(lake.root), remedy="run the jobs for that day first"
         )
+    _check_judged(lake, versions, as_of=as_of)
     return _point(lake, run=lake.run_number, as_of=as_of, action="publish", versions=versions)
+
+
+def _check_judged(lake: Lake, versions: dict[str, int], *, as_of: date) -> None:
+    judged: dict[str, tuple[int | None, list[str]]] = {}
+    if lake.has(RESULTS):
+        results = lake.read(RESULTS).where(F.col("as_of") == F.lit(as_of))
+        failed = F.when(~F.col("success") & (F.col("severity") == "error"), F.col("rule"))
+        by_table = results.groupBy("table_name").agg(
+            F.max("version").alias("version"), F.sort_array(F.collect_set(failed)).alias("failed")
+        )
+        judged = {row.table_name: (row.version, row.failed) for row in by_table.collect()}
+    refused = {
+        table: reason
+        for table, version in versions.items()
+        if (reason := _reason_against(version, *judged.get(table, (None, None)))) is not None
+    }
+    if refused:
+        raise GateRefused(
+            f"publication of {as_of} refused, what was published before stays served:\n  "
+            + "\n  ".join(f"{table}: {reason}" for table, reason in refused.items()),
+            where=f"{RESULTS} of {as_of}",
+            remedy=f"let the gate judge these slices: `portrait run --as-of {as_of} --select quality+`",
+        )
+
+
+def _reason_against(version: int, judged: int | None, failed: list[str] | None) -> str | None:
+    """Why a version of a table must not be served; None when the gate judged it and it passed."""
+    if failed is None:
+        return f"version {version} was not judged by the gate"
+    if judged is None:
+        return f"version {version} was judged before the gate kept versions, so it is not known what was judged"
+    if judged != version:
+        return f"version {version} was not judged by the gate, which saw version {judged}"
+    return f"version {version} failed {', '.join(failed)}" if failed else None
 
 
 def rollback(lake: Lake, run: int) -> Publication:
