@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from portrait.job import job_arguments, load_suite, submit
+from portrait.job import job_arguments, submit
 from portrait.runner import run
 from portrait.session import session
 from portrait.settings import load_settings
+from portrait.suite import load_suite
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -10,7 +10,7 @@ import getpass
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -41,6 +41,13 @@ class Settings(Strict):
     """File to which events are appended as JSON lines; `-` is standard error."""
     metrics: Path | None = None
     """File for Prometheus' textfile collector, rewritten at the end of every run."""
+
+    CHANGES_RESULTS: ClassVar[frozenset[str]] = frozenset()
+    """Names of the settings that change what jobs compute: with another value every job is out of date."""
+
+    def of_results(self) -> dict[str, str]:
+        """The settings that change results, as text: they are part of the fingerprint of every job."""
+        return {name: str(getattr(self, name)) for name in self.CHANGES_RESULTS}
 
 
 def load_settings(conf: Path, *, target: str | None = None, flags: dict[str, Any] | None = None) -> Settings:

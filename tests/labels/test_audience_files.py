@@ -12,10 +12,10 @@ import yaml
 
 from portrait.contracts import Catalogue, load_catalogue
 from portrait.errors import ConfigurationError
-from portrait.job import load_suite
 from portrait.labels import LabelSet
 from portrait.labels.audiences import AudienceSet, labels_read, load_audiences
 from portrait.labels.audiences.parsing import parse_audience
+from portrait.suite import load_suite
 
 LabelsOf = Callable[..., LabelSet]
 Declared = Callable[..., AudienceSet]

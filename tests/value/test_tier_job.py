@@ -14,8 +14,9 @@ from tests.report.bank import values
 from tests.value.test_moves import policies
 
 from portrait.contracts import Catalogue, job_graph, load_catalogue
-from portrait.job import input_stamps, shared_lake
+from portrait.job import shared_lake
 from portrait.lake import Lake, Lease
+from portrait.staleness import input_stamps
 
 pytestmark = pytest.mark.delta
 

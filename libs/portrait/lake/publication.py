@@ -47,15 +47,46 @@ def publications(lake: Lake) -> list[Publication]:
     ]
 
 
-def slice_at(lake: Lake, table: str, as_of: date | None) -> tuple[date, DataFrame]:
-    """The slice that readers see, as it was published; with `as_of` the newest of that day or before. And its day.
+def published_slice(lake: Lake, table: str, as_of: date | None) -> tuple[date, DataFrame]:
+    """The slice that readers see, as it was published, and its day; with `as_of` what was published last of the newest
+    day up to then.
 
-    The newest slice where the table was never published. Raises PortraitError when there is none.
+    For whatever leaves the lake. Raises GateRefused when there is none: a slice that was never published may be one
+    that the gate has refused.
     """
-    served = next(iter(publications(lake)), None)
-    if as_of is None and served is not None and table in served.versions:
-        reader = lake.spark.read.format("delta").option("versionAsOf", served.versions[table])
-        return served.as_of, reader.load(str(lake.path(table))).where(F.col("as_of") == F.lit(served.as_of))
+    known = [item for item in publications(lake) if as_of is None or item.as_of <= as_of]
+    served = max(known, key=lambda item: (item.as_of if as_of else date.min, item.sequence), default=None)
+    if served is None or table not in served.versions:
+        of = f" of {served.as_of}" if served else f" of {as_of} or before" if as_of else ""
+        newest = max((day for day in lake.slices(table) if as_of is None or day <= as_of), default=None)
+        there = (
+            f"; its slice of {newest} was not published"
+            if newest and (served is None or newest != served.as_of)
+            else ""
+        )
+        raise GateRefused(
+            f"{table} has no published slice{of}{there}",
+            where=POINTER,
+            remedy="only published slices are listed or exported: see `portrait status`, then `portrait run` or "
+            "`portrait publish RUN`",
+        )
+    return served.as_of, rows_of(lake, table, served)
+
+
+def rows_of(lake: Lake, table: str, served: Publication) -> DataFrame:
+    """The rows of a table that a publication serves."""
+    reader = lake.spark.read.format("delta").option("versionAsOf", served.versions[table])
+    return reader.load(str(lake.path(table))).where(F.col("as_of") == F.lit(served.as_of))
+
+
+def slice_at(lake: Lake, table: str, as_of: date | None) -> tuple[date, DataFrame]:
+    """To look into the lake: the slice that readers see; with `as_of` the newest of that day or before. And its day.
+
+    The newest slice while nothing is published. Raises PortraitError when there is none, GateRefused for a table that
+    the publication in force does not have.
+    """
+    if as_of is None and publications(lake):
+        return published_slice(lake, table, None)
     day = lake.newest_slice(table, until=as_of)
     return day, lake.slice(table, day)
 

@@ -47,9 +47,9 @@ def _recorded_slice(lake: Lake, table: str, as_of: date) -> DataFrame:
 def results_frame(lake: Lake, results: Iterable[RuleResult], *, as_of: date) -> DataFrame:
     """Results as rows of `ops.quality_results`, each with the version of the table that was judged."""
     now, run, versions = datetime.now(UTC), lake.run_number, lake.records.versions
+    judged = [(r, versions.get((r.table, as_of))) for r in results]
     rows = [
-        (as_of, r.table, r.rule, r.severity, r.success, r.unexpected_count, r.total, r.details, run, now)
-        + (versions.get((r.table, as_of)),)
-        for r in results
+        (as_of, r.table, r.rule, r.severity, r.success, r.unexpected_count, r.total, r.details, run, now, version)
+        for r, version in judged
     ]
     return frame_of(lake.spark, rows, lake.catalogue.table(RESULTS).struct_type)

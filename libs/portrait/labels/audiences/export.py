@@ -44,9 +44,9 @@ def export_audience(
 ) -> Export:
     """Write the customers of an audience, as the published slice has them, below `to`; the lake must be open to write.
 
-    Raises ConfigurationError for another purpose than the audience's; GateRefused when its policy refuses a label that
-    is in doubt, or it reads a sensitive one and fewer than the minimum would be in the list; PortraitError for ids that
-    a spreadsheet would take for formulas. Nothing is written then.
+    Raises ConfigurationError for another purpose than the audience's; GateRefused when nothing is published, when the
+    audience's policy refuses a label that is in doubt, or when it reads a sensitive one and fewer than the minimum
+    would be in the list; PortraitError for ids that a spreadsheet would take for formulas. Nothing is written then.
     """
     item, policy = audiences.audience(name), audiences.exports
     if purpose != item.audience.purpose:
@@ -55,9 +55,9 @@ def export_audience(
             where=f"conf/audiences/{name}.yml",
             remedy="name its own purpose, or declare another audience",
         )
+    as_of, portrait = portrait_at(lake, None, published=True)
     weighed = audiences.weigh(item, label_doubts(lake, labels=audiences.words.labels, as_of=None))
     weighed.check(where=f"conf/audiences/{name}.yml")
-    as_of, portrait = portrait_at(lake, None)
     lists = policy.purposes[purpose]
     asked = [entry for entry in lists if isinstance(entry, LabelList) or lake.has(f"bronze.{entry.feed}")]
     flagged = _flagged(lake, portrait, item, asked, as_of).persist()
