@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from tests.report.bank import values
 from typer.testing import CliRunner, Result
 
 from portrait.cli.audience import audience as command
@@ -139,7 +140,8 @@ def bank(
         )
     declare(conf, AUDIENCES)
     (conf / "exports.yml").write_text(yaml.safe_dump(EXPORTS, sort_keys=False))
-    shutil.copy(conf_dir / "trust.yml", conf)
+    for name in ("trust.yml", "marketing.yml"):
+        shutil.copy(conf_dir / name, conf)
     shipped = load_catalogue(schemas_dir).contracts
     own = shipped | {"gold.customer_features": catalogue.table("gold.customer_features")}
     own["gold.customer_features"] = replace(own["gold.customer_features"], properties={"job": "customer_features"})
@@ -350,6 +352,34 @@ def next_run(lake: Lake) -> None:
 
 def exported(done_folder: Path) -> set[str]:
     return {row[0] for row in duckdb.sql(f"select customer_id from '{done_folder}/*.csv'").fetchall()}
+
+
+def test_an_export_whose_lists_cannot_be_asked_is_refused(bank: Bank, tmp_path: Path) -> None:
+    exports = bank.audiences.exports
+    ask = {"lake": bank.lake, "name": "quiet", "purpose": "marketing", "to": tmp_path, "kind": "csv"}
+    with pytest.raises(
+        GateRefused, match=r"'unsubscribed' asks responses: .* delivers it, but it never came"
+    ) as refused:
+        export_audience(audiences=bank.audiences, **ask)
+    assert "'unhappy' asks feedback" in refused.value.message
+    assert "no_consent" not in refused.value.message
+    # A bank that has no such feeds says so; then the lists are not asked.
+    without = exports.recorded.model_copy(update={"feeds": {"responses": False, "feedback": False}})
+    plain = replace(bank.audiences, exports=replace(exports, recorded=without))
+    next_run(bank.lake)
+    assert export_audience(audiences=plain, **ask).not_asked == ["unsubscribed", "unhappy"]
+    # 'consents' is known of nine customers in ten.
+    strict = replace(
+        bank.audiences, exports=replace(exports, recorded=without.model_copy(update={"minimum_share": 0.95}))
+    )
+    with pytest.raises(GateRefused, match=r"'no_consent' can be told of 3\d\d of 400 customers"):
+        export_audience(audiences=strict, **ask)
+    files = bank.lake.catalogue.table("ops.files")
+    told = values(files, {"feed": "responses", "status": "accepted"})  # a file without rows: nothing had happened
+    bank.lake.append(files.id, bank.lake.spark.createDataFrame([told], files.struct_type))
+    with pytest.raises(GateRefused, match=r"'unsubscribed' asks responses: .* has no such feed, but it came"):
+        export_audience(audiences=plain, **ask)
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_an_export_leaves_out_whom_the_lists_name_and_is_logged(bank: Bank, tmp_path: Path) -> None:
