@@ -139,6 +139,6 @@ def test_a_file_is_parsed_once_however_often_it_is_asked_for(conf: Path, monkeyp
     # A file that was changed is parsed again, in the same process.
     file = conf / "reconciliation.yml"
     before = POLICIES["reconciliation.yml"](conf)
-    file.write_text(file.read_text().replace("tolerance: 0", "tolerance: 1"))
+    file.write_text(file.read_text().replace('"0.00"', '"1.00"'))
     assert POLICIES["reconciliation.yml"](conf) != before
     assert parsed[file] == 2

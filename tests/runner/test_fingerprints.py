@@ -218,6 +218,7 @@ def test_a_zip_has_the_hash_of_its_checkout(tmp_path: Path) -> None:
 
 
 @pytest.mark.delta
+@pytest.mark.process
 def test_what_a_changed_script_makes_run(spark: SparkSession, tmp_path: Path) -> None:
     suite = mini_suite(spark, tmp_path)
     assert suite.ran() == {"one", "two", "three"}
