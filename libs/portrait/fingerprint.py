@@ -54,14 +54,12 @@ def modules_of(script: bytes) -> set[str]:
     Read off the source, so no module has to be imported: imports within functions count, imports for type checkers do
     not, a package counts with its `__init__`, and what it imports, like any module.
     """
-    known = _imports()
-    waiting, found = list(_imported(script, package="", known=set(known))), set[str]()
+    waiting, found = list(_imported(script, package="")), set[str]()
     while waiting:
         module = waiting.pop()
-        if module in found:
-            continue
-        found.add(module)
-        waiting += known[module] - found
+        if module not in found:
+            found.add(module)
+            waiting += _imports(module) - found
     return {_file_of(module) for module in found}
 
 
@@ -71,19 +69,14 @@ _NOT_FOLLOWED = {("portrait.job", "portrait.standalone")}
 
 
 @cache
-def _imports() -> dict[str, frozenset[str]]:
-    """Module to the modules of the package that it imports itself, packages above them included."""
-    sources = {_module_of(name): source for name, source in _sources().items() if name.endswith(".py")}
-    names = set(sources)
-    found = {}
-    for module, source in sources.items():
-        package = module if _is_package(module) else module.rpartition(".")[0]
-        imported = _imported(source, package=package, known=names)
-        found[module] = frozenset(name for name in imported if (module, name) not in _NOT_FOLLOWED)
-    return found
+def _imports(module: str) -> frozenset[str]:
+    """The modules of the package that a module of it imports itself, packages above them included."""
+    package = module if _is_package(module) else module.rpartition(".")[0]
+    imported = _imported(_sources()[_file_of(module)], package=package)
+    return frozenset(name for name in imported if (module, name) not in _NOT_FOLLOWED)
 
 
-def _imported(source: bytes, *, package: str, known: set[str]) -> set[str]:
+def _imported(source: bytes, *, package: str) -> set[str]:
     found: set[str] = set()
     for node in _running(ast.parse(source)):
         named: list[str] = []
@@ -91,29 +84,30 @@ def _imported(source: bytes, *, package: str, known: set[str]) -> set[str]:
             named = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             parents = package.split(".") if node.level else []
-            above = parents[: len(parents) - node.level + 1] if node.level else []
+            above = parents[: len(parents) - node.level + 1]
             base = ".".join([*above, *([node.module] if node.module else [])])
             named = [base, *(f"{base}.{alias.name}" for alias in node.names)]
             if any(alias.name == "*" for alias in node.names):  # whatever the package has may be meant
-                named += [name for name in known if name.startswith(f"{base}.")]
-        elif isinstance(node, ast.Constant) and node.value in known:  # import_module("portrait.x")
-            named = [node.value]
+                modules = (_module_of(file) for file in _sources() if file.endswith(".py"))
+                named += [name for name in modules if name.startswith(f"{base}.")]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("portrait."):
+            named = [node.value]  # import_module("portrait.x")
         for name in named:
-            parts = name.split(".")
-            found |= {".".join(parts[:count]) for count in range(1, len(parts) + 1)} & known
+            parts = name.split(".") if name.startswith("portrait") else []
+            found |= {known for count in range(1, len(parts) + 1) if _is_module(known := ".".join(parts[:count]))}
     return found
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:
     """Every node of a module but the bodies of `if TYPE_CHECKING`."""
-    for child in ast.iter_child_nodes(tree):
-        yield child
-        if isinstance(child, ast.If) and ast.unparse(child.test).split(".")[-1] == "TYPE_CHECKING":
-            for other in child.orelse:
-                yield other
-                yield from _running(other)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and ast.unparse(node.test).split(".")[-1] == "TYPE_CHECKING":
+            waiting += node.orelse
         else:
-            yield from _running(child)
+            waiting += ast.iter_child_nodes(node)
 
 
 @cache
@@ -139,6 +133,10 @@ def _module_of(file: str) -> str:
 def _file_of(module: str) -> str:
     name = module.replace(".", "/")
     return f"{name}/__init__.py" if _is_package(module) else f"{name}.py"
+
+
+def _is_module(name: str) -> bool:
+    return _file_of(name) in _sources()
 
 
 def _is_package(module: str) -> bool:
