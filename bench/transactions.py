@@ -26,9 +26,9 @@ from turns import in_turns, report
 
 from features import AS_OF, CONF, SCHEMAS, TRANSACTIONS, bookings
 from portrait.entities.transactions import bring_up_to_date, counting, resolve_transactions, settle
-from portrait.job import load_suite
 from portrait.lake import Lake, Lease
 from portrait.session import start_embedded
+from portrait.suite import load_suite
 
 BRONZE = "bronze.transactions"
 

@@ -11,11 +11,12 @@ import argparse
 from pathlib import Path
 
 from portrait.events import start_log
-from portrait.job import load_suite, submit
+from portrait.job import submit
 from portrait.lake import Lake
 from portrait.serving import serve
 from portrait.session import session
 from portrait.settings import load_settings
+from portrait.suite import load_suite
 
 
 def main(argv: list[str] | None = None) -> None:

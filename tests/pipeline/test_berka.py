@@ -16,8 +16,8 @@ from tests.pipeline.conftest import CHECKOUT, Place
 from tests.pipeline.readme import ASKING, PYTHON, commands
 from tests.tiny_bank import FULL
 
-from portrait.job import load_suite
 from portrait.lake import Lake, digest
+from portrait.suite import load_suite
 
 pytestmark = [pytest.mark.delta, pytest.mark.process]
 

@@ -17,11 +17,12 @@ from tests.deliveries import run_job
 from tests.pipeline.conftest import CHECKOUT
 from tests.value.tier_machine import Customer
 
-from portrait.job import load_suite, shared_lake
+from portrait.job import shared_lake
 from portrait.lake import Lake, Lease
 from portrait.runner import Every, business_dates
 from portrait.sources import DEFAULT_START, land_berka, land_synthetic, last_day
 from portrait.sources.synthetic.plan import TIER_LEVELS
+from portrait.suite import load_suite
 from portrait.value.tier_policy import TIERS, load_tier_policy
 
 pytestmark = [pytest.mark.delta, pytest.mark.scale]

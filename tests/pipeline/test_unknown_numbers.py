@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.tiny_bank import AS_OF, Bank
 
-from portrait.job import load_suite
+from portrait.suite import load_suite
 from portrait.lake import Lake
 
 pytestmark = [pytest.mark.delta, pytest.mark.process]

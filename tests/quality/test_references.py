@@ -16,7 +16,7 @@ from tests.deliveries import arrive
 
 from portrait.contracts import load_catalogue
 from portrait.errors import ConfigurationError, GateRefused
-from portrait.job import load_suite
+from portrait.suite import load_suite
 from portrait.lake import Lake, Lease
 from portrait.quality import RuleResult, check_references, gate, load_reference_policy, recorded_orphans, results_frame
 from portrait.quality.references import ReferencePolicy

@@ -16,8 +16,9 @@ from tests.value.test_moves import policies
 
 from portrait.contracts import Catalogue, job_graph, load_catalogue
 from portrait.events import start_log
-from portrait.job import input_stamps, shared_lake
+from portrait.job import shared_lake
 from portrait.lake import Lake, Lease
+from portrait.staleness import input_stamps
 from portrait.value.tier_policy import TierPolicy, load_tier_policy
 
 pytestmark = pytest.mark.delta

@@ -38,7 +38,7 @@ from portrait.labels.audiences import (
     weigh,
 )
 from portrait.labels.trust import Verdict
-from portrait.lake import Lake, slice_at
+from portrait.lake import Lake, published_slice
 from portrait.runner import run
 from portrait.settings import Settings
 
@@ -174,13 +174,13 @@ def members_command(
     limit: Limit = 1000,
     output: Output = Format.table,
 ) -> None:
-    """Customers in an audience; with --as-of as it was, by what the audience meant that day."""
+    """Customers in an audience, as published; with --as-of as it was, by what the audience meant that day."""
     settings = settings_of(conf, target, lake=lake)
     with reading(settings, target) as opened:
-        day, members = slice_at(opened, MEMBERS, as_of)
+        day, members = published_slice(opened, MEMBERS, as_of)
         found = members.where(F.col("audience") == F.lit(name)).select("customer_id")
         rows = found.orderBy("customer_id").limit(limit).collect()
-        built = slice_at(opened, AUDIENCES, as_of)[1].where(F.col("audience") == F.lit(name)).head()
+        built = published_slice(opened, AUDIENCES, as_of)[1].where(F.col("audience") == F.lit(name)).head()
     if built is None:
         raise ConfigurationError(
             f"there was no audience '{name}' on {day}", where=AUDIENCES, remedy="check the id, or --as-of"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 import sqlglot
@@ -14,7 +15,8 @@ from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAs
 from portrait.cli.output import console, emit
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
-from portrait.lake import Lake, digest, register_views
+from portrait.lake import Lake, Publication, digest, publications, register_views
+from portrait.lake.publication import rows_of
 
 TableName = Annotated[str, typer.Argument(metavar="TABLE", help="gold.x is the table, published.x what readers see.")]
 
@@ -120,12 +122,13 @@ def explain_command(
     conf: Conf = CONF,
     target: Target = None,
 ) -> None:
-    """Tier, group, labels and recommendations of one customer, each with the facts behind it."""
+    """Tier, group, labels and recommendations of one customer, each with the facts behind it: as readers see them."""
     settings = settings_of(conf, target, lake=lake)
     with reading(settings, target) as opened:
-        day = opened.newest_slice("gold.segments", until=as_of)
+        served = next(iter(publications(opened)), None) if as_of is None else None
+        day = served.as_of if served else opened.newest_slice("gold.segments", until=as_of)
         parts = {
-            title: _rows_of(opened, table, customer, day)
+            title: _rows_of(opened, table, customer, day, served)
             for title, table in (
                 ("Tier", "gold.customer_tier"),
                 ("Value", "gold.customer_value"),
@@ -134,7 +137,7 @@ def explain_command(
                 ("Recommendations", "gold.recommendations"),
                 ("Facts", "gold.customer_features"),
             )
-            if day in opened.slices(table)
+            if (table in served.versions if served else day in opened.slices(table))
         }
     if not parts.get("Tier") and not parts.get("Facts"):
         raise ConfigurationError(
@@ -151,6 +154,8 @@ def explain_command(
             emit([title, "value"], known, Format.table)
 
 
-def _rows_of(lake: Lake, table: str, customer: str, day: object) -> list[dict[str, object]]:
-    rows = lake.read(table).where((F.col("as_of") == F.lit(day)) & (F.col("customer_id") == F.lit(customer)))
+def _rows_of(lake: Lake, table: str, customer: str, day: date, served: Publication | None) -> list[dict[str, object]]:
+    """Rows of a customer; as published where `served` is given, because a newer slice may be one that was refused."""
+    found = rows_of(lake, table, served) if served else lake.slice(table, day)
+    rows = found.where(F.col("customer_id") == F.lit(customer))
     return [row.asDict() for row in rows.limit(100).collect()]

@@ -32,12 +32,14 @@ from portrait.contracts import job_graph
 from portrait.entities.conflicts import conflict_counts
 from portrait.errors import ConfigurationError
 from portrait.job import business_date
+from portrait.journal import DIED, RUNS, died_runs, measured_start
 from portrait.lake import Lake, publications, publish, rollback
+from portrait.lake.lease import is_held
 from portrait.orchestration import airflow_dag, submit_arguments, submit_plan
 from portrait.quality import recorded_orphans, unknown_numbers
 from portrait.quality.expectations import NOT_EMPTY
 from portrait.report import write_report
-from portrait.runner import RUNS, Every, RunSummary, Step, business_dates, plan, run, selected
+from portrait.runner import Every, RunSummary, Step, business_dates, plan, run, selected
 from portrait.settings import Settings
 
 
@@ -93,7 +95,8 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
             where=str(settings.landing),
             remedy="name it with --landing, or `portrait land` one",
         )
-    spark = embedded(settings, target)
+    with measured_start(settings.metrics):
+        spark = embedded(settings, target)
     try:
         for day in days:
             with _progress(quiet, jobs) as progress:
@@ -221,15 +224,16 @@ def status_command(
     with reading(settings, target) as opened:
         events = opened.read(RUNS).orderBy(F.col("run").desc(), F.col("recorded_at").desc()).limit(20).collect()
         served = publications(opened)
+    died = died_runs(events, held=is_held(settings.lake))
     columns = ["run", "as_of", "status", "seconds", "recorded_at", "message", "absent"]
     rows = [
         [
             row.run,
             row.as_of,
-            row.status,
+            "died" if row.run in died else row.status,
             round(row.seconds, 1),
             row.recorded_at,
-            row.message,
+            DIED if row.run in died else row.message,
             (row.facts or {}).get("absent"),
         ]
         for row in events

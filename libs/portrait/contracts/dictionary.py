@@ -33,8 +33,8 @@ How to read a table of columns:
 def dictionary(catalogue: Catalogue) -> str:
     """Every feed and table of the catalogue as one Markdown text, in layer order.
 
-    With the catalogue of `portrait.job.load_suite` the columns that features and labels declare are among them. Raises
-    ConfigurationError for a layer that has no heading here.
+    With the catalogue of `portrait.suite.load_suite` the columns that features and labels declare are among them.
+    Raises ConfigurationError for a layer that has no heading here.
     """
     unknown = {contract.layer for contract in catalogue} - set(LAYERS)
     if unknown:

@@ -3,7 +3,15 @@
 from portrait.lake.digest import digest
 from portrait.lake.lake import Lake
 from portrait.lake.lease import Lease
-from portrait.lake.publication import Publication, publications, publish, register_views, rollback, slice_at
+from portrait.lake.publication import (
+    Publication,
+    publications,
+    publish,
+    published_slice,
+    register_views,
+    rollback,
+    slice_at,
+)
 from portrait.lake.records import Write
 
 __all__ = [
@@ -14,6 +22,7 @@ __all__ = [
     "digest",
     "publications",
     "publish",
+    "published_slice",
     "register_views",
     "rollback",
     "slice_at",

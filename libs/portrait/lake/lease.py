@@ -126,6 +126,13 @@ class Lease:
         return content
 
 
+def is_held(root: Path) -> bool:
+    """Whether a living run holds the lake."""
+    lease = Lease(root)
+    holder = lease._read(lease._newest())
+    return holder is not None and _alive(holder)
+
+
 def _alive(holder: dict[str, Any]) -> bool:
     if holder["expires_at"] <= time.time():
         return False

@@ -9,11 +9,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.entities import as_of as versions_at
+from portrait.entities.recorded import Recorded
 from portrait.features.population import OWNER
 from portrait.marketing.policy import RecommendationPolicy
 from portrait.value.tier_policy import TIERS
 
 RULES = (
+    "records_contradict",
     "consent_refused",
     "consent_missing",
     "not_on_sale",
@@ -64,32 +66,38 @@ def holders_at(holdings: DataFrame, *, as_of: date) -> DataFrame:
     return known.where(opened & ~closed).select("customer_id", "product_id").distinct()
 
 
-def customer_facts(features: DataFrame, tiers: DataFrame, groups: DataFrame) -> DataFrame:
-    """One row a customer of `features`: what eligibility and ranking ask about them.
+def customer_facts(features: DataFrame, tiers: DataFrame, groups: DataFrame, *, recorded: Recorded) -> DataFrame:
+    """One row per customer of `features`: what eligibility and ranking ask about them.
 
-    bank_assesses and bank_asks_consent say whether the bank has a risk level, or a consent, of anybody at all.
+    bank_assesses and bank_asks_consent say whether the bank records risk levels and consent, by conf/marketing.yml.
     """
-    bank = features.agg(
-        F.coalesce(F.bool_or(F.col("risk_level").isNotNull()), F.lit(False)).alias("bank_assesses"),
-        F.coalesce(F.bool_or(F.col("consent_marketing").isNotNull()), F.lit(False)).alias("bank_asks_consent"),
-    )
     known = [name for name in ("relationship",) if name in features.columns]
     return (
         features.select("customer_id", *_FACTS, *known)
         .join(tiers.select("customer_id", "tier", "tier_rank"), on="customer_id", how="left")
         .join(groups.select("customer_id", "group_id", "group_name"), on="customer_id", how="left")
-        .join(F.broadcast(bank), how="cross")
+        .withColumn("bank_assesses", F.lit(recorded.columns.risk_level))
+        .withColumn("bank_asks_consent", F.lit(recorded.columns.consent_marketing))
     )
 
 
 def judged_candidates(
-    customers: DataFrame, products: DataFrame, holders: DataFrame, *, policy: RecommendationPolicy, as_of: date
+    customers: DataFrame,
+    products: DataFrame,
+    holders: DataFrame,
+    *,
+    policy: RecommendationPolicy,
+    as_of: date,
+    contradicted: bool = False,
 ) -> DataFrame:
-    """One row a customer and product with `rule`, the first rule that fails; NULL: the product may be offered."""
+    """One row per customer and product with `rule`, the first rule that fails; NULL: the product may be offered.
+
+    `contradicted`: the data of the day are not what conf/marketing.yml says; nothing may be offered then.
+    """
     held = holders.withColumn("held", F.lit(True))
     pairs = customers.join(F.broadcast(products), how="cross").join(held, on=["customer_id", "product_id"], how="left")
     owns = F.coalesce(F.col("relationship") == OWNER, F.lit(True)) if "relationship" in pairs.columns else F.lit(True)
-    fails = _fails(owns, policy=policy, as_of=as_of)
+    fails = _fails(owns, policy=policy, as_of=as_of) | {"records_contradict": F.lit(contradicted)}
     rule = reduce(
         lambda rest, name: F.when(fails[name], F.lit(name)).otherwise(rest), reversed(RULES), F.lit(None).cast("string")
     )
