@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -61,6 +62,18 @@ def class_archive() -> Path:
     return jar_folder() / "classes.jsa"
 
 
+def pin_locale(properties: Path) -> None:
+    """Make this process, Java and Python's workers independent of the machine's locale, as the properties file has it.
+
+    The file pins Java's locale on its command line; `_JAVA_OPTIONS`, which Java puts before that, gets the same.
+    """
+    if sys.platform == "linux":  # file names are UTF-8, also where LC_ALL is C or a Latin one
+        os.environ["LC_ALL"] = "C.UTF-8"
+    if forced := os.environ.get("_JAVA_OPTIONS"):
+        pins = re.findall(r"-D(?:user|file)\.\S+", properties.read_text(encoding="utf-8"))
+        os.environ["_JAVA_OPTIONS"] = " ".join([forced, *dict.fromkeys(pins)])
+
+
 def _java_options(quiet: Path) -> list[str]:
     options = [f"-Dlog4j2.configurationFile=file:{quiet}"] if quiet.exists() else []
     if class_archive().exists():
@@ -83,6 +96,7 @@ def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, st
             remedy="create the file, or name another --target",
         )
     jars = jar_paths(conf)
+    pin_locale(properties)
     if (home := java_home()) is not None:
         os.environ["JAVA_HOME"] = home
     elif shutil.which("java") is None:
