@@ -23,6 +23,7 @@ from portrait.labels import load_labels
 from portrait.labels.audiences import load_audiences
 from portrait.labels.trust_policy import load_trust_policy
 from portrait.lake import Lake, Lease
+from portrait.lake.log import newest_content
 from portrait.lake.records import Write
 from portrait.lineage import record_job
 from portrait.session import session
@@ -109,7 +110,7 @@ def input_stamps(lake: Lake, job: Job, as_of: date, *, fixed: Mapping[str, date]
             if (written := lake.records.written(table, as_of)) is not None:
                 stamps[table] = f"run {written}"
         elif lake.has(table):
-            stamps[table] = f"version {lake.version(table)}"
+            stamps[table] = f"version {newest_content(lake.path(table))}"
     for table in job.reads_previous:
         # The slice before, and the last one of an earlier month: tiers go on from there.
         days = {lake.previous_as_of(table, day) for day in (as_of, as_of.replace(day=1))} | {fixed.get(table)}

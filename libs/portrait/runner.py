@@ -26,7 +26,7 @@ from portrait.events import event, start_log
 from portrait.faults import fault_point
 from portrait.fingerprint import hash_text
 from portrait.job import fingerprints, finish, fixed_slices, input_stamps, is_sliced, shared_lake
-from portrait.lake import Lake, Lease
+from portrait.lake import Lake, Lease, compact_records
 from portrait.lake.publication import Publication, publications
 from portrait.lineage import record_run
 from portrait.metrics import write_metrics
@@ -142,6 +142,7 @@ def run(
             raise
         if journal.begun:
             journal.end("done", steps)
+            compact_records(lake, after=settings.compact_after)
         served = next(iter(publications(lake)), None)
         summary = RunSummary(lake.run_number, as_of, steps, served, time.monotonic() - started, journal.begun)
         _measure(settings, "done", summary)

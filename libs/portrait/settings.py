@@ -37,6 +37,8 @@ class Settings(Strict):
     jobs: Path = Path("jobs")
     lease_seconds: int = 120
     """How long a silent run keeps the lake before another may take it over."""
+    compact_after: int = 200
+    """Small files of a table of layer ops after which a run merges them."""
     log: str | None = None
     """File to which events are appended as JSON lines; `-` is standard error."""
     metrics: Path | None = None
