@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,6 +51,10 @@ def load_settings(conf: Path, *, target: str | None = None, flags: dict[str, Any
 
     Raises ConfigurationError for an unknown key, a wrong type or a target without a file.
     """
+    if target is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", target):
+        raise ConfigurationError(
+            f"{target[:80]!r} is not the name of a target", where="--target", remedy="letters, digits, _ and -; no path"
+        )
     values: dict[str, Any] = {"conf": conf}
     files = [conf / "base.toml"] + ([conf / f"{target}.toml"] if target else [])
     for file in files:

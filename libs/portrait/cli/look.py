@@ -15,6 +15,7 @@ from portrait.cli.output import console, emit
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
 from portrait.lake import Lake, digest, register_views
+from portrait.serving import read_only_query
 
 TableName = Annotated[str, typer.Argument(metavar="TABLE", help="gold.x is the table, published.x what readers see.")]
 
@@ -55,6 +56,7 @@ def sql_command(
     """Ask a question in Spark SQL; reading only."""
     settings = settings_of(conf, target, lake=lake)
     tables = readable_tables(query, suite_of(settings))
+    query = read_only_query(query)
     with reading(settings, target) as opened:
         for table in tables:
             if not table.startswith("published."):
@@ -82,9 +84,9 @@ def readable_tables(query: str, catalogue: Catalogue) -> list[str]:
     names = {cte.alias for cte in statements[0].find_all(exp.CTE)}
     found = []
     for table in statements[0].find_all(exp.Table):
-        name = f"{table.db}.{table.name}" if table.db else table.name
-        if name in names:
+        if not table.db and table.name in names:
             continue
+        name = f"{table.db}.{table.name}" if table.db else table.name
         catalogue.table(name.replace("published.", "gold."))
         if table.catalog:
             raise ConfigurationError(f"'{table.sql()}' is not a table of the lake", where="sql", remedy=f"write {name}")

@@ -3,6 +3,7 @@
 from portrait.serving.gateway import Gateway
 from portrait.serving.policy import LoginPolicy, check_access, load_login_policy
 from portrait.serving.server import serve, serving
+from portrait.serving.statements import read_only_query
 from portrait.serving.users import Users, user_line
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Users",
     "check_access",
     "load_login_policy",
+    "read_only_query",
     "serve",
     "serving",
     "user_line",

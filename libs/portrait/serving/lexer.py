@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from portrait.errors import PortraitError
+from portrait.errors import ConfigurationError
 
 # A comment may go on behind a backslash at the end of its line; brackets in brackets are closed differently by
 # different parsers (a hint in a comment is none to Spark), so they are refused.
@@ -25,7 +25,7 @@ _WORD = re.compile(r"\w+")
 _SYMBOLS = frozenset("()[]<>=!,.:;+-*/%&|^~")
 
 
-class Refused(PortraitError):
+class Refused(ConfigurationError):
     """A statement that this server does not run; nothing of it reached Spark."""
 
 

@@ -22,7 +22,7 @@ from portrait.lake.publication import PUBLISHED
 from portrait.serving.functions import ALLOWED, KEYWORDS, TABLE_FUNCTIONS
 from portrait.serving.lexer import Refused, Token, read_tokens
 
-__all__ = ["Bound", "Refused", "bind"]
+__all__ = ["Bound", "Refused", "bind", "read_only_query"]
 
 # A query may hold these and still not be a question: programs, other statements, parts that write, variables.
 _FORBIDDEN_NODES = (
@@ -89,6 +89,13 @@ def bind(statement: str, *, tables: Mapping[str, Collection[str]], schema: str) 
     # Only names that a contract has: a statement may call its own columns by anything, a customer's name too.
     columns = sorted(named & {column for table in read for column in tables[table]})
     return Bound(f"{prefix} {text.strip()}".strip(), tuple(read), tuple(columns))
+
+
+def read_only_query(statement: str) -> str:
+    """One SELECT as it may be given to Spark: without comments, calling only functions of the list; else Refused."""
+    text, tokens = read_tokens(statement)
+    _check_calls(_query(text, tokens), tokens)
+    return text
 
 
 def _query(text: str, tokens: list[Token]) -> exp.Query | exp.Values:
