@@ -26,7 +26,8 @@ from portrait.lake import Lake
 from portrait.serving import Users, load_login_policy, serving
 from portrait.session import start_embedded
 
-lake = Lake(start_embedded(Path("conf"), overrides=TEST_SETTINGS), sys.argv[1], load_suite(Path("conf"), Path("schemas")))
+spark = start_embedded(Path("conf"), overrides=TEST_SETTINGS)
+lake = Lake(spark, sys.argv[1], load_suite(Path("conf"), Path("schemas")))
 users = Users(Path(sys.argv[2]))
 with serving(lake, host="127.0.0.1", port=0, users=users, policy=load_login_policy(Path("conf"))) as gateway:
     print(gateway.server_address[1], gateway.backend[1], flush=True)
@@ -89,5 +90,5 @@ def test_the_gateway_serves_who_logs_in(ports: tuple[int, int]) -> None:
     ],
 )
 def test_nobody_reads_the_machine(ports: tuple[int, int], statement: str) -> None:
-    with pytest.raises(exc.OperationalError, match="not allowed|not available|only read-only"):
+    with pytest.raises(exc.OperationalError, match=r"not allowed|not available|only read-only"):
         ask(ports[0], statement)
