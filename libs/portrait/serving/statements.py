@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -137,12 +138,21 @@ def _check_shape(text: str, tokens: list[Token]) -> None:
     except SqlglotError:
         seen = []
     # sqlglot takes a doubled quote for the end of one text and the beginning of the next.
-    if not set(quoted) <= set(seen) or any(not _inside(end, tokens) for end in set(seen) - set(quoted)):
+    inside = _insides(tokens)
+    if not set(quoted) <= set(seen) or any(not inside(end) for end in set(seen) - set(quoted)):
         raise Refused("the statement is not understood", where="its quotes", remedy="escape quotes in text by doubling")
 
 
-def _inside(place: int, tokens: list[Token]) -> bool:
-    return any(token.start < place < token.end for token in tokens if token.kind == "string")
+def _insides(tokens: list[Token]) -> Callable[[int], bool]:
+    """Whether a place lies inside a text of the statement."""
+    texts = [token for token in tokens if token.kind == "string"]
+    starts = [token.start for token in texts]
+
+    def inside(place: int) -> bool:
+        number = bisect_left(starts, place) - 1
+        return number >= 0 and texts[number].start < place < texts[number].end
+
+    return inside
 
 
 def _check_calls(query: exp.Query | exp.Values, tokens: list[Token]) -> None:
