@@ -13,7 +13,7 @@ from portrait.contracts.contract import contract_of
 from portrait.contracts.document import load_document
 from portrait.ingest.ledger import FileCache
 from portrait.lake import Lake, Lease, compact_records
-from portrait.lake.log import newest_content, newest_version
+from portrait.lake.log import most_small_files, newest_content, newest_version
 
 pytestmark = pytest.mark.delta
 
@@ -60,6 +60,9 @@ def test_small_files_of_records_are_merged_and_nothing_else_changes(
         # The same write once more is still known by its transaction id.
         lake.append("ops.noted", spark.sql("select 7L n"))
         assert lake.read("ops.noted").count() == 1
+        for number in range(4):  # one file at a time: there is nothing to merge
+            lake.overwrite("ops.noted", spark.sql(f"select {number}L n"), where=f"n > {-1 - number}")
+        assert most_small_files(lake.path("ops.noted"), enough=100) == 1
     again = Lake(spark, tmp_path, catalogue)
     assert {job for job, _ in again.records.completions} == {f"job{number}" for number in range(6)}
     assert again.run_number == 2

@@ -6,6 +6,10 @@ files before it stay until a VACUUM.
 
 from __future__ import annotations
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
+from portrait.events import event
 from portrait.lake.lake import Lake
 from portrait.lake.log import most_small_files
 
@@ -21,6 +25,10 @@ def compact_records(lake: Lake, *, after: int) -> list[str]:
         if lake.has(contract.id) and most_small_files(lake.path(contract.id), enough=after) >= after:
             lake.register(contract.id)
             lake.lease.check()
-            lake.spark.sql(f"OPTIMIZE {contract.id}")
+            try:
+                lake.spark.sql(f"OPTIMIZE {contract.id}")
+            except (PySparkException, Py4JError) as error:  # the run itself is done; the next one tries again
+                event("records_not_compacted", table=contract.id, error=type(error).__name__)
+                continue
             compacted.append(contract.id)
     return compacted

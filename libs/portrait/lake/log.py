@@ -34,14 +34,16 @@ def newest_content(table: Path) -> int:
 
 
 def most_small_files(table: Path, *, enough: int) -> int:
-    """Files that one partition got since it was last compacted, counted until there are `enough`."""
+    """Files that one partition got and kept since it was last compacted, counted until there are `enough`."""
     found: Counter[str] = Counter()
     newest = newest_version(table)
     for version in range(newest, max(-1, newest - _LOOK_BACK * enough), -1):
         commit = read_commit(table, version)
         if commit is None or _info(commit).get("operation") == "OPTIMIZE":
             break
-        found.update(json.dumps(action["add"]["partitionValues"]) for action in commit if "add" in action)
+        for kind, count in (("remove", -1), ("add", 1)):  # a file that was replaced is not there to be merged
+            for action in (action[kind] for action in commit if kind in action):
+                found[json.dumps(action.get("partitionValues") or {})] += count
         if max(found.values(), default=0) >= enough:
             break
     return max(found.values(), default=0)
