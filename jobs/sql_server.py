@@ -20,24 +20,20 @@ from portrait.settings import load_settings
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Serve until stopped."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lake", type=Path, default=None, help="root of the lake")
+    parser.add_argument("--lake", type=Path, help="root of the lake")
     parser.add_argument("--conf", type=Path, default=Path("conf"), help="folder of the configuration")
-    parser.add_argument("--schemas", type=Path, default=None, help="folder of the contracts")
+    parser.add_argument("--schemas", type=Path, help="folder of the contracts")
     parser.add_argument("--target", default=None, help="settings of conf/<target>.toml")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=10000, help="port to listen on")
-    parser.add_argument(
-        "--users", type=Path, default=None, help="file of users; without it everyone on this machine may log in"
-    )
+    parser.add_argument("--users", type=Path, help="file of users; without it everyone on this machine may log in")
     args = parser.parse_args(argv)
     settings = load_settings(args.conf, target=args.target, flags={"lake": args.lake, "schemas": args.schemas})
     start_log(settings.log)
-    users, policy = check_access(args.host, args.users), load_login_policy(args.conf)
-    catalogue = load_suite(args.conf, settings.schemas)
-    lake = Lake(session(), settings.lake, catalogue)
-    serve(lake, host=args.host, port=args.port, users=users, policy=policy)
+    listen = {"host": args.host, "port": args.port, "users": check_access(args.host, args.users)}
+    policy, catalogue = load_login_policy(args.conf), load_suite(args.conf, settings.schemas)
+    serve(Lake(session(), settings.lake, catalogue), **listen, policy=policy)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import stat
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 from types import FrameType
 
@@ -86,10 +85,10 @@ _OUTDATED = 86_400  # seconds
 
 def catalogue_folder() -> Path:
     """An empty folder for this process, removed when it ends or is told to; those of killed processes go first."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if _is_left_over(left):
-            shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    for left in folder.parent.glob(f"{_PREFIX}*"):
+        if _is_left_over(left, now=folder.stat().st_mtime):
+            shutil.rmtree(left, ignore_errors=True)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
 
@@ -102,7 +101,7 @@ def catalogue_folder() -> Path:
     return folder
 
 
-def _is_left_over(folder: Path) -> bool:
+def _is_left_over(folder: Path, *, now: float) -> bool:
     """Whether a folder is our user's and its process is gone; without a process in its name: is a day old."""
     try:
         facts = folder.lstat()
@@ -110,7 +109,7 @@ def _is_left_over(folder: Path) -> bool:
             return False
         process = re.fullmatch(rf"{_PREFIX}(\d+)-\w+", folder.name)
         if process is None:
-            return time.time() - facts.st_mtime > _OUTDATED
+            return now - facts.st_mtime > _OUTDATED
         os.kill(int(process.group(1)), 0)
     except ProcessLookupError:
         return True
