@@ -26,7 +26,7 @@ from portrait.faults import fault_point
 from portrait.fingerprint import hash_text
 from portrait.job import shared_lake
 from portrait.journal import Journal, Progress, finish, is_sliced, measured_start
-from portrait.lake import Lake, Lease
+from portrait.lake import Lake, Lease, compact_records
 from portrait.lake.publication import Publication, publications
 from portrait.settings import Settings
 from portrait.staleness import fingerprints, fixed_slices, input_stamps
@@ -132,6 +132,8 @@ def run(
                     _execute(lake, job, scripts[job.name], step, settings, as_of, fixed, progress)
                     _note(journal.progress, steps)
             journal.progress.job = None
+        if journal.begun:
+            compact_records(lake, after=settings.compact_after)
         served = next(iter(publications(lake)), None)
         return RunSummary(lake.run_number, as_of, steps, served, journal.seconds, journal.begun)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ class Settings(Strict):
     jobs: Path = Path("jobs")
     lease_seconds: int = 120
     """How long a silent run keeps the lake before another may take it over."""
+    compact_after: int = 200
+    """Small files of a table of layer ops after which a run merges them."""
     log: str | None = None
     """File to which events are appended as JSON lines; `-` is standard error."""
     metrics: Path | None = None
@@ -56,6 +59,10 @@ def load_settings(conf: Path, *, target: str | None = None, flags: dict[str, Any
 
     Raises ConfigurationError for an unknown key, a wrong type or a target without a file.
     """
+    if target is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", target):
+        raise ConfigurationError(
+            f"{target[:80]!r} is not the name of a target", where="--target", remedy="letters, digits, _ and -; no path"
+        )
     values: dict[str, Any] = {"conf": conf}
     files = [conf / "base.toml"] + ([conf / f"{target}.toml"] if target else [])
     for file in files:

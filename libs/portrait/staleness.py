@@ -11,6 +11,7 @@ from portrait.contracts.graph import Job
 from portrait.fingerprint import code_of, hash_files, hash_text
 from portrait.labels.trust_policy import load_trust_policy
 from portrait.lake import Lake
+from portrait.lake.log import newest_content
 from portrait.settings import Settings
 from portrait.value.policy import load_value_policy
 
@@ -56,7 +57,7 @@ def input_stamps(lake: Lake, job: Job, as_of: date, *, fixed: Mapping[str, date]
             if (written := lake.records.written(table, as_of)) is not None:
                 stamps[table] = f"run {written}"
         elif lake.has(table):
-            stamps[table] = f"version {lake.version(table)}"
+            stamps[table] = f"version {newest_content(lake.path(table))}"
     for table in job.reads_previous:
         # The slice before, and the last one of an earlier month: tiers go on from there.
         days = {lake.previous_as_of(table, day) for day in (as_of, as_of.replace(day=1))} | {fixed.get(table)}

@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.tiny_bank import AS_OF, Bank
 
-from portrait.suite import load_suite
 from portrait.lake import Lake
+from portrait.suite import load_suite
 
 pytestmark = [pytest.mark.delta, pytest.mark.process]
 

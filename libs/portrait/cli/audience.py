@@ -15,7 +15,19 @@ from pyarrow import Array
 from pyspark.sql import functions as F
 
 from portrait.cli.context import embedded, existing, reading, suite_of, writing
-from portrait.cli.options import CONF, AsOf, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import (
+    CONF,
+    AsOf,
+    Conf,
+    Format,
+    LakeRoot,
+    Limit,
+    OptionalAsOf,
+    Output,
+    Target,
+    identifier,
+    settings_of,
+)
 from portrait.cli.output import console, emit, errors
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.labels import LabelSet, load_labels
@@ -44,7 +56,7 @@ from portrait.settings import Settings
 
 audience = typer.Typer(help="Audiences: expressions over labels, and who is in them.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="ID", help="An audience, a file of conf/audiences.")]
+Name = Annotated[str, typer.Argument(parser=identifier, metavar="ID", help="An audience, a file of conf/audiences.")]
 PastDay = OptionalAsOf
 
 
@@ -193,7 +205,7 @@ def members_command(
 @audience.command("overlap")
 def overlap_command(
     one: Name,
-    other: Annotated[str, typer.Argument(metavar="ID", help="Another audience.")],
+    other: Annotated[str, typer.Argument(parser=identifier, metavar="ID", help="Another audience.")],
     as_of: PastDay = None,
     lake: LakeRoot = None,
     conf: Conf = CONF,

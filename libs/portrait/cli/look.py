@@ -17,6 +17,7 @@ from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
 from portrait.lake import Lake, Publication, digest, publications, register_views
 from portrait.lake.publication import rows_of
+from portrait.serving import read_only_query
 
 TableName = Annotated[str, typer.Argument(metavar="TABLE", help="gold.x is the table, published.x what readers see.")]
 
@@ -57,6 +58,7 @@ def sql_command(
     """Ask a question in Spark SQL; reading only."""
     settings = settings_of(conf, target, lake=lake)
     tables = readable_tables(query, suite_of(settings))
+    query = read_only_query(query)
     with reading(settings, target) as opened:
         for table in tables:
             if not table.startswith("published."):
@@ -84,9 +86,9 @@ def readable_tables(query: str, catalogue: Catalogue) -> list[str]:
     names = {cte.alias for cte in statements[0].find_all(exp.CTE)}
     found = []
     for table in statements[0].find_all(exp.Table):
-        name = f"{table.db}.{table.name}" if table.db else table.name
-        if name in names:
+        if not table.db and table.name in names:
             continue
+        name = f"{table.db}.{table.name}" if table.db else table.name
         catalogue.table(name.replace("published.", "gold."))
         if table.catalog:
             raise ConfigurationError(f"'{table.sql()}' is not a table of the lake", where="sql", remedy=f"write {name}")

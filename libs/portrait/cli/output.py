@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from portrait.cli.options import Format
 from portrait.runner import RunSummary
 
-console = Console(highlight=False, soft_wrap=False)
-errors = Console(stderr=True, highlight=False)
+# No markup: what is printed holds names, paths and ids of others, and `[x]` in them is text.
+console = Console(highlight=False, markup=False, soft_wrap=False)
+errors = Console(stderr=True, highlight=False, markup=False)
 
 
 def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, *, title: str | None = None) -> None:
@@ -36,7 +36,7 @@ def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, 
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*["" if value is None else escape(_text(value)) for value in row])
+            table.add_row(*["" if value is None else _text(value) for value in row])
         console.print(table)
 
 

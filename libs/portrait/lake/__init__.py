@@ -1,5 +1,6 @@
 """The only door to storage: Delta tables below one root, written one run at a time, published by one pointer."""
 
+from portrait.lake.compaction import compact_records
 from portrait.lake.digest import digest
 from portrait.lake.lake import Lake
 from portrait.lake.lease import Lease
@@ -19,6 +20,7 @@ __all__ = [
     "Lease",
     "Publication",
     "Write",
+    "compact_records",
     "digest",
     "publications",
     "publish",
