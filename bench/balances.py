@@ -34,9 +34,9 @@ from portrait.entities.money import to_amount
 from portrait.entities.reconciliation import load_policy
 from portrait.features import load_features
 from portrait.features.balances import aggregate_balances
-from portrait.job import load_suite
 from portrait.lake import Lake, Lease
 from portrait.session import start_embedded
+from portrait.suite import load_suite
 
 BALANCES = "silver.balances"
 RUNS = """

@@ -38,9 +38,9 @@ from portrait.features import Feature, load_features
 from portrait.features.bookings import aggregate_bookings
 from portrait.features.sliding import Earlier, slide_bookings
 from portrait.features.values import as_declared
-from portrait.job import load_suite
 from portrait.lake import Lake, Lease
 from portrait.session import start_embedded
+from portrait.suite import load_suite
 
 CONF, SCHEMAS = Path("conf"), Path("schemas")
 AS_OF = date(2025, 12, 29)  # the day after is one of the month, as most are

@@ -19,9 +19,9 @@ from pyspark.sql import DataFrame, SparkSession
 from turns import in_turns, report
 
 from portrait.ingest import ingest
-from portrait.job import load_suite
 from portrait.lake import Lake, Lease
 from portrait.session import start_embedded
+from portrait.suite import load_suite
 
 CONF, SCHEMAS = Path("conf"), Path("schemas")
 

@@ -23,10 +23,10 @@ from deltalake import DeltaTable
 from pyhive import hive
 from pyspark.sql import functions as F
 
-from portrait.job import load_suite
 from portrait.lake import Lake, Lease, publish
 from portrait.serving import serving
 from portrait.session import start_embedded
+from portrait.suite import load_suite
 
 AS_OF = date(2025, 12, 31)
 

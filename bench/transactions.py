@@ -25,10 +25,10 @@ from pyspark.sql import functions as F
 from turns import in_turns, report
 
 from features import AS_OF, CONF, SCHEMAS, TRANSACTIONS, bookings
-from portrait.entities.transactions import bring_up_to_date, resolve_transactions
-from portrait.job import load_suite
+from portrait.entities.transactions import bring_up_to_date, counting, resolve_transactions, settle
 from portrait.lake import Lake, Lease
 from portrait.session import start_embedded
+from portrait.suite import load_suite
 
 BRONZE = "bronze.transactions"
 
@@ -76,7 +76,9 @@ def measure(spark: SparkSession, lake: Lake, args: argparse.Namespace, plain: Pa
 
     def merge() -> None:
         new = lake.read(BRONZE).where(f"_run = {lake.run_number}")
-        once = resolve_transactions(new, parties=None).withColumn("kind_code", F.lit(None).cast("int"))
+        once = resolve_transactions(counting(settle(new, wins="last")), parties=None).withColumn(
+            "kind_code", F.lit(None).cast("int")
+        )
         once.createOrReplaceTempView("arrived")
         spark.sql(
             f"merge into delta.`{plain}` t using arrived s on t.transaction_id = s.transaction_id"

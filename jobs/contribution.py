@@ -1,11 +1,15 @@
 """gold.contribution: one row a customer, account, kind of product and as_of: balances, and what the bank earned.
 
 Reads the customers of the slice of gold.customer_features, silver.balances, transactions, accounts and account_parties,
-and where the bank delivers them loans, transfer_prices and unit_costs; conf/value.yml. A rerun replaces the slice.
+and where the bank delivers them loans, transfer_prices, unit_costs and, for accounts of several currencies,
+exchange_rates; conf/value.yml, conf/currencies.yml. A rerun replaces the slice.
 """
 
 from __future__ import annotations
 
+from portrait.entities.currencies import conversion_of, load_currency_policy
+from portrait.entities.money import unless_it_overflows
+from portrait.features.facts import in_one_currency
 from portrait.job import job_arguments, open_lake, submit
 from portrait.value.contribution import contribution
 from portrait.value.policy import load_value_policy
@@ -20,10 +24,19 @@ def main(argv: list[str] | None = None) -> None:
     with open_lake(args) as lake:
         present = [name for name in OPTIONAL if lake.has(f"silver.{name}")]
         sources = {name: lake.read(f"silver.{name}") for name in (*NEEDED, *present)}
+        conversion = conversion_of(lake, policy=load_currency_policy(args.conf))
+        if conversion:
+            sources = in_one_currency(sources, conversion=conversion, as_of=args.as_of)
+            sources["transactions"] = conversion.of_bookings(sources["transactions"], "signed_minor")
         customers = lake.slice("gold.customer_features", args.as_of).select("customer_id")
-        zone = lake.catalogue.time_zone
-        rows = contribution(customers, policy=policy, as_of=args.as_of, zone=zone, **sources)
-        lake.replace("gold.contribution", rows, args.as_of)
+
+        def write(exact: bool) -> None:
+            rows = contribution(
+                customers, policy=policy, as_of=args.as_of, exact=exact, zone=lake.catalogue.time_zone, **sources
+            )
+            lake.replace("gold.contribution", rows, args.as_of)
+
+        unless_it_overflows(write)
 
 
 if __name__ == "__main__":

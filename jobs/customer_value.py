@@ -6,6 +6,7 @@ gold.contribution and silver.customer_daily; conf/value.yml. Models that a slice
 
 from __future__ import annotations
 
+from portrait.entities.money import unless_it_overflows
 from portrait.features import load_features
 from portrait.job import job_arguments, open_lake, submit
 from portrait.rows import frame_of
@@ -27,13 +28,18 @@ def main(argv: list[str] | None = None) -> None:
         daily, spans, fixed = lake.read("silver.customer_daily"), policy.lifetime, policy.scale_for(day)
         measures = customer_measures(lake.slice(FEATURES, day), by_customer(lake.slice(KEPT, day)), policy=policy)
         scale = stored_scale(lake.slice(MODEL, fixed)) if fixed else slice_scale(measures, policy=policy, as_of=day)
-        histories = purchase_histories(daily, counts=counts, policy=spans, as_of=day).persist()
-        models = fit_models(histories, earlier=models_of(lake.previous_slice(MODEL, day)), policy=spans, as_of=day)
-        scored = score_histories(histories, models, policy=spans)
-        value = customer_value(measures, scored, scale=scale, policy=policy, as_of=day)
-        lake.replace("gold.customer_value", value, day)
-        lake.replace(MODEL, frame_of(lake.spark, scale.rows(day) + model_rows(models, day), model.struct_type), day)
-        histories.unpersist()
+        earlier = models_of(lake.previous_slice(MODEL, day))
+
+        def write(exact: bool) -> None:
+            histories = purchase_histories(daily, counts=counts, policy=spans, as_of=day, exact=exact).persist()
+            models = fit_models(histories, earlier=earlier, policy=spans, as_of=day)
+            scored = score_histories(histories, models, policy=spans)
+            value = customer_value(measures, scored, scale=scale, policy=policy, as_of=day)
+            lake.replace("gold.customer_value", value, day)
+            lake.replace(MODEL, frame_of(lake.spark, scale.rows(day) + model_rows(models, day), model.struct_type), day)
+            histories.unpersist()
+
+        unless_it_overflows(write)
 
 
 if __name__ == "__main__":

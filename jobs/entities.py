@@ -1,13 +1,16 @@
-"""silver dimensions (customers, accounts, cards, ...): one row a key and stretch of time without a change.
+"""silver dimensions (customers, accounts, cards, ...): one row per key and stretch of time without a change.
 
 Reads the bronze table of each dimension; a dimension whose feed never came is left out. The versions of every key that
-new records touch are rebuilt from all its records, so a late or repeated delivery ends in the same table. A rerun with
-nothing new commits nothing.
+new records touch are rebuilt from all its records, so a late or repeated delivery ends in the same table. Records of a
+key and instant that differ go to ops.conflicts. A rerun with nothing new commits nothing.
 """
 
 from __future__ import annotations
 
-from portrait.entities.dimensions import dimensions
+from pyspark.sql import DataFrame
+
+from portrait.entities.conflicts import record_change_conflicts
+from portrait.entities.dimensions import Dimension, dimensions
 from portrait.job import job_arguments, open_lake, submit
 
 
@@ -15,15 +18,17 @@ def main(argv: list[str] | None = None) -> None:
     """Bring every dimension up to what bronze holds."""
     args = job_arguments(__doc__).parse_args(argv)
     with open_lake(args) as lake:
+        touched: dict[Dimension, DataFrame] = {}
         for dimension in dimensions(lake.catalogue):
             if not lake.has(dimension.source):
                 continue
             new = lake.new_rows(dimension.source, consumer=dimension.table)
             if new.isEmpty():
                 continue
-            changes = dimension.changes(lake.read(dimension.source), new=new)
-            touched = changes.select(*dimension.key).distinct() if lake.has(dimension.table) else None
-            lake.merge(dimension.table, dimension.versions(changes), replacing=touched)
+            changes = touched[dimension] = dimension.changes(lake.read(dimension.source), new=new)
+            keys = changes.select(*dimension.key).distinct() if lake.has(dimension.table) else None
+            lake.merge(dimension.table, dimension.versions(changes), replacing=keys)
+        record_change_conflicts(lake, touched)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Registers the views of the publication in force and follows the pointer: a statement that arrives after a publication
 reads the new one, a statement that joins tables never mixes two. Writes no table, takes no lease, runs until it is
-stopped. Reads gold tables and ops.publication only. --users names the file of users (portrait sql-user NAME).
+stopped. Reads gold tables and ops.publication only. --users names the file of users (portrait sql-user NAME); without
+it the server listens on a loopback address only.
 """
 
 from __future__ import annotations
@@ -11,28 +12,30 @@ import argparse
 from pathlib import Path
 
 from portrait.events import start_log
-from portrait.job import load_suite, submit
+from portrait.job import submit
 from portrait.lake import Lake
-from portrait.serving import serve
+from portrait.serving import check_access, load_login_policy, serve
 from portrait.session import session
 from portrait.settings import load_settings
+from portrait.suite import load_suite
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Serve until stopped."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lake", type=Path, default=None, help="root of the lake")
+    parser.add_argument("--lake", type=Path, help="root of the lake")
     parser.add_argument("--conf", type=Path, default=Path("conf"), help="folder of the configuration")
-    parser.add_argument("--schemas", type=Path, default=None, help="folder of the contracts")
+    parser.add_argument("--schemas", type=Path, help="folder of the contracts")
     parser.add_argument("--target", default=None, help="settings of conf/<target>.toml")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=10000, help="port to listen on")
-    parser.add_argument("--users", type=Path, default=None, help="file of users; without it everyone may come in")
+    parser.add_argument("--users", type=Path, help="file of users; without it everyone on this machine may log in")
     args = parser.parse_args(argv)
     settings = load_settings(args.conf, target=args.target, flags={"lake": args.lake, "schemas": args.schemas})
     start_log(settings.log)
-    lake = Lake(session(), settings.lake, load_suite(args.conf, settings.schemas, time_zone=settings.time_zone))
-    serve(lake, host=args.host, port=args.port, users=args.users)
+    listen = {"host": args.host, "port": args.port, "users": check_access(args.host, args.users)}
+    policy = load_login_policy(args.conf)
+    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone)
+    serve(Lake(session(), settings.lake, catalogue), **listen, policy=policy)
 
 
 if __name__ == "__main__":

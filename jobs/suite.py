@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from portrait.job import job_arguments, load_suite, submit
+from portrait.job import job_arguments, submit
+from portrait.journal import measured_start
 from portrait.runner import run
 from portrait.session import session
 from portrait.settings import load_settings
+from portrait.suite import load_suite
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -22,7 +24,9 @@ def main(argv: list[str] | None = None) -> None:
     flags = {"lake": args.lake, "landing": args.landing, "schemas": args.schemas, "jobs": Path(__file__).parent}
     settings = load_settings(args.conf, target=args.target, flags=flags)
     catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone)
-    summary = run(session(), settings, catalogue=catalogue, as_of=args.as_of, select=args.select)
+    with measured_start(settings.metrics):
+        spark = session()
+    summary = run(spark, settings, catalogue=catalogue, as_of=args.as_of, select=args.select)
     for step in summary.steps:
         print(f"{step.job:<20} {step.action:<10} {step.seconds:7.1f} s  {step.reason}")
     print(f"run {summary.run} for {summary.as_of} ended well")

@@ -1,8 +1,8 @@
-"""silver.transactions: one row a booking, with its sign, its minor units and the owner of the account that day.
+"""silver.transactions: one row per booking, with its sign, its minor units and the owner of the account that day.
 
-Reads bronze.transactions and, where the bank has them, the parties of accounts. New bookings are appended; those that
-came before, and those of accounts whose parties changed, are resolved again and merged. A rerun with nothing new
-commits nothing.
+Reads bronze.transactions and, where the bank has them, the parties of accounts. New bookings are appended; those whose
+id came before, and those of accounts whose parties changed, are settled again and merged. Records of one id that differ
+go to ops.conflicts. A rerun with nothing new commits nothing.
 """
 
 from __future__ import annotations

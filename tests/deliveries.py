@@ -15,11 +15,15 @@ Delivery = dict[str, list[dict[str, Any]]]
 
 
 def arrive(lake: Lake, delivery: Delivery) -> None:
-    """What ingest would append for these records, by feed; columns that are not given are null."""
+    """What ingest would append for these records, by feed, one file each; columns that are not given are null."""
     for feed, records in delivery.items():
         table = f"bronze.{feed}"
         schema = lake.catalogue.table(table).struct_type
-        full = [{**dict.fromkeys(schema.names), **record, "_run": lake.run_number} for record in records]
+        full = [
+            {**dict.fromkeys(schema.names), "_file": f"{feed}/{lake.run_number}.csv", "_line": line, **record}
+            | {"_run": lake.run_number}
+            for line, record in enumerate(records, 2)
+        ]
         lake.append(table, lake.spark.createDataFrame(full, schema))
     lake.complete("ingest", as_of=None, inputs={}, seconds=0.0)
 

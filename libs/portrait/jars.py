@@ -46,7 +46,9 @@ def locked_jars(conf: Path = CHECKOUT / "conf") -> list[Jar]:
         raise ConfigurationError(
             "the list of jars does not exist", where=str(lock), remedy="name the suite's configuration with --conf"
         )
-    lines = [line.split() for line in lock.read_text().splitlines() if line and not line.startswith("#")]
+    lines = [
+        line.split() for line in lock.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
+    ]
     return [Jar(sha256, coordinate) for sha256, coordinate in lines]
 
 

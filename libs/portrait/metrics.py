@@ -14,7 +14,7 @@ from portrait.errors import PortraitError
 def write_metrics(
     file: Path,
     *,
-    run: int,
+    run: int | None,
     status: str,
     seconds: float,
     jobs: Mapping[str, float],
@@ -23,15 +23,16 @@ def write_metrics(
 ) -> None:
     """Replace the file, whole; raises PortraitError when its folder cannot be written.
 
-    `jobs` are seconds by job, `rows` what was written by table (None: Delta did not say), `served` the business date
-    that readers see, None while nothing is published.
+    `run` is None for a run that failed before it had a number, `jobs` are seconds by job, `rows` what was written by
+    table (None: Delta did not say), `served` the business date that readers see, None while nothing is published.
     """
     registry = CollectorRegistry()
 
     def gauge(name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(f"portrait_{name}", meaning, labels, registry=registry)
 
-    gauge("run_number", "Number of the newest run.").set(run)
+    if run is not None:
+        gauge("run_number", "Number of the newest run.").set(run)
     gauge("run_success", "1 when the newest run ended well, 0 when it failed or was refused.").set(status == "done")
     gauge("run_seconds", "Wall time of the newest run.").set(seconds)
     took = gauge("job_seconds", "Wall time of a job that ran in the newest run.", "job")

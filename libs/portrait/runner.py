@@ -1,6 +1,6 @@
 """The whole graph in one session: what is up to date is skipped, what a missing feed makes impossible is left out.
 
-A run has a number. Its beginning is written to `ops.runs` before its first commit and its end after its last. A run
+A run has a number. `portrait.journal` records how it begins and ends. A run
 that died is resumed under its own number when the business date, the landed files, the code and the configuration are
 the same: Delta then skips what it had committed. Otherwise the next run gets a new number and computes what is stale.
 """
@@ -11,29 +11,28 @@ import importlib.util
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from portrait.contracts import Catalogue, Job, job_graph
 from portrait.contracts.graph import downstream
-from portrait.errors import ConfigurationError, GateRefused, InputRefused, PortraitError
-from portrait.events import event, start_log
+from portrait.errors import ConfigurationError
+from portrait.events import start_log
 from portrait.faults import fault_point
 from portrait.fingerprint import hash_text
-from portrait.job import fingerprints, finish, fixed_slices, input_stamps, is_sliced, shared_lake
-from portrait.lake import Lake, Lease
+from portrait.job import shared_lake
+from portrait.journal import Journal, Progress, finish, is_sliced, measured_start
+from portrait.lake import Lake, Lease, compact_records
 from portrait.lake.publication import Publication, publications
-from portrait.lineage import record_run
-from portrait.metrics import write_metrics
 from portrait.settings import Settings
+from portrait.staleness import fingerprints, fixed_slices, input_stamps
 from portrait.workers import check_workers
 
-RUNS = "ops.runs"
+_ACTIONS = ("run", "skip")
 
 
 @dataclass
@@ -91,7 +90,7 @@ def business_dates(first: date, last: date, every: Every) -> list[date]:
     return days
 
 
-Progress = Callable[[Step, str], None]
+Watcher = Callable[[Step, str], None]
 """Called with a step and 'start' or 'end'."""
 
 
@@ -102,7 +101,7 @@ def run(
     catalogue: Catalogue,
     as_of: date,
     select: str | None = None,
-    progress: Progress = lambda step, event: None,
+    progress: Watcher = lambda step, event: None,
 ) -> RunSummary:
     """Run what is stale for `as_of`, in order; raises the error of the first job that fails.
 
@@ -114,59 +113,45 @@ def run(
     scripts = {
         job.name: load_job(settings.jobs, job.name) for job in chosen
     }  # a missing script is found before all else
-    codes, fixed = fingerprints(jobs, catalogue, settings.conf), fixed_slices(settings.conf, as_of)
+    codes, fixed = fingerprints(jobs, catalogue, settings), fixed_slices(settings.conf, as_of)
     plan = _plan_hash(settings, codes, as_of)
-    started = time.monotonic()
     start_log(settings.log)
     with Lease(settings.lake, seconds=settings.lease_seconds) as lease:
-        check_workers(spark, settings.lake)
+        with measured_start(settings.metrics):
+            check_workers(spark, settings.lake)
         lake = Lake(spark, settings.lake, catalogue, lease=lease)
         lake.fingerprints = codes
-        journal = _Journal(lake, as_of, plan, started)
-        lake.resume(journal.unfinished())
-        lake.before_first_write = journal.begin
         steps: list[Step] = []
-        try:
-            with shared_lake(lake, settings):
-                for job in chosen:
-                    step = _assess(lake, job, as_of, landing=settings.landing, fixed=fixed)
-                    steps.append(step)
-                    if step.action == "run":
-                        _execute(lake, job, scripts[job.name], step, settings, as_of, fixed, progress)
-        except PortraitError as error:
-            status = "refused" if isinstance(error, (InputRefused, GateRefused)) else "failed"
-            journal.end(status, steps, error.message)
-            _measure(
-                settings, status, RunSummary(lake.run_number, as_of, steps, None, time.monotonic() - started, True)
-            )
-            raise
+        journal = Journal(lake, as_of=as_of, plan=plan, metrics=settings.metrics)
+        with journal.recorded(), shared_lake(lake, settings):
+            for job in chosen:
+                journal.progress.job = job.name
+                step = _assess(lake, job, as_of, landing=settings.landing, fixed=fixed)
+                steps.append(step)
+                _note(journal.progress, steps)
+                if step.action == "run":
+                    _execute(lake, job, scripts[job.name], step, settings, as_of, fixed, progress)
+                    _note(journal.progress, steps)
+            journal.progress.job = None
         if journal.begun:
-            journal.end("done", steps)
+            compact_records(lake, after=settings.compact_after)
         served = next(iter(publications(lake)), None)
-        summary = RunSummary(lake.run_number, as_of, steps, served, time.monotonic() - started, journal.begun)
-        _measure(settings, "done", summary)
-        return summary
+        return RunSummary(lake.run_number, as_of, steps, served, journal.seconds, journal.begun)
 
 
-def _measure(settings: Settings, status: str, summary: RunSummary) -> None:
-    if settings.metrics is None or not summary.changed:
-        return
-    ran = [step for step in summary.steps if step.action == "run"]
-    write_metrics(
-        settings.metrics,
-        run=summary.run,
-        status=status,
-        seconds=summary.seconds,
-        jobs={step.job: step.seconds for step in ran},
-        rows={table: count for step in ran for table, count in step.rows.items()},
-        served=summary.publication.as_of if summary.publication else None,
-    )
+def _note(progress: Progress, steps: list[Step]) -> None:
+    """What the steps so far mean for the records of the run."""
+    ran = [step for step in steps if step.action == "run"]
+    progress.seconds = {step.job: step.seconds for step in ran}
+    progress.rows = {table: count for step in ran for table, count in step.rows.items()}
+    progress.facts = {action: ", ".join(step.job for step in steps if step.action == action) for action in _ACTIONS}
+    progress.facts["absent"] = ", ".join(sorted({table for step in steps for table in step.absent}))
 
 
 def plan(lake: Lake, settings: Settings, *, as_of: date, select: str | None = None) -> list[Step]:
     """What `run` would do, without doing it: a job is also stale when a job before it is."""
     jobs = job_graph(lake.catalogue)
-    lake.fingerprints = fingerprints(jobs, lake.catalogue, settings.conf)
+    lake.fingerprints = fingerprints(jobs, lake.catalogue, settings)
     steps: list[Step] = []
     fixed = fixed_slices(settings.conf, as_of)
     coming: set[str] = set()  # tables that a job of this plan will write
@@ -247,7 +232,7 @@ def _execute(
     settings: Settings,
     as_of: date,
     fixed: Mapping[str, date],
-    progress: Progress,
+    progress: Watcher,
 ) -> None:
     progress(step, "start")
     started = time.monotonic()
@@ -285,47 +270,3 @@ def _plan_hash(settings: Settings, codes: dict[str, str], as_of: date) -> str:
         if file.is_file()
     ]
     return hash_text(as_of.isoformat(), *landed, *(f"{job} {code}" for job, code in sorted(codes.items())))
-
-
-class _Journal:
-    """The beginning and the end of one run in `ops.runs`."""
-
-    def __init__(self, lake: Lake, as_of: date, plan: str, started: float) -> None:
-        self.lake, self.as_of, self.plan, self.started = lake, as_of, plan, started
-        self.begun = False
-
-    def unfinished(self) -> int | None:
-        """The number of the newest run when it ended neither well nor refused and had this very plan."""
-        if not self.lake.has(RUNS):
-            return None
-        newest = F.max(F.struct("run", "recorded_at", "status", "plan")).alias("newest")
-        row = self.lake.read(RUNS).agg(newest).head()
-        last = row["newest"] if row else None
-        if last is None or last["status"] in ("done", "refused") or last["plan"] != self.plan:
-            return None
-        return int(last["run"])
-
-    def begin(self) -> None:
-        """Called before the first commit of the run."""
-        self.begun = True
-        status = "resumed" if self.lake.resumed else "started"
-        event(f"run_{status}", run=self.lake.run_number, as_of=self.as_of)
-        self._append(status, {}, None)
-
-    def end(self, status: str, steps: list[Step], message: str | None = None) -> None:
-        """The outcome of the run; what was left uncommitted is not recorded."""
-        self.lake.before_first_write = None
-        self.lake.writes = []
-        facts = {action: ", ".join(step.job for step in steps if step.action == action) for action in ("run", "skip")}
-        facts["absent"] = ", ".join(sorted({table for step in steps for table in step.absent}))
-        self._append(status, facts, message)
-        self.lake.writes = []
-        seconds = round(time.monotonic() - self.started, 3)
-        event(f"run_{status}", run=self.lake.run_number, as_of=self.as_of, seconds=seconds, reason=message)
-        record_run(self.lake, status, message)
-
-    def _append(self, status: str, facts: dict[str, str], message: str | None) -> None:
-        now = datetime.now(UTC)
-        seconds = time.monotonic() - self.started
-        values = [(self.lake.run_number, self.as_of, status, self.plan, message, facts, seconds, now)]
-        self.lake.record(RUNS, values)

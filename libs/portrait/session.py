@@ -6,13 +6,19 @@ embedded: `start_embedded` hands the same files to the JVM that pyspark starts.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import re
 import shlex
 import shutil
+import signal
+import stat
+import sys
 import tempfile
+import threading
 from pathlib import Path
+from types import FrameType
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
@@ -61,6 +67,57 @@ def class_archive() -> Path:
     return jar_folder() / "classes.jsa"
 
 
+def pin_locale(properties: Path) -> None:
+    """Make this process, Java and Python's workers independent of the machine's locale, as the properties file has it.
+
+    The file pins Java's locale on its command line; `_JAVA_OPTIONS`, which Java puts before that, gets the same.
+    """
+    if sys.platform == "linux":  # file names are UTF-8, also where LC_ALL is C or a Latin one
+        os.environ["LC_ALL"] = "C.UTF-8"
+    if forced := os.environ.get("_JAVA_OPTIONS"):
+        pins = re.findall(r"-D(?:user|file)\.\S+", properties.read_text(encoding="utf-8"))
+        os.environ["_JAVA_OPTIONS"] = " ".join([forced, *dict.fromkeys(pins)])
+
+
+_PREFIX = "portrait-catalogue-"
+_OUTDATED = 86_400  # seconds
+
+
+def catalogue_folder() -> Path:
+    """An empty folder for this process, removed when it ends or is told to; those of killed processes go first."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    for left in folder.parent.glob(f"{_PREFIX}*"):
+        if _is_left_over(left, now=folder.stat().st_mtime):
+            shutil.rmtree(left, ignore_errors=True)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+
+        def end(number: int, frame: FrameType | None) -> None:
+            shutil.rmtree(folder, ignore_errors=True)
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+        signal.signal(signal.SIGTERM, end)
+    return folder
+
+
+def _is_left_over(folder: Path, *, now: float) -> bool:
+    """Whether a folder is our user's and its process is gone; without a process in its name: is a day old."""
+    try:
+        facts = folder.lstat()
+        if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid():
+            return False
+        process = re.fullmatch(rf"{_PREFIX}(\d+)-\w+", folder.name)
+        if process is None:
+            return now - facts.st_mtime > _OUTDATED
+        os.kill(int(process.group(1)), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # gone already, or a process of somebody else
+        return False
+    return False
+
+
 def _java_options(quiet: Path) -> list[str]:
     options = [f"-Dlog4j2.configurationFile=file:{quiet}"] if quiet.exists() else []
     if class_archive().exists():
@@ -83,6 +140,7 @@ def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, st
             remedy="create the file, or name another --target",
         )
     jars = jar_paths(conf)
+    pin_locale(properties)
     if (home := java_home()) is not None:
         os.environ["JAVA_HOME"] = home
     elif shutil.which("java") is None:
@@ -95,7 +153,7 @@ def start_embedded(conf: Path, *, target: str = "local", overrides: dict[str, st
     if options := _java_options(properties.parent / "log4j2.properties"):
         arguments += ["--driver-java-options", shlex.join(options)]
     # Databases of the in-memory catalogue want a folder; it must not be the lake, which a DROP DATABASE would delete.
-    warehouse = {"spark.sql.warehouse.dir": tempfile.mkdtemp(prefix="portrait-catalogue-")}
+    warehouse = {"spark.sql.warehouse.dir": str(catalogue_folder())}
     for key, value in (warehouse | (overrides or {})).items():
         arguments += ["--conf", f"{key}={value}"]
     # pyspark's own logger repeats errors with parts of the plan, which may hold values of rows.

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, cast
 from zoneinfo import available_timezones
 
 import yaml
@@ -41,6 +43,8 @@ class Settings(Strict):
     """What a feed that brings nothing but quarantined files does to a run: stops it with exit 3, or is a warning."""
     lease_seconds: int = 120
     """How long a silent run keeps the lake before another may take it over."""
+    compact_after: int = 200
+    """Small files of a table of layer ops after which a run merges them."""
     log: str | None = None
     """File to which events are appended as JSON lines; `-` is standard error."""
     metrics: Path | None = None
@@ -55,12 +59,23 @@ class Settings(Strict):
             raise ValueError(f"'{value}' is no time zone as IANA names it, such as Asia/Shanghai")
         return value
 
+    CHANGES_RESULTS: ClassVar[frozenset[str]] = frozenset({"time_zone"})
+    """Names of the settings that change what jobs compute: with another value every job is out of date."""
+
+    def of_results(self) -> dict[str, str]:
+        """The settings that change results, as text: they are part of the fingerprint of every job."""
+        return {name: str(getattr(self, name)) for name in self.CHANGES_RESULTS}
+
 
 def load_settings(conf: Path, *, target: str | None = None, flags: dict[str, Any] | None = None) -> Settings:
     """The settings of a run: base file, target file, environment, flags, later ones winning.
 
     Raises ConfigurationError for an unknown key, a wrong type or a target without a file.
     """
+    if target is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", target):
+        raise ConfigurationError(
+            f"{target[:80]!r} is not the name of a target", where="--target", remedy="letters, digits, _ and -; no path"
+        )
     values: dict[str, Any] = {"conf": conf}
     files = [conf / "base.toml"] + ([conf / f"{target}.toml"] if target else [])
     for file in files:
@@ -77,6 +92,20 @@ def load_settings(conf: Path, *, target: str | None = None, flags: dict[str, Any
             where=" < ".join(str(file) for file in files) + " < PORTRAIT_* < flags",
             remedy=f"known settings: {', '.join(Settings.model_fields)}",
         ) from error
+
+
+def check_targets(conf: Path) -> None:
+    """Raise ConfigurationError for a settings file of any target that is not TOML or has an unknown key."""
+    for file in sorted(conf.glob("*.toml")):
+        for key in _load_toml(file):
+            if key not in Settings.model_fields:
+                lines = file.read_text(encoding="utf-8").splitlines()
+                line = next((number for number, text in enumerate(lines, 1) if text.split("=")[0].strip() == key), 1)
+                raise ConfigurationError(
+                    f"setting '{key}': there is no such setting",
+                    where=f"{file}:{line}",
+                    remedy=f"known settings: {', '.join(Settings.model_fields)}",
+                )
 
 
 def _load_toml(file: Path) -> dict[str, Any]:
@@ -106,14 +135,31 @@ def actor_of() -> str:
     return os.environ.get("PORTRAIT_ACTOR") or getpass.getuser()
 
 
+@dataclass(frozen=True)
+class _Document:
+    """A YAML file as it was when it was parsed: its nodes, which know their lines, and its plain tree."""
+
+    content: bytes
+    node: yaml.Node | None
+    tree: Any
+
+
+# Parsed once per process and content: a run and its jobs ask for the same files again and again.
+_documents: dict[Path, _Document] = {}
+_models: dict[tuple[Path, type[BaseModel]], tuple[_Document, BaseModel]] = {}
+
+
 def load_yaml(path: Path, model: type[Model]) -> Model:
-    """One configuration file as its model.
+    """One configuration file as its model; the same object while the file stays the same.
 
     Raises ConfigurationError naming file, line and key when the file is absent, not YAML, or not what the model says.
     """
-    tree = load_yaml_tree(path)
+    document, key = _document(path), (path.absolute(), model)
+    known = _models.get(key)
+    if known is not None and known[0] is document:
+        return cast(Model, known[1])
     try:
-        return model.model_validate(tree)
+        loaded = model.model_validate(document.tree)
     except ValidationError as error:
         # A misspelt key shows twice, as one too many and one missing: the first of these says what happened.
         first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
@@ -122,17 +168,40 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
             where=f"{path}:{line_of(path, first['loc'])}",
             remedy=_remedy(first["type"], model, first["loc"]),
         ) from error
+    _models[key] = document, loaded
+    return loaded
 
 
 def load_yaml_tree(path: Path) -> Any:
-    """The plain tree of a YAML file; a repeated key is an error, as is a file that is absent."""
-    if not path.exists():
-        raise ConfigurationError("the file does not exist", where=str(path), remedy="create it, or correct the path")
-    text = path.read_text(encoding="utf-8")
+    """The plain tree of a YAML file, not to be changed; a repeated key is an error, as is a file that is absent."""
+    return _document(path).tree
+
+
+def _document(path: Path) -> _Document:
     try:
-        _refuse_repeated_keys(yaml.compose(text, Loader=_LOADER), path)
-        return yaml.load(text, Loader=_LOADER)
-    except yaml.YAMLError as error:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        remedy = "create it, or correct the path"
+        raise ConfigurationError("the file does not exist", where=str(path), remedy=remedy) from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigurationError(f"the file cannot be read: {reason}", where=str(path), remedy="correct it") from error
+    known = _documents.get(path.absolute())
+    if known is None or known.content != content:
+        known = _documents[path.absolute()] = _parsed(path, content)
+    return known
+
+
+def _parsed(path: Path, content: bytes) -> _Document:
+    try:
+        loader = _LOADER(content.decode("utf-8"))
+        node = loader.get_single_node()
+        _refuse_repeated_keys(node, path)
+        return _Document(content, node, None if node is None else loader.construct_document(node))
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigurationError("not UTF-8", where=f"{path}:{line}", remedy="save the file as UTF-8") from error
+    except (yaml.YAMLError, ValueError) as error:  # a date like 2025-02-30 is a ValueError
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigurationError(
@@ -142,7 +211,7 @@ def load_yaml_tree(path: Path) -> Any:
 
 def line_of(path: Path, location: tuple[Any, ...]) -> int:
     """The 1-based line of a key in a YAML file; of its nearest existing parent when the key is absent."""
-    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
+    node: yaml.Node | None = _document(path).node
     line = 1
     for part in location:
         step = _child(node, part)

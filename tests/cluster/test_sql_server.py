@@ -25,9 +25,9 @@ from tests.cluster.cluster import SPARK_HOME, free_port, wait_for
 from tests.tiny_bank import AS_OF, CHECKOUT, Bank, kill
 
 from portrait.contracts import Catalogue
-from portrait.job import load_suite
 from portrait.lake import Lake, Lease, Publication, publications, rollback
 from portrait.serving import user_line
+from portrait.suite import load_suite
 
 pytestmark = pytest.mark.cluster
 

@@ -49,7 +49,10 @@ def bank(
 
     def feed(name: str) -> DataFrame:
         schema = catalogue.table(f"raw.{name}").struct_type
-        return spark.read.csv(str(landing / name), schema=schema, header=True, escape='"', enforceSchema=False)
+        rows = spark.read.csv(str(landing / name), schema=schema, header=True, escape='"', enforceSchema=False)
+        return rows.selectExpr(
+            "*", "1L as _run", "_metadata.file_name as _file", "monotonically_increasing_id() as _line"
+        )
 
     parties = next(item for item in dimensions(catalogue) if item.table == "silver.account_parties")
     owners = parties.versions(feed("account_parties"))

@@ -1,7 +1,8 @@
-"""Transactions: one record an id whatever the arrival, exact signs and units, the owner of the day."""
+"""Transactions: which record of an id counts and why, exact signs and units, the owner of the day."""
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import permutations
@@ -11,12 +12,12 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
-from portrait.entities.transactions import one_record_each, owner_days, resolve_transactions
+from portrait.entities.transactions import conflicts_of, counting, owner_days, resolve_transactions, settle
 
 BOOKINGS = (
     "transaction_id string, account_id string, booked_at timestamp, amount decimal(18,2), direction string, "
     "balance_after decimal(18,2), type string, channel string, category string, merchant_id string, "
-    "counterparty_bank string, counterparty_account string, note string"
+    "counterparty_bank string, counterparty_account string, note string, _run bigint, _file string, _line bigint"
 )
 PARTIES = (
     "account_id string, party_id string, role string, party_kind string, "
@@ -30,6 +31,9 @@ PLAIN = {
     "amount": Decimal("100.00"),
     "direction": "debit",
     "type": "transfer_out",
+    "_run": 1,
+    "_file": "transactions/1.csv",
+    "_line": 2,
 }
 
 
@@ -54,38 +58,109 @@ def jan(day: int, hour: int = 0) -> datetime:
     return datetime(1993, 1, day, hour)
 
 
-def test_earliest_record_of_an_id_counts(spark: SparkSession) -> None:
-    early, late = booking(note="z"), booking(booked_at=datetime(1993, 1, 6), amount=Decimal("1.00"), note="a")
-    assert [row.note for row in one_record_each(bookings(spark, late, early)).collect()] == ["z"]
+Record = tuple[str, str, int, str, int]
+"""Account, amount; run, file, line."""
+
+# Records of one id, in no order; what counts and which conflicts there are, in the order of delivery, by hand:
+# amount of the record, of what it stands against, which counts, why.
+SETTLED: dict[str, tuple[list[Record], str, list[tuple[str, str, str, str]]]] = {
+    "one record": ([("a", "5.00", 1, "f", 2)], "5.00", []),
+    "the same record again is no conflict": ([("a", "5.00", 1, "f", 2), ("a", "5.00", 2, "g", 2)], "5.00", []),
+    "the later run counts, whatever its file is called": (
+        [("a", "7.00", 2, "a", 2), ("a", "5.00", 1, "z", 9)],
+        "7.00",
+        [("7.00", "5.00", "record", "last_delivered")],
+    ),
+    "in a run the later name of a file counts": (
+        [("a", "7.00", 1, "02.csv", 2), ("a", "5.00", 1, "01.csv", 9)],
+        "7.00",
+        [("7.00", "5.00", "record", "last_delivered")],
+    ),
+    "in a file the later line counts": (
+        [("a", "7.00", 1, "f", 12), ("a", "5.00", 1, "f", 2), ("a", "6.00", 1, "f", 3)],
+        "7.00",
+        [("6.00", "5.00", "record", "last_delivered"), ("7.00", "6.00", "record", "last_delivered")],
+    ),
+    "another account does not get the id": (
+        [("a", "5.00", 1, "f", 2), ("b", "7.00", 2, "g", 2)],
+        "5.00",
+        [("7.00", "5.00", "against", "other_account")],
+    ),
+    "nor does it keep the first account from correcting its booking": (
+        [("a", "5.00", 1, "f", 2), ("b", "7.00", 2, "g", 2), ("a", "6.00", 3, "h", 2)],
+        "6.00",
+        [("7.00", "5.00", "against", "other_account"), ("6.00", "5.00", "record", "last_delivered")],
+    ),
+}
+FIRST_DELIVERED: dict[str, tuple[list[Record], str, list[tuple[str, str, str, str]]]] = {
+    "the first run counts": (
+        [("a", "7.00", 2, "a", 2), ("a", "5.00", 1, "z", 9)],
+        "5.00",
+        [("7.00", "5.00", "against", "first_delivered")],
+    ),
+    "and another account is told apart": (
+        [("a", "5.00", 1, "f", 2), ("b", "7.00", 2, "g", 2)],
+        "5.00",
+        [("7.00", "5.00", "against", "other_account")],
+    ),
+}
 
 
-def test_record_that_knows_more_counts_among_equally_early_ones(spark: SparkSession) -> None:
-    poor, rich = booking(amount=Decimal("1.00")), booking(channel="atm")
-    assert [row.channel for row in one_record_each(bookings(spark, poor, rich)).collect()] == ["atm"]
-
-
-def test_choice_does_not_depend_on_the_order_of_arrival(spark: SparkSession) -> None:
-    same_id = [
-        booking(note=note, amount=Decimal(amount)) for note, amount in (("x", "5.00"), ("y", "5.00"), ("x", "7.00"))
+def settled_by_hand(
+    spark: SparkSession, cases: dict[str, tuple[list[Record], str, list[tuple[str, str, str, str]]]], wins: str
+) -> dict[str, tuple[list[str], list[tuple[str, str, str, str]]]]:
+    """By case: amounts that count, conflicts; all cases in one Spark job each."""
+    names = ("account_id", "amount", "_run", "_file", "_line")
+    records = [
+        booking(transaction_id=case, **dict(zip(names, row, strict=True)) | {"amount": Decimal(row[1])})
+        for case, (rows, _, _) in cases.items()
+        for row in rows
     ]
-    orders = [
-        booking(**dict(zip(NAMES, row, strict=True)) | {"transaction_id": str(number)})
-        for number, order in enumerate(permutations(same_id))
-        for row in order
-    ]
-    chosen = one_record_each(bookings(spark, *orders)).select("amount", "note").distinct().collect()
-    assert [tuple(row) for row in chosen] == [(Decimal("5.00"), "x")]
+    judged = settle(bookings(spark, *records), wins=wins).persist()
+    found: dict[str, tuple[list[str], list[tuple[str, str, str, str]]]] = {case: ([], []) for case in cases}
+    for row in counting(judged).collect():
+        found[row.transaction_id][0].append(str(row.amount))
+    for row in sorted(conflicts_of(judged).collect(), key=lambda row: (row.run, row.file, row.line)):
+        amounts = [f"{json.loads(version)['amount']:.2f}" for version in (row.record, row.against)]
+        found[json.loads(row.key)["transaction_id"]][1].append((amounts[0], amounts[1], row.counts, row.why))
+    return found
 
 
-def test_the_record_that_counted_stands_for_all_before_it(spark: SparkSession) -> None:
-    contents = [{"note": "x"}, {"note": "w", "channel": "atm"}, {"note": "a", "booked_at": datetime(1993, 1, 6)}]
-    orders = [
-        [booking(transaction_id=str(number), **values) for values in order]  # type: ignore[arg-type]
-        for number, order in enumerate(permutations(contents))
-    ]
-    before = one_record_each(bookings(spark, *[row for order in orders for row in order[:2]]))
-    found = one_record_each(before.unionByName(bookings(spark, *[order[2] for order in orders]))).collect()
-    assert [row.note for row in found] == ["w"] * len(orders)
+@pytest.mark.parametrize(("cases", "wins"), [(SETTLED, "last"), (FIRST_DELIVERED, "first")], ids=["last", "first"])
+def test_the_record_that_counts_and_the_conflicts_are_those_worked_out_by_hand(
+    spark: SparkSession, cases: dict[str, tuple[list[Record], str, list[tuple[str, str, str, str]]]], wins: str
+) -> None:
+    found = settled_by_hand(spark, cases, wins)
+    assert found == {case: ([amount], conflicts) for case, (_, amount, conflicts) in cases.items()}
+
+
+def test_files_of_one_run_give_the_same_in_every_order_and_files_in_runs_as_documented(spark: SparkSession) -> None:
+    # Pending, then posted with another amount, then the id for another account; a case per order and way to come.
+    files = {"1.csv": ("a", "100.00"), "2.csv": ("a", "120.00"), "3.csv": ("b", "9.00")}
+    orders = list(permutations(files))
+    together: dict[str, Any] = {f"{order}": ([(*files[f], 1, f, 2) for f in order], "", []) for order in orders}
+    found = settled_by_hand(spark, together, "last")
+    conflicts = [("120.00", "100.00", "record", "last_delivered"), ("9.00", "120.00", "against", "other_account")]
+    assert list(found.values()) == [(["120.00"], conflicts)] * 6
+    one_each: dict[str, Any] = {
+        f"{order}": ([(*files[f], run, f, 2) for run, f in enumerate(order)], "", []) for order in orders
+    }
+    found = settled_by_hand(spark, one_each, "last")
+    for order in orders:
+        came = [files[file] for file in order]
+        own = [amount for account, amount in came if account == came[0][0]]  # the first one says whose id it is
+        amounts, told = found[f"{order}"]
+        assert amounts == [own[-1]]
+        # Every record but the first differs from what counted when it came, and says so.
+        assert [(row[0], row[3]) for row in told] == [
+            (amount, "last_delivered" if account == came[0][0] else "other_account") for account, amount in came[1:]
+        ]
+
+
+def test_a_conflict_names_the_columns_that_differ(spark: SparkSession) -> None:
+    rows = [booking(), booking(_line=3, note="x", booked_at=datetime(1993, 1, 6), channel="atm")]
+    row = conflicts_of(settle(bookings(spark, *rows), wins="last")).collect()[0]
+    assert (row.differs, row.day) == (["booked_at", "channel", "note"], date(1993, 1, 6))
 
 
 @pytest.mark.parametrize(

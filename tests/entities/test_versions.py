@@ -15,9 +15,11 @@ from pyspark.sql import DataFrame, SparkSession
 from portrait.entities import as_of
 from portrait.entities.versions import rebuild_versions, snapshots_as_changes
 
-CHANGES = "id string, op string, changed_at timestamp, name string, level int"
+DELIVERED = "_run bigint, _file string, _line bigint"
+CHANGES = f"id string, op string, changed_at timestamp, name string, level int, {DELIVERED}"
 VERSIONS = "id string, name string, level int, valid_from timestamp, valid_to timestamp, is_current boolean"
-Change = tuple[str, str, datetime, str | None, int | None]
+Change = tuple[str, str, datetime, str | None, int | None, int, str, int]
+"""Key, op, instant, name, level; run, file and line."""
 
 
 def at(day: int, hour: int = 0) -> datetime:
@@ -52,24 +54,59 @@ BY_HAND: dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]] = {
         [("Ann", None, at(1), at(9)), ("Ann", 1, at(9), None)],
     ),
     "a version of nulls only is a version": ([("I", at(1), None, None)], [(None, None, at(1), None)]),
-    "an update wins over an insert and a delete of the same instant": (
-        [("U", at(1), "Ann", 1), ("I", at(1), "Zoe", 9), ("D", at(1), "Zoe", 9)],
-        [("Ann", 1, at(1), None)],
+    "the later line of a file is the later change": (
+        [("I", at(1), "Zoe", 9), ("U", at(1), "Bea", 1), ("U", at(1), "Ann", 7)],
+        [("Ann", 7, at(1), None)],
     ),
-    "a delete and an insert of the same instant are a replacement": (
+    "a delete and then an insert of one instant in a file are a replacement": (
         [("I", at(1), "Ann", 1), ("D", at(5), "Ann", 1), ("I", at(5), "Bea", 1)],
         [("Ann", 1, at(1), at(5)), ("Bea", 1, at(5), None)],
     ),
-    "equal instants and operations are decided by content": (
-        [("U", at(1), "Bea", None), ("U", at(1), "Bea", 2), ("U", at(1), "Ann", 7)],
+    "a later delete of the same instant in a file deletes": (
+        [("I", at(1), "Ann", 1), ("U", at(5), "Bea", 1), ("D", at(5), "Ann", 1)],
+        [("Ann", 1, at(1), at(5))],
+    ),
+    "between files a delete is not undone": (
+        [("I", at(1), "Ann", 1, "a"), ("D", at(5), "Ann", 1, "a"), ("U", at(5), "Zoe", 9, "b")],
+        [("Ann", 1, at(1), at(5))],
+    ),
+    "between files an update wins over an insert, then the greatest content": (
+        [("I", at(1), "Zoe", 9, "a"), ("U", at(1), "Bea", None, "b"), ("U", at(1), "Bea", 2, "c")],
         [("Bea", 2, at(1), None)],
+    ),
+    "what one file has followed by another is the earlier one in every file": (
+        [
+            ("I", at(1), "Ann", 1, "a"),
+            ("D", at(5), "Ann", 1, "a"),
+            ("D", at(5), "Ann", 1, "b"),
+            ("I", at(5), "Bea", 1, "b"),
+        ],
+        [("Ann", 1, at(1), at(5)), ("Bea", 1, at(5), None)],
+    ),
+    "files that contradict each other: their last lines count, by content": (
+        [
+            ("U", at(1), "Ann", 1, "a"),
+            ("U", at(1), "Bea", 1, "a"),
+            ("U", at(1), "Bea", 1, "b"),
+            ("U", at(1), "Ann", 1, "b"),
+        ],
+        [("Bea", 1, at(1), None)],
+    ),
+    "a record that comes again in the same file counts by its last line": (
+        [("U", at(1), "Ann", 1), ("U", at(1), "Bea", 1), ("U", at(1), "Ann", 1)],
+        [("Ann", 1, at(1), None)],
     ),
 }
 
 
+def delivered(key: str, changes: list[tuple[Any, ...]]) -> list[Change]:
+    """Changes of a key in the order of lines of one file, or of those that they name."""
+    return [(key, *change[:4], 1, *(change[4:] or ("f",)), line) for line, change in enumerate(changes, 2)]
+
+
 @pytest.fixture(scope="module")
 def rebuilt_by_hand(spark: SparkSession) -> dict[str, list[tuple[Any, ...]]]:
-    changes = [(name, *change) for name, case in BY_HAND.items() for change in case[0]]
+    changes = [change for name, case in BY_HAND.items() for change in delivered(name, case[0])]
     found: dict[str, list[tuple[Any, ...]]] = {name: [] for name in BY_HAND}
     for row in in_order(rebuild_versions(spark.createDataFrame(changes, CHANGES), key=["id"])):
         found[row[0]].append(row[1:])
@@ -83,8 +120,8 @@ def test_key_has_the_versions_worked_out_by_hand(rebuilt_by_hand: dict[str, list
 
 def test_composite_keys_are_kept_apart(spark: SparkSession) -> None:
     changes = spark.createDataFrame(
-        [("a", "p", "I", at(1), "owner"), ("a", "q", "I", at(2), "user")],
-        "account_id string, party_id string, op string, changed_at timestamp, role string",
+        [("a", "p", "I", at(1), "owner", 1, "f", 2), ("a", "q", "I", at(2), "user", 1, "f", 3)],
+        f"account_id string, party_id string, op string, changed_at timestamp, role string, {DELIVERED}",
     )
     found = rebuild_versions(changes, key=["account_id", "party_id"])
     assert sorted((row.account_id, row.party_id, row.is_current) for row in found.collect()) == [
@@ -93,11 +130,12 @@ def test_composite_keys_are_kept_apart(spark: SparkSession) -> None:
     ]
 
 
-SNAPSHOTS = "region_id string, name string, snapshot_on date"
+SNAPSHOTS = f"region_id string, name string, snapshot_on date, {DELIVERED}"
 
 
 def snapshot_versions(spark: SparkSession, *rows: tuple[str, str, date]) -> list[tuple[Any, ...]]:
-    changes = snapshots_as_changes(spark.createDataFrame(list(rows), SNAPSHOTS), key=["region_id"])
+    delivered = [(*row, 1, f"{row[-1]}.csv", line) for line, row in enumerate(rows)]
+    changes = snapshots_as_changes(spark.createDataFrame(delivered, SNAPSHOTS), key=["region_id"])
     return in_order(rebuild_versions(changes, key=["region_id"]))
 
 
@@ -139,21 +177,27 @@ def test_at_midnight_one_version_ends_and_the_next_begins(spark: SparkSession) -
 
 def reference(changes: list[Change]) -> list[tuple[Any, ...]]:
     """The rules read once more, in plain Python, one key after the other."""
-    rank = {"D": 0, "I": 1, "U": 2}
 
-    def order(change: Change) -> tuple[Any, ...]:
-        _, op, _, name, level = change
-        return rank[op], name is not None, name or "", level is not None, level or 0
+    def order(version: tuple[Any, ...]) -> tuple[Any, ...]:
+        op, name, level = version
+        return op == "D", op == "U", name is not None, name or "", level is not None, level or 0
+
+    def winner(records: list[Change]) -> tuple[Any, ...]:
+        files: dict[str, list[tuple[Any, ...]]] = {}
+        for change in sorted(records, key=lambda change: change[-1]):
+            files.setdefault(change[-2], []).append((change[1], *change[3:5]))
+        last = {versions[-1] for versions in files.values()}
+        followed = {version for versions in files.values() for version in versions if version != versions[-1]}
+        return max(last - followed or last, key=order)
 
     rows = []
     for key, group in groupby(sorted(changes, key=lambda c: c[0]), key=lambda c: c[0]):
-        last: dict[datetime, Change] = {}
+        instants: dict[datetime, list[Change]] = {}
         for change in group:
-            known = last.get(change[2])
-            last[change[2]] = change if known is None or order(change) > order(known) else known
+            instants.setdefault(change[2], []).append(change)
         open_since: tuple[datetime, Any] | None = None
-        for instant in sorted(last):
-            _, op, _, name, level = last[instant]
+        for instant in sorted(instants):
+            op, name, level = winner(instants[instant])
             state = None if op == "D" else (name, level)
             if open_since and open_since[1] == state:
                 continue
@@ -167,20 +211,21 @@ def reference(changes: list[Change]) -> list[tuple[Any, ...]]:
 
 record = st.tuples(
     st.sampled_from("IUUD"),
-    st.integers(0, 5).map(lambda hours: at(1) + timedelta(hours=hours)),
+    st.integers(0, 4).map(lambda hours: at(1) + timedelta(hours=hours)),
     st.sampled_from([None, "Ann", "Bea"]),
     st.sampled_from([None, 1, 2]),
+    st.sampled_from("fgh"),
 )
 
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> tuple[list[Change], list[Change]]:
-    """The histories of 60 keys, and the same records in another order with some delivered twice."""
+    """The histories of 60 keys in three files, and the same records in another order, the files in other runs."""
     histories = draw(st.lists(st.lists(record, min_size=1, max_size=9), min_size=60, max_size=60))
-    first = [(f"k{number:02}", *change) for number, history in enumerate(histories) for change in history]
-    repeated = draw(st.lists(st.sampled_from(first), max_size=20))
-    second = draw(st.permutations(first + repeated))
-    return first, list(second)
+    first = [change for number, history in enumerate(histories) for change in delivered(f"k{number:02}", history)]
+    runs = dict(zip("fgh", draw(st.permutations([1, 2, 3])), strict=True))
+    second = [(*change[:5], runs[change[6]], *change[6:]) for change in draw(st.permutations(first))]
+    return first, second
 
 
 @settings(

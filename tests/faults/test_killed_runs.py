@@ -47,6 +47,8 @@ def test_f2_killed_between_two_commits(
     killed = served.run(as_of=NEXT, fault=fault)
     assert killed.returncode == -signal.SIGKILL
     assert served.commits("ops.publication") == shown, "readers never see the run as published"
+    told = served.portrait("status", "--lake", str(served.lake), "--format", "json")
+    assert json.loads(told.stdout)[0]["status"] == "died"
     before = served.commits("gold.customer_tier")
     again = served.run(as_of=NEXT)
     assert again.returncode == 0, again.stderr

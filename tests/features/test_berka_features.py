@@ -7,6 +7,7 @@ All sums stay whole hundredths until they are compared.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -52,11 +53,21 @@ select *, case k_symbol when 'SIPO' then 'household' when 'POJISTNE' then 'insur
 from worded"""
 OWNERS = """
 create table owner as
-select account_id, client_id as customer_id, strptime(account.date, '%y%m%d')::date as opened,
+select account_id, client_id as customer_id, strptime(account.date, '%y%m%d')::date as opened
+from account join disp using (account_id) where disp.type = 'OWNER'"""
+# Who has anything to do with the bank by D, from the bank's own files: no account of this bank is ever closed.
+PERSONS = """
+create table person as
+with party as (select client_id, type from account join disp using (account_id) where account.date <= '{day}'
+    union all select client_id, 'CARD' from card join disp using (disp_id) where issued[:6] <= '{day}'
+    union all select client_id, 'LOAN' from loan join disp using (account_id)
+    where disp.type = 'OWNER' and date <= '{day}'),
+closest as (select client_id, case when bool_or(type = 'OWNER') then 'owner'
+    when bool_or(type = 'DISPONENT') then 'user' else 'holder' end as relationship from party group by client_id)
+select client_id as customer_id, relationship, gender, region, born from closest join (select client_id,
     strptime('19' || birth_number[:2] || lpad((birth_number[3:4]::int % 50)::varchar, 2, '0') || birth_number[5:6],
         '%Y%m%d')::date as born,
-    if(birth_number[3:4]::int > 50, 'F', 'M') as gender, client.district_id as region
-from account join disp using (account_id) join client using (client_id) where disp.type = 'OWNER'"""
+    if(birth_number[3:4]::int > 50, 'F', 'M') as gender, district_id as region from client) using (client_id)"""
 # One row an account and day from its opening on; 0 until the first booking.
 DAILY = """
 create table daily as
@@ -73,6 +84,7 @@ def bank(berka_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         file = f"read_csv('{berka_dir}/{table}.asc', delim = ';', header = true, all_varchar = true)"
         con.execute(f"create table {table} as select * from {file}")
     con.execute(OWNERS)
+    con.execute(PERSONS.format(day=f"{D:%y%m%d}"))
     days = con.execute("""select account_id, day, sum(if(direction = 'credit', minor, -minor)), list(reported)
         from booking group by all order by all""").fetchall()
     closed = [dict(zip(("account_id", "day", "minor"), row, strict=True)) for row in closings(days)]
@@ -181,21 +193,25 @@ def standings() -> dict[str, str]:
 
 
 def facts() -> dict[str, str]:
-    """DuckDB's expressions for what is known of the owner."""
+    """DuckDB's expressions for what is known of the customer."""
     granted = f"from loan where loan.account_id = owner.account_id and loan.date <= '{D:%y%m%d}'"
-    issued = f"from card join disp using (disp_id) where client_id = customer_id and issued[:6] <= '{D:%y%m%d}'"
+    issued = f"from card join disp using (disp_id) where client_id = person.customer_id and issued[:6] <= '{D:%y%m%d}'"
+    used = f"from disp join account using (account_id) where type = 'DISPONENT' and account.date <= '{D:%y%m%d}'"
     return {
+        "relationship": "relationship",
         "age_years": f"date_diff('year', born, date '{D}') - if(strftime(born, '%m%d') > '{D:%m%d}', 1, 0)",
         "gender": "gender",
         "region_id": "region",
         "loan_count_life": f"(select count(*) {granted})",
         "loan_amount": f"(select coalesce(sum(amount::decimal(18,2)) * 100, 0)::bigint {granted})",
         "card_count": f"(select count(*) {issued})",
+        "account_count_role_user": f"(select count(*) {used} and client_id = person.customer_id)",
+        "shared_account_count": f"(select count(*) {used} and disp.account_id = owner.account_id)",
     }
 
 
 def by_duckdb(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
-    """Every customer with an account by D: feature to value."""
+    """Everybody with a relationship to the bank by D: feature to value."""
 
     def listed(expressions: dict[str, str]) -> str:
         return ", ".join(f"{sql} as {name}" for name, sql in expressions.items())
@@ -203,8 +219,9 @@ def by_duckdb(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     rows = con.execute(f"""
         with flow as (select account_id, {listed(flows())} from booking group by account_id),
         stand as (select account_id, {listed(standings())} from daily group by account_id)
-        select customer_id, {listed(facts())}, stand.* exclude account_id, flow.* exclude account_id
-        from owner join stand using (account_id) left join flow using (account_id)""")
+        select person.customer_id, {listed(facts())}, stand.* exclude account_id, flow.* exclude account_id
+        from person left join owner on owner.customer_id = person.customer_id and owner.opened <= date '{D}'
+        left join stand using (account_id) left join flow using (account_id)""")
     names = [column[0] for column in rows.description]
     found = (dict(zip(names, row, strict=True)) for row in rows.fetchall())
     return {row.pop("customer_id"): {name: comparable(name, value) for name, value in row.items()} for row in found}
@@ -212,9 +229,11 @@ def by_duckdb(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
 
 def comparable(name: str, value: Any) -> Any:
     """Hundredths as money, what is listed as what it makes, nothing happened as 0."""
+    if value is None and name.startswith("balance"):
+        return Decimal("0.00")  # owns nothing
     if any(part in name for part in LISTED):
         return out_of([int(part or 0) for part in value or [0, 0]], name)
-    if value is None and not name.startswith("days_since"):
+    if value is None and not name.startswith(("days_since", "tenure_days")):
         value = 0
     money = name.startswith("balance") or any(part in name for part in ("amount", "_max_"))
     return Decimal(int(value)).scaleb(-2) if money else value
@@ -266,7 +285,7 @@ def silver_of(spark: SparkSession, con: duckdb.DuckDBPyConnection) -> dict[str, 
             null::varchar as residence, null::varchar as occupation, null::varchar as education,
             null::varchar as marital_status, null::int as children, null::decimal(18,2) as declared_income,
             null::varchar as risk_level, null::date as risk_assessed_on, null::boolean as consent_marketing
-            from owner"""),
+            from person"""),
         "cards": table(f"""select account_id, client_id as customer_id, card.type, null::decimal(18,2) as credit_limit,
             {day.format("issued[:6]")} as issued_on, null::date as closed_on from card join disp using (disp_id)"""),
         "loans": table(f"""select account_id, {day.format("date")} as granted_on, amount::decimal(18,2) as amount,
@@ -284,7 +303,9 @@ def test_every_feature_of_every_customer_is_the_same_to_the_cent(
         "customer_id", *names
     )
     found = {row.customer_id: {name: row[name] for name in names} for row in slice_of.collect()}
-    assert len(found) == 1229
+    # Read off the bank's files: 1,229 owners, and 260 who may use an account that somebody else owns.
+    by_role = Counter(row["relationship"] for row in found.values())
+    assert (len(found), by_role) == (1489, {"owner": 1229, "user": 260})
     assert len(names) >= 80
     assert found == expected
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -43,9 +44,13 @@ def booking(number: str, account: str, day: date, amount: str) -> dict[str, Any]
     }  # fmt: skip
 
 
-def owner(account: str, customer: str, op: str, at: datetime) -> dict[str, Any]:
-    role = {"role": "owner", "party_kind": "person"}
-    return {"account_id": account, "party_id": customer, "op": op, "changed_at": at, **role}
+def owner(account: str, customer: str, op: str, at: datetime, role: str = "owner") -> dict[str, Any]:
+    party = {"account_id": account, "party_id": customer, "role": role, "party_kind": "person"}
+    return {**party, "op": op, "changed_at": at}
+
+
+def user(account: str, customer: str, op: str, at: datetime) -> dict[str, Any]:
+    return owner(account, customer, op, at, "user")
 
 
 def opened(account: str) -> dict[str, Any]:
@@ -58,25 +63,48 @@ def opened(account: str) -> dict[str, Any]:
 
 START = datetime(1992, 1, 1)
 BEFORE: Delivery = {
-    "customers": [{"customer_id": c, "op": "I", "changed_at": START} for c in ("anna", "ben", "cyd")],
-    "accounts": [opened(account) for account in ("a", "b", "c")],
-    "account_parties": [owner("a", "anna", "I", START), owner("b", "ben", "I", START), owner("c", "cyd", "I", START)],
+    "customers": [{"customer_id": c, "op": "I", "changed_at": START} for c in ("anna", "ben", "cyd", "fay")],
+    "accounts": [opened(account) for account in ("a", "b", "c", "d")],
+    "account_parties": [
+        owner("a", "anna", "I", START),
+        owner("b", "ben", "I", START),
+        owner("c", "cyd", "I", START),
+        owner("d", "gil", "I", START),
+        user("a", "dora", "I", START),
+        user("b", "eve", "I", START),
+    ],
     "transactions": [
         *[booking(f"old{n}", "abc"[n % 3], date(1992 + n % 7, 1 + n % 3, 1 + n), f"{n + 1}.50") for n in range(24)],
         booking("large", "a", date(1998, 1, 2), "9000"),
         booking("last", "b", date(1998, 3, 29), "10"),
         booking("leaves", "b", date(1998, 3, 24), "20"),
+        booking("orphan", "o", date(1998, 3, 28), "33"),
     ],
 }
-# The day's, a late one, one that says less than what came first (which counts), one that came first with a later
-# instant (so that its day moves), and the account c has belonged to ben since February.
+# The day's, a late one, two that correct day and amount of what came first, one with the id of another account (which
+# keeps it), the account c has belonged to ben since February, and the account of the orphan and its owner come late.
+# cyd uses anna's account since, fay since today; dora, who used it, has taken over gil's; eve may no longer use ben's.
+TODAY = datetime(1998, 4, 1)
 AFTER: Delivery = {
-    "account_parties": [owner("c", "cyd", "D", datetime(1998, 2, 1)), owner("c", "ben", "I", datetime(1998, 2, 1))],
+    "customers": [{"customer_id": "olga", "op": "I", "changed_at": START}],
+    "accounts": [opened("o")],
+    "account_parties": [
+        owner("c", "cyd", "D", datetime(1998, 2, 1)),
+        owner("c", "ben", "I", datetime(1998, 2, 1)),
+        user("a", "cyd", "I", datetime(1998, 2, 1)),
+        user("a", "fay", "I", TODAY),
+        user("b", "eve", "D", TODAY),
+        owner("d", "gil", "D", TODAY),
+        owner("d", "dora", "I", TODAY),
+        owner("o", "olga", "I", START),
+    ],
     "transactions": [
         booking("new", "a", date(1998, 4, 1), "3"),
+        booking("first of d", "d", date(1998, 4, 1), "4"),
         booking("late", "a", date(1997, 12, 30), "12000"),
         booking("last", "b", date(1998, 3, 1), "11"),
         booking("old2", "c", date(1994, 12, 31), "7"),
+        booking("large", "b", date(1998, 1, 3), "77777"),
     ],
 }
 
@@ -88,6 +116,7 @@ class Bank:
         (root / "conf" / "features").mkdir(parents=True)
         (root / "conf" / "features" / "transactions.yml").write_text(FEATURES)
         self.conf = root / "conf"
+        shutil.copy(Path(__file__).resolve().parents[2] / "conf" / "currencies.yml", self.conf)
         columns = load_features(self.conf).columns()
         self.catalogue = load_catalogue(schemas).with_columns("gold.customer_features", columns)
         self.spark, self.root = spark, root / "lake"
@@ -138,10 +167,17 @@ def test_a_slice_that_slides_is_the_one_computed_from_all_bookings(day_by_day: B
 
 
 def test_what_came_is_in_the_slice(day_by_day: Bank) -> None:
-    anna, ben = day_by_day.slice(SECOND)  # cyd has no account any more
+    anna, ben, cyd, dora, fay, olga = day_by_day.slice(SECOND)  # eve and gil have no relationship any more
     assert (anna.txn_count_7d, anna.credit_max_90d, anna.days_since_txn) == (1, Decimal("9000.00"), 0)
     # His last booking is of 1 March now; that of the 24th left the week; those of account c since February are his.
     assert (ben.txn_count_7d, ben.days_since_txn) == (0, 8)
+    # What was booked on c until February stays hers, who owns nothing now.
+    assert (cyd.txn_count_7d, cyd.txn_count_life) == (0, 7)
+    assert (dora.txn_count_7d, dora.txn_count_life, dora.days_since_txn) == (1, 1, 0)
+    assert (fay.txn_count_life, fay.credit_amount_life, fay.days_since_txn) == (0, Decimal("0.00"), None)
+    # Her account came after its booking.
+    assert (olga.txn_count_7d, olga.credit_amount_30d) == (1, Decimal("33.00"))
+    assert [row.customer_id for row in day_by_day.slice(FIRST)] == ["anna", "ben", "cyd", "dora", "eve", "gil"]
 
 
 def test_daily_bookings_packed_by_hand_are_of_the_same_state(day_by_day: Bank) -> None:

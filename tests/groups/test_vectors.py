@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from portrait.errors import ConfigurationError
 from portrait.groups.policy import GroupPolicy, VectorFeature, load_group_policy
-from portrait.groups.vectors import GRID, NO_TRANSACTION, habits, measure, scaled_vectors
+from portrait.groups.vectors import GRID, NO_ACCOUNT, NO_TRANSACTION, habits, measure, scaled_vectors
 
 FEATURES = "customer_id string, txn_count_365d bigint, a decimal(18,2), b decimal(18,2), months bigint, balance double"
 
@@ -63,6 +63,13 @@ def test_a_column_the_bank_lacks_is_unknown(spark: SparkSession, policy: GroupPo
 def test_without_a_booking_there_is_a_reason(spark: SparkSession, policy: GroupPolicy) -> None:
     rows = rows_of(spark, [("none", 0, 1, 1, 1, 7), ("one", 1, 1, 1, 1, 7)], policy)
     assert (rows["none"].not_grouped_reason, rows["one"].not_grouped_reason) == (NO_TRANSACTION, None)
+
+
+def test_who_owns_no_account_is_not_grouped_whatever_was_booked_once(spark: SparkSession, policy: GroupPolicy) -> None:
+    rows = [("owner", 5, "owner"), ("before", 5, None), ("user", 0, "user"), ("left", 5, "user"), ("card", 0, "holder")]
+    frame = spark.createDataFrame(rows, "customer_id string, txn_count_365d bigint, relationship string")
+    found = {row.customer_id: row.not_grouped_reason for row in habits(frame, policy=policy).collect()}
+    assert found == {"owner": None, "before": None, **dict.fromkeys(("user", "left", "card"), NO_ACCOUNT)}
 
 
 def groupable(spark: SparkSession, shares: list[float | None], levels: list[float]) -> DataFrame:

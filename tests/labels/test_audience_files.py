@@ -12,10 +12,10 @@ import yaml
 
 from portrait.contracts import Catalogue, load_catalogue
 from portrait.errors import ConfigurationError
-from portrait.job import load_suite
 from portrait.labels import LabelSet
 from portrait.labels.audiences import AudienceSet, labels_read, load_audiences
 from portrait.labels.audiences.parsing import parse_audience
+from portrait.suite import load_suite
 
 LabelsOf = Callable[..., LabelSet]
 Declared = Callable[..., AudienceSet]
@@ -56,7 +56,8 @@ def audiences_of(tmp_path: Path, labels: LabelSet, contracts: Catalogue, conf_di
             text = yaml.safe_dump(audience, sort_keys=False)
             (tmp_path / "audiences" / f"{audience['id']}.yml").write_text(text, encoding="utf-8")
         (tmp_path / "exports.yml").write_text(yaml.safe_dump(exports, sort_keys=False), encoding="utf-8")
-        shutil.copy(conf_dir / "trust.yml", tmp_path)
+        for name in ("trust.yml", "marketing.yml"):
+            shutil.copy(conf_dir / name, tmp_path)
         return load_audiences(tmp_path, labels, contracts)
 
     return load
@@ -189,7 +190,10 @@ def test_the_sensitivity_is_the_highest_of_its_labels(audiences_of: Declared) ->
     [
         ({"purposes": {"marketing": ["nobody"]}}, "there is no list 'nobody'"),
         ({"lists": {"x": {"title": "Some", "where": "nothing"}}}, "no label or audience"),
-        ({"lists": {"x": {"title": "Some", "where": "kind = 'x'", "feed": "rumours"}}}, "raw.rumours"),
+        (
+            {"lists": {"x": {"title": "Some", "where": "kind = 'x'", "feed": "rumours"}}},
+            "it is not said whether the bank delivers 'rumours'",
+        ),
         ({"lists": {"x": {"title": "Some", "where": "colour = 'x'", "feed": "responses"}}}, "no such column"),
         ({"lists": {"x": {"title": "Some", "where": "salary_customer", "days": 3}}}, "belong together"),
         ({"minimum_customers": 0}, "minimum_customers"),

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from tests.report.bank import values
 from typer.testing import CliRunner, Result
 
 from portrait.cli.audience import audience as command
@@ -45,7 +46,8 @@ from portrait.labels.audiences import (
 )
 from portrait.labels.trust import Verdict
 from portrait.labels.usage import label_usage
-from portrait.lake import Lake, Lease
+from portrait.lake import Lake, Lease, publish
+from portrait.quality import RuleResult, results_frame
 
 pytestmark = pytest.mark.delta
 D1, D2, D3 = date(2024, 3, 31), date(2024, 4, 30), date(2024, 5, 31)
@@ -138,7 +140,8 @@ def bank(
         )
     declare(conf, AUDIENCES)
     (conf / "exports.yml").write_text(yaml.safe_dump(EXPORTS, sort_keys=False))
-    shutil.copy(conf_dir / "trust.yml", conf)
+    for name in ("trust.yml", "marketing.yml"):
+        shutil.copy(conf_dir / name, conf)
     shipped = load_catalogue(schemas_dir).contracts
     own = shipped | {"gold.customer_features": catalogue.table("gold.customer_features")}
     own["gold.customer_features"] = replace(own["gold.customer_features"], properties={"job": "customer_features"})
@@ -165,7 +168,17 @@ def bank(
                 lake.replace("gold.customer_features", features, day)
             lake.complete("customer_portrait", as_of=day, inputs={}, seconds=0.0)
             lake.resume(None)
+        serve(lake, D2)
         yield Bank(lake, labels, audiences)
+
+
+def serve(lake: Lake, day: date) -> None:
+    """The gold tables of a day, judged and published."""
+    next_run(lake)
+    tables = [table for table, as_of in lake.records.versions if as_of == day and table.startswith("gold.")]
+    found = [RuleResult(table, "table.not_empty", "error", True, 0, 1) for table in tables]
+    lake.replace("ops.quality_results", results_frame(lake, found, as_of=day), day)
+    publish(lake, as_of=day)
 
 
 def random_expression(draw: random.Random, depth: int) -> str:
@@ -341,6 +354,34 @@ def exported(done_folder: Path) -> set[str]:
     return {row[0] for row in duckdb.sql(f"select customer_id from '{done_folder}/*.csv'").fetchall()}
 
 
+def test_an_export_whose_lists_cannot_be_asked_is_refused(bank: Bank, tmp_path: Path) -> None:
+    exports = bank.audiences.exports
+    ask = {"lake": bank.lake, "name": "quiet", "purpose": "marketing", "to": tmp_path, "kind": "csv"}
+    with pytest.raises(
+        GateRefused, match=r"'unsubscribed' asks responses: .* delivers it, but it never came"
+    ) as refused:
+        export_audience(audiences=bank.audiences, **ask)
+    assert "'unhappy' asks feedback" in refused.value.message
+    assert "no_consent" not in refused.value.message
+    # A bank that has no such feeds says so; then the lists are not asked.
+    without = exports.recorded.model_copy(update={"feeds": {"responses": False, "feedback": False}})
+    plain = replace(bank.audiences, exports=replace(exports, recorded=without))
+    next_run(bank.lake)
+    assert export_audience(audiences=plain, **ask).not_asked == ["unsubscribed", "unhappy"]
+    # 'consents' is known of nine customers in ten.
+    strict = replace(
+        bank.audiences, exports=replace(exports, recorded=without.model_copy(update={"minimum_share": 0.95}))
+    )
+    with pytest.raises(GateRefused, match=r"'no_consent' can be told of 3\d\d of 400 customers"):
+        export_audience(audiences=strict, **ask)
+    files = bank.lake.catalogue.table("ops.files")
+    told = values(files, {"feed": "responses", "status": "accepted"})  # a file without rows: nothing had happened
+    bank.lake.append(files.id, bank.lake.spark.createDataFrame([told], files.struct_type))
+    with pytest.raises(GateRefused, match=r"'unsubscribed' asks responses: .* has no such feed, but it came"):
+        export_audience(audiences=plain, **ask)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_an_export_leaves_out_whom_the_lists_name_and_is_logged(bank: Bank, tmp_path: Path) -> None:
     spark, lake = bank.lake.spark, bank.lake
     answered = spark.sql("select 'C0001' as customer_id, 'unsubscribed' as kind union all select 'C0002', 'bought'")
@@ -403,6 +444,7 @@ def test_ids_that_a_spreadsheet_would_compute_leave_only_as_delta(bank: Bank, tm
     next_run(lake)
     lake.replace("gold.customer_portrait", odd.union(odd.withColumn("customer_id", F.lit(" C 1 "))), D3)
     lake.complete("customer_portrait", as_of=D3, inputs={}, seconds=0.0)
+    serve(lake, D3)
     few = replace(bank.audiences, exports=replace(bank.audiences.exports, minimum_customers=1))
     ask = {"lake": lake, "audiences": few, "name": "grown", "purpose": "risk", "to": tmp_path}
     with pytest.raises(PortraitError, match="1 ids in the list begin as a formula") as refused:
@@ -413,6 +455,9 @@ def test_ids_that_a_spreadsheet_would_compute_leave_only_as_delta(bank: Bank, tm
     assert export_audience(**ask, kind="delta").exported == 2
     next_run(lake)
     lake.replace("gold.customer_portrait", odd.withColumn("customer_id", F.lit(" C 1 ")), D3)
+    lake.complete("customer_portrait", as_of=D3, inputs={}, seconds=0.0)
+    serve(lake, D3)
+    next_run(lake)
     done = export_audience(**ask, kind="csv")
     assert [line for part in done.folder.glob("*.csv") for line in part.read_text().splitlines()][1:] == [" C 1 "]
 
@@ -427,6 +472,7 @@ def shaken(lake: Lake) -> None:
     next_run(lake)
     lake.replace(contract.id, lake.spark.createDataFrame(values, contract.struct_type), D2)
     lake.complete("customer_portrait", as_of=D2, inputs={}, seconds=0.0)
+    serve(lake, D2)
 
 
 def test_an_audience_that_reads_a_label_in_doubt_warns_or_is_refused(bank: Bank, tmp_path: Path) -> None:
@@ -550,3 +596,34 @@ def test_commands_warn_of_labels_in_doubt_or_refuse(bank: Bank, run: Run) -> Non
     explained = run("explain", "quiet", "C0001", "--as-of", D2)
     assert explained.exit_code == 0
     assert "warning: spent is failed (it broke)" in explained.stderr
+
+
+# Last: it leaves the slice of D2 as nobody should see it.
+def test_what_was_not_published_is_neither_exported_nor_listed(
+    bank: Bank, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = bank.lake
+    serve(lake, D2)
+    served = {
+        row.customer_id
+        for row in lake.slice("gold.customer_portrait", D2).where("years >= 18 or job is null").collect()
+    }
+    next_run(lake)
+    # A later run writes the same day again, and a newer one; the gate lets neither through.
+    refused = lake.slice("gold.customer_portrait", D2).withColumn("years", F.lit(99).cast("bigint"))
+    lake.replace("gold.customer_portrait", refused.where("customer_id < 'C0010'").localCheckpoint(), D2)
+    lake.replace("gold.customer_portrait", refused.withColumn("as_of", F.lit(D3)).localCheckpoint(), D3)
+    lake.complete("customer_portrait", as_of=D2, inputs={}, seconds=0.0)
+    ask = {"lake": lake, "audiences": bank.audiences, "name": "grown", "purpose": "risk", "kind": "csv"}
+    next_run(lake)
+    done = export_audience(**ask, to=tmp_path)
+    assert (done.as_of, exported(done.folder)) == (D2, served)
+    listed = json.loads(run("members", "workers", "--format", "json").stdout)
+    assert listed == json.loads(run("members", "workers", "--as-of", D2, "--format", "json").stdout) != []
+    with pytest.raises(GateRefused, match=r"gold\.audience_members has no published slice of 2024-03-31 or before"):
+        run("members", "workers", "--as-of", D1)
+    monkeypatch.setattr("portrait.lake.publication.publications", lambda lake: [])
+    with pytest.raises(GateRefused, match="no published slice; its slice of 2024-05-31 was not published") as refusal:
+        export_audience(**ask, to=tmp_path / "none")
+    assert refusal.value.exit_code == 4
+    assert not (tmp_path / "none").exists()

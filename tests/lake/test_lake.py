@@ -15,8 +15,10 @@ from pyspark.sql import SparkSession
 from portrait.contracts import Catalogue, Column, Contract
 from portrait.contracts.contract import Rule, contract_of
 from portrait.contracts.document import load_document
-from portrait.errors import ConfigurationError, LakeBusy, PortraitError
-from portrait.lake import Lake, Lease, digest, publications, publish, register_views, rollback, slice_at
+from portrait.errors import ConfigurationError, GateRefused, LakeBusy, PortraitError
+from portrait.lake import Lake, Lease, Publication, digest, publications, publish, register_views, rollback, slice_at
+from portrait.lake.records import Records
+from portrait.quality import RuleResult, check_gold, results_frame
 
 pytestmark = pytest.mark.delta
 
@@ -41,7 +43,8 @@ ENTITY = contract(
 @pytest.fixture
 def catalogue(schemas_dir: Path) -> Catalogue:
     ops = [
-        contract_of(load_document(schemas_dir / "ops" / f"{name}.yml")) for name in ("table_versions", "publication")
+        contract_of(load_document(schemas_dir / "ops" / f"{name}.yml"))
+        for name in ("table_versions", "publication", "quality_results")
     ]
     return Catalogue({item.id: item for item in (*ops, TIER, ENTITY)})
 
@@ -67,6 +70,20 @@ def reopened(lake: Lake, run: int | None = None) -> Lake:
     other = Lake(lake.spark, lake.root, lake.catalogue, lease=lake.lease)
     other.resume(run)
     return other
+
+
+def judge(lake: Lake, as_of: date, *, failing: str | None = None) -> None:
+    """What the gate records of the slices of a day; `failing` is a rule that it finds broken."""
+    found = RuleResult(
+        "gold.tier", failing or "table.not_empty", "error", failing is None, 0 if failing is None else 1, 1
+    )
+    lake.replace("ops.quality_results", results_frame(lake, [found], as_of=as_of), as_of)
+
+
+def served(lake: Lake, as_of: date) -> Publication:
+    """A day that the gate has judged, published."""
+    judge(lake, as_of)
+    return publish(lake, as_of=as_of)
 
 
 def test_replace_rewrites_its_slice_and_no_other(lake: Lake) -> None:
@@ -179,6 +196,15 @@ def test_a_new_nullable_column_of_the_contract_is_added(lake: Lake) -> None:
     assert {(row.as_of, row.note) for row in other.read("gold.tier").collect()} == {(D1, None), (D2, "n")}
 
 
+def test_a_value_that_the_contract_no_longer_requires_may_be_missing(lake: Lake, catalogue: Catalogue) -> None:
+    strict = contract("gold.tier", AS_OF, CUSTOMER, Column("assets", "DECIMAL(18,2)", required=True))
+    before = Lake(lake.spark, lake.root, Catalogue({**catalogue.contracts, TIER.id: strict}), lease=lake.lease)
+    tiers(before, D1, {"a": "1"})
+    now = Lake(lake.spark, lake.root, catalogue, lease=lake.lease)
+    tiers(now, D2, {"a": "NULL"})
+    assert [row.assets for row in now.slice("gold.tier", D2).collect()] == [None]
+
+
 def test_a_change_feed_that_the_contract_asks_for_begins_when_the_table_is_opened(lake: Lake) -> None:
     tiers(lake, D1, {"a": "1"})
     watched = replace(TIER, properties={**TIER.properties, "changeFeed": True})
@@ -227,21 +253,21 @@ def test_a_name_outside_the_contracts_never_becomes_a_path(lake: Lake) -> None:
 
 def test_readers_see_a_rewritten_slice_only_when_it_is_published(lake: Lake) -> None:
     tiers(lake, D1, {"a": "1"})
-    publish(lake, as_of=D1)
+    served(lake, D1)
     second = reopened(lake)
     tiers(second, D1, {"a": "2"})
     register_views(second)
     assert second.spark.sql("SELECT int(assets) v FROM published.tier").head()["v"] == 1
-    publish(second, as_of=D1)
+    served(second, D1)
     assert second.spark.sql("SELECT int(assets) v FROM published.tier").head()["v"] == 2
 
 
 def test_a_rollback_serves_the_older_run_again(lake: Lake) -> None:
     tiers(lake, D1, {"a": "1"})
-    first = publish(lake, as_of=D1)
+    first = served(lake, D1)
     second = reopened(lake)
     tiers(second, D2, {"a": "2"})
-    publish(second, as_of=D2)
+    served(second, D2)
     third = reopened(second)
     rollback(third, first.run)
     assert next((item.action, item.as_of) for item in publications(third)) == ("rollback", D1)
@@ -250,10 +276,85 @@ def test_a_rollback_serves_the_older_run_again(lake: Lake) -> None:
         rollback(third, 12345)
 
 
+@pytest.mark.parametrize("failing", [None, "assets.range"])
+def test_only_versions_that_the_gate_passed_are_published(lake: Lake, failing: str | None) -> None:
+    tiers(lake, D1, {"a": "1"})
+    with pytest.raises(GateRefused, match=r"gold\.tier: version 1 was not judged by the gate"):
+        publish(lake, as_of=D1)
+    judge(lake, D1)
+    second = reopened(lake)
+    second.resume(2)
+    tiers(second, D1, {"a": "2"})
+    with pytest.raises(GateRefused, match="version 2 was not judged by the gate, which saw version 1") as refused:
+        publish(second, as_of=D1)
+    assert refused.value.exit_code == 4
+    assert refused.value.remedy.endswith("`portrait run --as-of 2025-01-31 --select quality+`")
+    third = reopened(lake)
+    third.resume(3)
+    judge(third, D1, failing=failing)
+    if failing:
+        with pytest.raises(GateRefused, match=r"gold\.tier: version 2 failed assets\.range"):
+            publish(third, as_of=D1)
+        assert publications(third) == []
+    else:
+        assert publish(third, as_of=D1).versions == {"gold.tier": 2}
+
+
+def test_results_of_before_versions_were_kept_say_nothing_about_today(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1"})
+    judge(lake, D1)
+    lake.spark.sql("UPDATE ops.quality_results SET version = NULL")
+    with pytest.raises(GateRefused, match="judged before the gate kept versions"):
+        publish(lake, as_of=D1)
+
+
+def test_the_gate_judges_the_version_that_would_be_served(lake: Lake) -> None:
+    tiers(lake, D1, {"a": "1"})
+    second = reopened(lake)
+    second.resume(2)
+    frame = lake.spark.sql("SELECT DATE '2025-01-31' AS as_of, 'b' AS customer_id, CAST(-5 AS DECIMAL(18,2)) AS assets")
+    second.replace("gold.tier", frame, D1)  # and dies before the job is complete
+    results = check_gold(reopened(lake), D1)
+    assert {item.rule: item.success for item in results}["assets.range"]
+    third = reopened(lake)
+    third.resume(3)
+    third.replace("ops.quality_results", results_frame(third, results, as_of=D1), D1)
+    assert publish(third, as_of=D1).versions == {"gold.tier": 1}
+
+
+def test_the_last_write_of_a_slice_is_the_newest_in_whatever_order_the_records_come(lake: Lake) -> None:
+    # The job of each earlier day wrote the slice of the last day again, as a backfill of label_history does.
+    days = [date(2025, 1, day) for day in range(1, 29)]
+    for descending in (False, True):
+        rows = [(run, "test", day, "gold.tier", D3, 10 + run, {}, f"code {run}", 0.0, datetime(2025, 5, 1))
+                for run, day in enumerate(sorted(days, reverse=descending), start=1)]  # fmt: skip
+        # Run 28 was resumed: what it recorded last counts, not what comes first.
+        rows += [(28, "test", rows[-1][2], "gold.tier", D3, 99, {"x": "y"}, "code 99", 0.0, datetime(2025, 5, 2))]
+        frame = lake.spark.createDataFrame(rows[::-1], lake.catalogue.table("ops.table_versions").struct_type)
+        records = Records(frame)
+        assert records.versions["gold.tier", D3] == 99
+        assert records.written("gold.tier", D3) == records.last_run == 28
+        done = records.completions["test", rows[-1][2]]
+        assert (done.run, done.fingerprint, done.inputs) == (28, "code 99", {"x": "y"})
+
+
+def test_a_new_process_publishes_what_a_backfill_wrote_last(lake: Lake) -> None:
+    # Each earlier day is filled in and rewrites the day after all of them; the groups of the records come in any order.
+    for run, day in enumerate([D3, *(date(2025, 1, day) for day in range(1, 9))], start=1):
+        step = reopened(lake, run)
+        frame = f"SELECT DATE '{D3}' AS as_of, 'a' AS customer_id, CAST({run} AS DECIMAL(18,2)) AS assets"
+        step.replace("gold.tier", lake.spark.sql(frame), D3)
+        step.complete("test", as_of=day, inputs={}, seconds=0.0)
+    later = reopened(lake, 10)
+    assert later.records.versions["gold.tier", D3] == later.version("gold.tier") == 9
+    served(later, D3)
+    assert later.spark.sql("SELECT int(assets) v FROM published.tier").head()["v"] == 9
+
+
 def test_a_slice_without_a_day_is_the_published_one_as_it_was(lake: Lake) -> None:
     tiers(lake, D1, {"a": "1"})
     assert slice_at(lake, "gold.tier", None)[0] == D1
-    publish(lake, as_of=D1)
+    served(lake, D1)
     second = reopened(lake)
     tiers(second, D1, {"a": "5"})
     tiers(second, D2, {"b": "9"})
@@ -265,7 +366,7 @@ def test_a_slice_without_a_day_is_the_published_one_as_it_was(lake: Lake) -> Non
 
 def test_published_views_show_columns_with_comments(lake: Lake) -> None:
     tiers(lake, D1, {"a": "1"})
-    publish(lake, as_of=D1)
+    served(lake, D1)
     columns = {column.name for column in lake.spark.catalog.listColumns("published.tier")}
     assert columns == {"as_of", "customer_id", "assets"}
 

@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from portrait.entities.recorded import Recorded, RecordedColumns
 from portrait.errors import ConfigurationError
 from portrait.marketing.eligibility import (
     RULES,
@@ -228,6 +229,25 @@ def test_what_is_held_is_not_offered(spark: SparkSession, policy: Recommendation
     assert {row.customer_id: row.rule for row in pairs} == {"c": "already_held", "other": None}
 
 
+def test_who_owns_no_account_is_offered_a_first_one_and_nothing_that_needs_one(
+    spark: SparkSession, policy: RecommendationPolicy
+) -> None:
+    kinds = ("savings", "insurance", "card", "loan", "term_deposit", "investment", "standing_order")
+    customers = frame(spark, CUSTOMER, [FINE | {"customer_id": name} for name in ("owner", "user", "holder")])
+    pairs = judged_candidates(
+        customers.withColumn("relationship", F.col("customer_id")),
+        frame(spark, PRODUCT, [OPEN | {"product_id": kind, "product_kind": kind} for kind in kinds]),
+        spark.createDataFrame([("user", "card")], HOLDER),
+        policy=policy,
+        as_of=AS_OF,
+    )
+    found = {(row.customer_id, row.product_id): row.rule for row in pairs.collect()}
+    needs = dict.fromkeys(kinds[2:], "no_own_account") | dict.fromkeys(kinds[:2])
+    assert {kind: found["holder", kind] for kind in kinds} == needs
+    assert {kind: found["user", kind] for kind in kinds} == needs | {"card": "already_held"}
+    assert {found["owner", kind] for kind in kinds} == {None}
+
+
 def test_only_the_first_failing_rule_counts(spark: SparkSession, policy: RecommendationPolicy) -> None:
     # Fails everything; then one rule after another is mended, and the next in order speaks.
     customer = FINE | {"consent_marketing": False, "age_years": 80, "risk_level": "C1", "balance_last": Decimal(1)}
@@ -308,22 +328,64 @@ def test_holders_hold_on_the_day(spark: SparkSession) -> None:
     assert sorted(row.customer_id for row in found) == ["closes_later", "open"]
 
 
-def test_facts_say_whether_the_bank_assesses_and_asks(spark: SparkSession) -> None:
-    features = frame(
-        spark, CUSTOMER, [FINE | {"consent_marketing": None}, FINE | {"customer_id": "d", "risk_level": None}]
-    )
-    features = features.drop("tier", "tier_rank", "group_id", "group_name", "bank_assesses", "bank_asks_consent")
-    tiers = spark.createDataFrame([("c", "vip", 2)], "customer_id string, tier string, tier_rank int")
-    groups = spark.createDataFrame([("c", 1, "G")], "customer_id string, group_id int, group_name string")
-    with_consent = {row.customer_id: row for row in customer_facts(features, tiers, groups).collect()}
-    assert {(row.bank_assesses, row.bank_asks_consent) for row in with_consent.values()} == {(True, True)}
-    nobody = features.withColumn("risk_level", F.lit(None).cast("string")).withColumn(
-        "consent_marketing", F.lit(None).cast("boolean")
-    )
-    assert {(row.bank_assesses, row.bank_asks_consent) for row in customer_facts(nobody, tiers, groups).collect()} == {
-        (False, False)
-    }
-    assert (with_consent["d"].tier, with_consent["d"].group_id) == (None, None)
+def recorded(*, consent: bool = True, risk: bool = True, share: float = 0.25) -> Recorded:
+    columns = RecordedColumns(consent_marketing=consent, risk_level=risk)
+    return Recorded(minimum_share=share, columns=columns, feeds={})
+
+
+def features_of(spark: SparkSession, *changes: dict[str, Any]) -> DataFrame:
+    given = ("tier", "tier_rank", "group_id", "group_name", "bank_assesses", "bank_asks_consent")
+    rows = [FINE | {"customer_id": f"c{number}"} | change for number, change in enumerate(changes)]
+    return frame(spark, CUSTOMER, rows).drop(*given)
+
+
+def test_the_configuration_says_whether_the_bank_assesses_and_asks(spark: SparkSession) -> None:
+    nothing = {"risk_level": None, "consent_marketing": None}
+    tiers = spark.createDataFrame([("c0", "vip", 2)], "customer_id string, tier string, tier_rank int")
+    groups = spark.createDataFrame([("c0", 1, "G")], "customer_id string, group_id int, group_name string")
+    features = features_of(spark, {}, nothing)
+    for consent, risk in ((True, False), (False, True)):
+        rows = customer_facts(features, tiers, groups, recorded=recorded(consent=consent, risk=risk)).collect()
+        assert [(row.customer_id, row.bank_assesses, row.bank_asks_consent, row.tier) for row in rows] == [
+            ("c0", risk, consent, "vip"),
+            ("c1", risk, consent, None),
+        ]
+
+
+def test_an_empty_column_does_not_switch_its_rules_off(spark: SparkSession, policy: RecommendationPolicy) -> None:
+    nothing = {"risk_level": None, "risk_assessed_on": None, "consent_marketing": None}
+    tiers = spark.createDataFrame([("c0", "vip", 2)], "customer_id string, tier string, tier_rank int")
+    groups = spark.createDataFrame([("c0", 1, "G")], "customer_id string, group_id int, group_name string")
+    customers = customer_facts(features_of(spark, nothing), tiers, groups, recorded=recorded())
+    products = frame(spark, PRODUCT, [OPEN])
+    pairs = judged_candidates(customers, products, spark.createDataFrame([], HOLDER), policy=policy, as_of=AS_OF)
+    assert [row.rule for row in pairs.collect()] == ["consent_missing"]
+
+
+@pytest.mark.parametrize(
+    ("known", "consent", "expected"),
+    [(1, True, []), (0, True, ["0 of 4"]), (0, False, []), (1, False, ["1 of 4"]), (4, False, ["4 of 4"])],
+)
+def test_data_that_contradict_the_configuration(
+    spark: SparkSession, known: int, consent: bool, expected: list[str]
+) -> None:
+    consents = [{"consent_marketing": number % 2 == 0 if number < known else None} for number in range(4)]
+    found = recorded(consent=consent).contradictions(features_of(spark, *consents))
+    said = "records it" if consent else "does not record it"
+    assert len(found) == len(expected)
+    assert all(f"consent_marketing is known of {text}" in line for line, text in zip(found, expected, strict=True))
+    assert all(said in line for line in found)
+
+
+def test_a_slice_of_nobody_contradicts_nothing(spark: SparkSession) -> None:
+    assert recorded().contradictions(features_of(spark, {}).limit(0)) == []
+
+
+def test_on_a_day_that_contradicts_nobody_gets_anything(spark: SparkSession, policy: RecommendationPolicy) -> None:
+    customers = frame(spark, CUSTOMER, [FINE, FINE | {"customer_id": "refused", "consent_marketing": False}])
+    products, holders = frame(spark, PRODUCT, [OPEN]), spark.createDataFrame([], HOLDER)
+    pairs = judged_candidates(customers, products, holders, policy=policy, as_of=AS_OF, contradicted=True)
+    assert [tuple(row)[1:] for row in rejections(pairs, as_of=AS_OF).collect()] == [("records_contradict", "p", 2)]
 
 
 @pytest.mark.parametrize(

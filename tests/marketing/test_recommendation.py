@@ -227,7 +227,7 @@ def test_segments_have_one_row_a_customer_and_the_best_product(spark: SparkSessi
 
 
 def test_the_contract_lists_the_chief_labels(schemas_dir: Path, conf_dir: Path) -> None:
-    from portrait.job import load_suite
+    from portrait.suite import load_suite
 
     catalogue = load_suite(conf_dir, schemas_dir)
     labels = chief_labels(catalogue.table("gold.segments").column_names)

@@ -11,10 +11,10 @@ from pathlib import Path
 from unittest import mock
 
 from portrait.contracts import job_graph
-from portrait.job import load_suite
 from portrait.orchestration import airflow_dag, submit_plan
 from portrait.runner import load_job
 from portrait.settings import Settings
+from portrait.suite import load_suite
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).parent / "golden"

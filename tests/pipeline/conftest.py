@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,6 +14,9 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+RECORDS_NOTHING = next(
+    block for block in re.findall(r"```sh\n(.*?)```", (CHECKOUT / "docs" / "berka.md").read_text(), flags=re.DOTALL)
+)
 
 
 @dataclass
@@ -48,6 +53,10 @@ def place(folder: Path) -> Place:
 def berka(berka_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """The PKDD'99 bank, landed and run for its last day."""
     here = place(tmp_path_factory.mktemp("berka"))
+    # As docs/berka.md says: this bank records neither consent nor risk levels.
+    (here.folder / "conf").unlink()
+    shutil.copytree(CHECKOUT / "conf", here.folder / "conf")
+    here.done(RECORDS_NOTHING)
     here.done(f"portrait land berka --from {berka_dir} --to bank/landing")
     here.done("portrait run --as-of 1994-03-31 --landing bank/landing --lake bank/lake")
     return here

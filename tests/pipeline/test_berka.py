@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from tests.pipeline.conftest import CHECKOUT, Place
 from tests.pipeline.readme import ASKING, PYTHON, commands
 from tests.tiny_bank import FULL
 
-from portrait.job import load_suite
 from portrait.lake import Lake, digest
+from portrait.suite import load_suite
 
 pytestmark = [pytest.mark.delta, pytest.mark.process]
 
@@ -81,6 +82,24 @@ def test_sum_of_customers_equals_sum_of_accounts(lake: Lake) -> None:
     customers = lake.slice("gold.customer_features", LAST_DAY).selectExpr("sum(balance_last) as total").head()
     accounts = lake.read("silver.balances").where("to_day is null").selectExpr("sum(balance) as total").head()
     assert customers["total"] == accounts["total"]
+
+
+def test_who_only_uses_an_account_is_a_customer_without_money(lake: Lake) -> None:
+    features = lake.slice("gold.customer_features", LAST_DAY).groupBy("relationship").count().collect()
+    # Read off the bank's files: owners of accounts opened by then, and people who may use one and own none.
+    assert {row["relationship"]: row["count"] for row in features} == {"owner": 1229, "user": 260}
+    tiers = lake.slice("gold.customer_tier", LAST_DAY).where("reason_code = 'owns_nothing'")
+    told = tiers.groupBy("tier", "reason").agg(F.count("*").alias("customers"), F.sum("assets").alias("assets"))
+    assert [tuple(row) for row in told.collect()] == [
+        ("ordinary", "Owns no account and has no investments.", 260, Decimal("0.00"))
+    ]
+    groups = lake.slice("gold.customer_group", LAST_DAY).where("not_grouped_reason = 'owns_no_account'")
+    value = lake.slice("gold.customer_value", LAST_DAY).where("relationship = 'user'")
+    assert (groups.count(), value.where("score = 0 and assets = 0 and contribution = 0").count()) == (260, 260)
+    contribution = lake.slice("gold.contribution", LAST_DAY)
+    whole = contribution.agg(F.sum("contribution")).collect()[0][0]
+    assert lake.slice("gold.customer_value", LAST_DAY).agg(F.sum("contribution")).collect()[0][0] == whole
+    assert lake.slice("gold.segments", LAST_DAY).where("relationship = 'user'").count() == 260
 
 
 def test_a_second_run_changes_nothing(berka: Place) -> None:

@@ -11,11 +11,11 @@ import pytest
 from pyspark.sql import SparkSession
 from tests.report.bank import BEFORE, GROUPED, NOW, RUN, SECRET, write_bank
 
-from portrait.job import load_suite
 from portrait.lake import Lake
 from portrait.report import build_report, write_report
 from portrait.report.figures import Figures, gather
 from portrait.runner import RunSummary
+from portrait.suite import load_suite
 
 pytestmark = pytest.mark.delta
 

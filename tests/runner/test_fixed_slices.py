@@ -10,8 +10,8 @@ import yaml
 from pyspark.sql import SparkSession
 
 from portrait.contracts import job_graph, load_catalogue
-from portrait.job import fixed_slices, input_stamps
 from portrait.lake import Lake, Lease
+from portrait.staleness import fixed_slices, input_stamps
 
 MODEL = "gold.value_model"
 JUNE, JULY, AUGUST = date(2025, 6, 30), date(2025, 7, 31), date(2025, 8, 31)

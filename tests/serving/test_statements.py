@@ -45,7 +45,7 @@ def bound(statement: str) -> str:
         ("explain select * from segments", "explain select * from `published_7`.segments"),
         (
             "select /* published.x */ tier from segments -- from bronze.x",
-            "select /* published.x */ tier from `published_7`.segments -- from bronze.x",
+            "select tier from `published_7`.segments",
         ),
         (
             "select * from segments lateral view explode(array(1)) e as n",

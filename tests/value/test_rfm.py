@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 from tests.value.test_value import MEASURES, POLICY
 
 from portrait.contracts import load_catalogue
@@ -33,6 +34,20 @@ def valued(spark: SparkSession, frame: DataFrame, *, policy: ValuePolicy) -> dic
     scale = slice_scale(frame, policy=policy, as_of=AS_OF)
     rows = customer_value(frame, nobody, scale=scale, policy=policy, as_of=AS_OF).collect()
     return {row.customer_id: row for row in rows}
+
+
+def test_who_owns_no_account_changes_nobodys_score(spark: SparkSession) -> None:
+    own = measures(spark, [(n, 20 - n, 100.0 + n) for n in range(12)]).withColumn("relationship", F.lit("owner"))
+    # A former owner with the best of everything, and users who never did anything.
+    other = measures(spark, [(0, 900, 90_000.0), *[(None, 0, 0.0)] * 40]).withColumns(
+        {"relationship": F.lit("user"), "customer_id": F.concat(F.lit("u"), "customer_id")}
+    )
+    alone, among = valued(spark, own, policy=POLICY), valued(spark, own.unionByName(other), policy=POLICY)
+    assert {name: among[name] for name in alone} == alone
+    zero = among["uc01"]
+    assert (zero.score, zero.recency_score, zero.rfm_segment, zero.rfm_closeness) == (0.0, None, None, None)
+    best = among["uc00"]  # judged by the owners' scale, cut to its best
+    assert (best.frequency_score, best.monetary_score) == (5, 5)
 
 
 def given(**weights: float) -> ValuePolicy:

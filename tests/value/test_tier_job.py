@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -14,8 +15,11 @@ from tests.report.bank import values
 from tests.value.test_moves import policies
 
 from portrait.contracts import Catalogue, job_graph, load_catalogue
-from portrait.job import input_stamps, shared_lake
+from portrait.events import start_log
+from portrait.job import shared_lake
 from portrait.lake import Lake, Lease
+from portrait.staleness import input_stamps
+from portrait.value.tier_policy import TierPolicy, load_tier_policy
 
 pytestmark = pytest.mark.delta
 
@@ -32,10 +36,14 @@ class PowerCut(Exception):
 class Bank:
     """A lake that holds the value of customers, and the configuration of their tiers."""
 
-    def __init__(self, spark: SparkSession, folder: Path, catalogue: Catalogue) -> None:
+    def __init__(
+        self, spark: SparkSession, folder: Path, catalogue: Catalogue, policy: TierPolicy | None = None
+    ) -> None:
         self.spark, self.root, self.catalogue, self.conf = spark, folder / "lake", catalogue, folder / "conf"
         self.conf.mkdir()
-        (self.conf / "tiers.yml").write_text(yaml.safe_dump(policies().model_dump(mode="json", exclude_none=True)))
+        (self.conf / "tiers.yml").write_text(
+            yaml.safe_dump((policy or policies()).model_dump(mode="json", exclude_none=True))
+        )
         self.stale = False
         self.job = next(job for job in job_graph(catalogue) if job.name == "customer_tier")
 
@@ -127,3 +135,27 @@ def test_a_corrected_month_makes_the_next_one_stale(corrected: Bank) -> None:
 def test_a_slice_names_the_slices_it_was_made_of(corrected: Bank) -> None:
     read = corrected.lake().records.completions["customer_tier", FEBRUARY].inputs
     assert {name for name in read if "@" in name} == {f"{TIERS}@{JANUARY}", f"{TIERS}@{MID_FEBRUARY}"}
+
+
+def test_a_run_says_which_levels_qualify_nobody(
+    spark: SparkSession, tmp_path: Path, schemas_dir: Path, conf_dir: Path
+) -> None:
+    catalogue = load_catalogue(schemas_dir)
+    bank = Bank(spark, tmp_path, catalogue, load_tier_policy(conf_dir / "tiers.yml"))
+    start_log(str(tmp_path / "events"))
+    bank.run(JANUARY, one=RICH, two=RICH, three=POOR)
+    # The quantiles .99, .9 and .6 of three are all of the two rich ones: two thirds reach them.
+    rows = bank.lake().slice("gold.tier_levels", JANUARY).where("criterion = 'assets'").collect()
+    assert {row.tier: (row.level, row.customers, row.reached, row.qualifies) for row in rows} == dict.fromkeys(
+        ("diamond", "vip", "growing"), (Decimal(RICH), 3, 2, False)
+    )
+    assert {row.tier for row in bank.lake().slice(TIERS, JANUARY).collect()} == {"ordinary"}
+    events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    told = [item for item in events if item["event"] == "tier_level_qualifies_nobody"]
+    assert [(item["tier"], item["criterion"], item["reached"], item["customers"]) for item in told] == [
+        (tier, "assets", 2, 3) for tier in ("diamond", "vip", "growing")
+    ]
+    rule = next(rule for rule in catalogue.table("gold.tier_levels").rules if rule.id == "level_is_selective")
+    assert rule.severity == "warning"
+    broken = bank.lake().slice("gold.tier_levels", JANUARY).where(f"not ({rule.predicate})")
+    assert broken.count() == 3

@@ -23,7 +23,7 @@ from portrait.cli.runs import plan_command, publish_command, rollback_command, r
 from portrait.cli.tiers import tiers
 from portrait.cli.users import sql_user_command
 from portrait.cli.value import value
-from portrait.errors import PortraitError
+from portrait.failures import as_fault
 
 app = typer.Typer(
     name="portrait",
@@ -83,14 +83,9 @@ def main() -> None:
     sys.argv[1:] = [word for word in sys.argv[1:] if word != "--debug"]
     try:
         app()
-    except PortraitError as error:
-        if debug:
-            traceback.print_exc()
-        errors.print(f"error: {error}", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
     except Exception as error:
         if debug:
-            raise
-        errors.print(f"error: {type(error).__name__}; this is a fault of the suite, not of your input", markup=False)
-        errors.print("  remedy: run again with --debug and report what it prints", markup=False)
-        sys.exit(1)
+            traceback.print_exc()
+        fault = as_fault(error, where="portrait " + " ".join(sys.argv[1:2]))
+        errors.print(f"error: {fault}", markup=False, soft_wrap=True)
+        sys.exit(fault.exit_code)

@@ -15,7 +15,19 @@ from pyarrow import Array
 from pyspark.sql import functions as F
 
 from portrait.cli.context import embedded, existing, reading, suite_of, writing
-from portrait.cli.options import CONF, AsOf, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import (
+    CONF,
+    AsOf,
+    Conf,
+    Format,
+    LakeRoot,
+    Limit,
+    OptionalAsOf,
+    Output,
+    Target,
+    identifier,
+    settings_of,
+)
 from portrait.cli.output import console, emit, errors
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.labels import LabelSet, load_labels
@@ -38,13 +50,13 @@ from portrait.labels.audiences import (
     weigh,
 )
 from portrait.labels.trust import Verdict
-from portrait.lake import Lake, slice_at
+from portrait.lake import Lake, published_slice
 from portrait.runner import run
 from portrait.settings import Settings
 
 audience = typer.Typer(help="Audiences: expressions over labels, and who is in them.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="ID", help="An audience, a file of conf/audiences.")]
+Name = Annotated[str, typer.Argument(parser=identifier, metavar="ID", help="An audience, a file of conf/audiences.")]
 PastDay = OptionalAsOf
 
 
@@ -174,13 +186,13 @@ def members_command(
     limit: Limit = 1000,
     output: Output = Format.table,
 ) -> None:
-    """Customers in an audience; with --as-of as it was, by what the audience meant that day."""
+    """Customers in an audience, as published; with --as-of as it was, by what the audience meant that day."""
     settings = settings_of(conf, target, lake=lake)
     with reading(settings, target) as opened:
-        day, members = slice_at(opened, MEMBERS, as_of)
+        day, members = published_slice(opened, MEMBERS, as_of)
         found = members.where(F.col("audience") == F.lit(name)).select("customer_id")
         rows = found.orderBy("customer_id").limit(limit).collect()
-        built = slice_at(opened, AUDIENCES, as_of)[1].where(F.col("audience") == F.lit(name)).head()
+        built = published_slice(opened, AUDIENCES, as_of)[1].where(F.col("audience") == F.lit(name)).head()
     if built is None:
         raise ConfigurationError(
             f"there was no audience '{name}' on {day}", where=AUDIENCES, remedy="check the id, or --as-of"
@@ -193,7 +205,7 @@ def members_command(
 @audience.command("overlap")
 def overlap_command(
     one: Name,
-    other: Annotated[str, typer.Argument(metavar="ID", help="Another audience.")],
+    other: Annotated[str, typer.Argument(parser=identifier, metavar="ID", help="Another audience.")],
     as_of: PastDay = None,
     lake: LakeRoot = None,
     conf: Conf = CONF,

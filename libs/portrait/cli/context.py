@@ -11,10 +11,10 @@ from pyspark.sql import SparkSession
 
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
-from portrait.job import load_suite
 from portrait.lake import Lake, Lease
 from portrait.session import start_embedded
 from portrait.settings import Settings
+from portrait.suite import load_suite
 
 
 @cache

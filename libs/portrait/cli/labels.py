@@ -12,7 +12,18 @@ from pyspark.sql import functions as F
 
 from portrait.cli.audience import declared
 from portrait.cli.context import embedded, reading, suite_of, writing
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import (
+    CONF,
+    Conf,
+    Format,
+    LakeRoot,
+    Limit,
+    OptionalAsOf,
+    Output,
+    Target,
+    identifier,
+    settings_of,
+)
 from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError
 from portrait.labels import LabelSet, computable, label_intervals
@@ -241,7 +252,7 @@ def new_command(
     conf: Conf = CONF,
 ) -> None:
     """Write a valid label file by asking; it is a draft until its status is changed."""
-    path = conf / "labels" / theme / f"{name}.yml"
+    path = conf / "labels" / identifier(theme) / f"{identifier(name)}.yml"
     if path.exists():
         raise ConfigurationError("the file exists already", where=str(path), remedy="choose another id")
     written = {

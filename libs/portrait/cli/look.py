@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 import sqlglot
@@ -14,7 +15,9 @@ from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAs
 from portrait.cli.output import console, emit
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
-from portrait.lake import Lake, digest, register_views
+from portrait.lake import Lake, Publication, digest, publications, register_views
+from portrait.lake.publication import rows_of
+from portrait.serving import read_only_query
 
 TableName = Annotated[str, typer.Argument(metavar="TABLE", help="gold.x is the table, published.x what readers see.")]
 
@@ -55,6 +58,7 @@ def sql_command(
     """Ask a question in Spark SQL; reading only."""
     settings = settings_of(conf, target, lake=lake)
     tables = readable_tables(query, suite_of(settings))
+    query = read_only_query(query)
     with reading(settings, target) as opened:
         for table in tables:
             if not table.startswith("published."):
@@ -82,9 +86,9 @@ def readable_tables(query: str, catalogue: Catalogue) -> list[str]:
     names = {cte.alias for cte in statements[0].find_all(exp.CTE)}
     found = []
     for table in statements[0].find_all(exp.Table):
-        name = f"{table.db}.{table.name}" if table.db else table.name
-        if name in names:
+        if not table.db and table.name in names:
             continue
+        name = f"{table.db}.{table.name}" if table.db else table.name
         catalogue.table(name.replace("published.", "gold."))
         if table.catalog:
             raise ConfigurationError(f"'{table.sql()}' is not a table of the lake", where="sql", remedy=f"write {name}")
@@ -120,12 +124,13 @@ def explain_command(
     conf: Conf = CONF,
     target: Target = None,
 ) -> None:
-    """Tier, group, labels and recommendations of one customer, each with the facts behind it."""
+    """Tier, group, labels and recommendations of one customer, each with the facts behind it: as readers see them."""
     settings = settings_of(conf, target, lake=lake)
     with reading(settings, target) as opened:
-        day = opened.newest_slice("gold.segments", until=as_of)
+        served = next(iter(publications(opened)), None) if as_of is None else None
+        day = served.as_of if served else opened.newest_slice("gold.segments", until=as_of)
         parts = {
-            title: _rows_of(opened, table, customer, day)
+            title: _rows_of(opened, table, customer, day, served)
             for title, table in (
                 ("Tier", "gold.customer_tier"),
                 ("Value", "gold.customer_value"),
@@ -134,7 +139,7 @@ def explain_command(
                 ("Recommendations", "gold.recommendations"),
                 ("Facts", "gold.customer_features"),
             )
-            if day in opened.slices(table)
+            if (table in served.versions if served else day in opened.slices(table))
         }
     if not parts.get("Tier") and not parts.get("Facts"):
         raise ConfigurationError(
@@ -151,6 +156,8 @@ def explain_command(
             emit([title, "value"], known, Format.table)
 
 
-def _rows_of(lake: Lake, table: str, customer: str, day: object) -> list[dict[str, object]]:
-    rows = lake.read(table).where((F.col("as_of") == F.lit(day)) & (F.col("customer_id") == F.lit(customer)))
+def _rows_of(lake: Lake, table: str, customer: str, day: date, served: Publication | None) -> list[dict[str, object]]:
+    """Rows of a customer; as published where `served` is given, because a newer slice may be one that was refused."""
+    found = rows_of(lake, table, served) if served else lake.slice(table, day)
+    rows = found.where(F.col("customer_id") == F.lit(customer))
     return [row.asDict() for row in rows.limit(100).collect()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -9,8 +10,18 @@ from typing import Annotated
 
 import typer
 
+from portrait.errors import ConfigurationError
 from portrait.job import business_date
 from portrait.settings import Settings, load_settings
+
+
+def identifier(text: str) -> str:
+    """The id of a label or an audience; raises ConfigurationError for what cannot be one, a path for example."""
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,79}", text) is None:
+        raise ConfigurationError(
+            f"{text[:80]!r} is not an id", where="ID", remedy="lower-case letters, digits and _, with a letter first"
+        )
+    return text
 
 
 class Format(StrEnum):

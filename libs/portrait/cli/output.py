@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from portrait.cli.options import Format
-from portrait.ingest import KeptOut, remedy_of
 from portrait.runner import RunSummary
 
-console = Console(highlight=False, soft_wrap=False)
-errors = Console(stderr=True, highlight=False)
+# No markup: what is printed holds names, paths and ids of others, and `[x]` in them is text.
+console = Console(highlight=False, markup=False, soft_wrap=False)
+errors = Console(stderr=True, highlight=False, markup=False)
 
 
 def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, *, title: str | None = None) -> None:
@@ -37,7 +36,7 @@ def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, 
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*["" if value is None else escape(_text(value)) for value in row])
+            table.add_row(*["" if value is None else _text(value) for value in row])
         console.print(table)
 
 
@@ -49,17 +48,13 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def say_kept_out(files: Sequence[KeptOut]) -> None:
-    """A line for every file of the landing folder that was quarantined whole."""
-    for item in files:
-        line = f"  kept out      {item.path}: {item.reason}; {remedy_of(item.reason)}"
-        console.print(line, markup=False, soft_wrap=True)
-
-
 def summarize(
-    summary: RunSummary, *, quarantined: int, kept_out: Sequence[KeptOut] = (), unreconciled: int, report: str | None
+    summary: RunSummary,
+    *,
+    notes: Sequence[tuple[str, str]],
+    report: str | None,
 ) -> None:
-    """The closing lines of a run."""
+    """The closing lines of a run; `notes`: what the user should know of it, a subject and a sentence each."""
     ran = [step for step in summary.steps if step.action == "run"]
     skipped = [step.job for step in summary.steps if step.action == "skip"]
     slowest = sorted(ran, key=lambda step: -step.seconds)[:3]
@@ -73,9 +68,8 @@ def summarize(
     if served is not None:
         tables = len(served.versions)
         console.print(f"  published     {tables} tables of {served.as_of} (run {served.run}), as schema published")
-    console.print(f"  quarantined   {quarantined:,} rows wait in ops.quarantine")
-    say_kept_out(kept_out)
-    console.print(f"  reconciled    {unreconciled:,} account-days do not close")
+    for subject, text in notes:
+        console.print(f"  {subject:<13} {text}", markup=False, soft_wrap=True)
     if slowest:
         console.print(f"  slowest       {', '.join(f'{step.job} {step.seconds:.0f} s' for step in slowest)}")
     if summary.changed and skipped:

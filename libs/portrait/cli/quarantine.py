@@ -10,6 +10,7 @@ import typer
 from portrait.cli.context import reading, suite_of, writing
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Landing, Output, Target, settings_of
 from portrait.cli.output import console, emit
+from portrait.entities.conflicts import CONFLICTS, conflict_counts
 from portrait.errors import ConfigurationError
 from portrait.ingest import (
     damaged_identifiers,
@@ -30,6 +31,9 @@ def quarantine_command(
     corrected: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Corrected rows of an export.")
     ] = None,
+    conflicts: Annotated[
+        bool, typer.Option("--conflicts", help="Records that conflict with another of their key, one by one.")
+    ] = False,
     feed: Annotated[str | None, typer.Option(help="One feed only.")] = None,
     landing: Landing = None,
     lake: LakeRoot = None,
@@ -37,7 +41,7 @@ def quarantine_command(
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
-    """Rejected rows by feed, rule and file, and files kept out whole; --export rows, correct them, --release them."""
+    """Rejected rows by feed, rule and file, files quarantined whole, conflicts of records; --export, --release rows."""
     settings = settings_of(conf, target, landing=landing, lake=lake)
     catalogue = suite_of(settings)
     if feed is not None:
@@ -52,6 +56,8 @@ def quarantine_command(
         console.print(f"Wrote {rows:,} rows to {export}; correct them, then `portrait quarantine --release --from` it.")
     elif release_rows:
         _release(settings, target, corrected, feed)
+    elif conflicts:
+        _show_conflicts(settings, target, feed, output)
     else:
         _show(settings, target, feed, output)
 
@@ -62,6 +68,7 @@ def _show(settings: Settings, target: str | None, feed: str | None, output: Form
         found = quarantine_summary(opened).collect() if opened.has("ops.quarantine") else []
         found = [row for row in found if feed in (None, row["feed"])]
         values = damaged_identifiers(opened, found)
+        conflicts = conflict_counts(opened) if output is Format.table else []
         files = [item for item in quarantined_files(opened) if feed in (None, item.feed)]
     keys = [(row["feed"], row["rule"], row["file"]) for row in found]
     rows = [[*(row[name] for name in columns), values.get(key)] for row, key in zip(found, keys, strict=True)]
@@ -74,6 +81,10 @@ def _show(settings: Settings, target: str | None, feed: str | None, output: Form
         emit(columns, rows, output, title="Quarantine")
         if whole:
             emit(["file", "still landed", "reason", "remedy"], whole, output, title="Files quarantined whole")
+        counted = ["feed", "why", "records", "day"]
+        told = [[row[name] for name in counted] for row in conflicts if feed in (None, row["feed"])]
+        if told:
+            emit(["feed", "why", "records", "newest day"], told, output, title="Conflicts (one by one: --conflicts)")
         return
     # One list for machines: a file that was kept out whole is an entry without a line.
     entries = [[*row, None, None] for row in rows]
@@ -81,6 +92,15 @@ def _show(settings: Settings, target: str | None, feed: str | None, output: Form
         rule = str(reason).split(":", 1)[0]
         entries.append([item.feed, rule, path, item.status, None, None, None, reason, remedy])
     emit([*columns, "reason", "remedy"], entries, output)
+
+
+def _show_conflicts(settings: Settings, target: str | None, feed: str | None, output: Format) -> None:
+    """Where they are, not what they say: the versions are customers' data (`portrait show ops.conflicts`)."""
+    columns = ["feed", "file", "line", "day", "why", "counts", "differs", "run"]
+    with reading(settings, target) as opened:
+        found = opened.read(CONFLICTS).select(*columns).orderBy(*columns[:3]) if opened.has(CONFLICTS) else None
+        rows = [] if found is None else [row for row in found.collect() if feed in (None, row["feed"])]
+    emit(columns, [list(row) for row in rows], output, title="Conflicts")
 
 
 def _release(settings: Settings, target: str | None, corrected: Path | None, feed: str | None) -> None:

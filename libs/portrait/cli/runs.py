@@ -27,15 +27,20 @@ from portrait.cli.options import (
     Target,
     settings_of,
 )
-from portrait.cli.output import console, emit, errors, say_kept_out, summarize
+from portrait.cli.output import console, emit, errors, summarize
 from portrait.contracts import job_graph
+from portrait.entities.conflicts import conflict_counts
 from portrait.errors import ConfigurationError
-from portrait.ingest import FileCache
+from portrait.ingest import FileCache, remedy_of
 from portrait.job import business_date
+from portrait.journal import DIED, RUNS, died_runs, measured_start
 from portrait.lake import Lake, publications, publish, rollback
+from portrait.lake.lease import is_held
 from portrait.orchestration import airflow_dag, submit_arguments, submit_plan
+from portrait.quality import recorded_orphans, unknown_numbers
+from portrait.quality.expectations import NOT_EMPTY
 from portrait.report import write_report
-from portrait.runner import RUNS, Every, RunSummary, Step, business_dates, plan, run, selected
+from portrait.runner import Every, RunSummary, Step, business_dates, plan, run, selected
 from portrait.settings import Settings
 
 
@@ -91,7 +96,8 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
             where=str(settings.landing),
             remedy="name it with --landing, or `portrait land` one",
         )
-    spark = embedded(settings, target)
+    with measured_start(settings.metrics):
+        spark = embedded(settings, target)
     try:
         for day in days:
             with _progress(quiet, jobs) as progress:
@@ -102,13 +108,7 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
         lake = Lake(spark, settings.lake, catalogue)
         report = _report(lake, summary)
         if not quiet:
-            summarize(
-                summary,
-                quarantined=_open_rows(lake),
-                kept_out=FileCache.below(lake.root).kept_out(),
-                unreconciled=_count(lake, "ops.reconciliation"),
-                report=report,
-            )
+            summarize(summary, notes=_notes(lake, summary), report=report)
         return report
     finally:
         spark.stop()
@@ -119,6 +119,25 @@ def _report(lake: Lake, summary: RunSummary) -> str | None:
     return str(write_report(lake, as_of=summary.as_of, run=summary)) if published and summary.changed else None
 
 
+def _notes(lake: Lake, summary: RunSummary) -> list[tuple[str, str]]:
+    """What the user should know of a run: what was rejected, does not reconcile, is unknown, conflicts."""
+    notes = [
+        ("quarantined", f"{_open_rows(lake):,} rows are in ops.quarantine"),
+        ("reconciled", f"{_count(lake, 'ops.reconciliation'):,} account-days do not reconcile"),
+    ]
+    kept_out = FileCache.below(lake.root).kept_out()
+    notes += [("not ingested", f"{item.path}: {item.reason}; {remedy_of(item.reason)}") for item in kept_out]
+    notes += [("warning", text) for text in _warnings(lake, summary)]
+    notes += [("unknown", text) for text in unknown_numbers(lake, summary.as_of)]
+    notes += [("references", text) for text in recorded_orphans(lake, summary.as_of)]
+    if conflicts := conflict_counts(lake, run=summary.run):
+        kinds = ", ".join(f"{row['feed']} {row['why']} {row['records']:,}" for row in conflicts)
+        rows, new = sum(row["records"] for row in conflicts), sum(row["new"] for row in conflicts)
+        told = f"{rows:,} records conflict with another of their key ({new:,} new in this run): {kinds}"
+        notes.append(("conflicts", f"{told}; see `portrait quarantine --conflicts`"))
+    return notes
+
+
 def _count(lake: Lake, table: str) -> int:
     return lake.read(table).count() if lake.has(table) else 0
 
@@ -126,6 +145,16 @@ def _count(lake: Lake, table: str) -> int:
 def _open_rows(lake: Lake) -> int:
     table = "ops.quarantine"
     return lake.read(table).where(F.col("status") == "open").count() if lake.has(table) else 0
+
+
+def _warnings(lake: Lake, summary: RunSummary) -> list[str]:
+    """The rules of severity warning that the slices of the day break; a table without rows is none of them here."""
+    table = "ops.quality_results"
+    if not summary.changed or summary.as_of not in lake.slices(table):
+        return []
+    broken = lake.slice(table, summary.as_of).where(f"not success and severity = 'warning' and rule <> '{NOT_EMPTY}'")
+    rows = broken.orderBy("table_name", "rule").select("table_name", "rule", "unexpected_count", "total").collect()
+    return [f"{row.table_name}: {row.rule} ({row.unexpected_count:,} of {row.total:,} rows)" for row in rows]
 
 
 @contextmanager
@@ -198,15 +227,16 @@ def status_command(
     with reading(settings, target) as opened:
         events = opened.read(RUNS).orderBy(F.col("run").desc(), F.col("recorded_at").desc()).limit(20).collect()
         served = publications(opened)
+    died = died_runs(events, held=is_held(settings.lake))
     columns = ["run", "as_of", "status", "seconds", "recorded_at", "message", "absent"]
     rows = [
         [
             row.run,
             row.as_of,
-            row.status,
+            "died" if row.run in died else row.status,
             round(row.seconds, 1),
             row.recorded_at,
-            row.message,
+            DIED if row.run in died else row.message,
             (row.facts or {}).get("absent"),
         ]
         for row in events

@@ -91,7 +91,8 @@ def load_catalogue(schemas: Path, *, time_zone: str = UTC) -> Catalogue:
     listed = dict(sorted(contracts.items(), key=lambda item: (order.index(item[1].layer), item[0])))
     catalogue = Catalogue(listed, time_zone)
     _check_lineage(catalogue)
-    return catalogue
+    _check_references(catalogue)
+    return _with_conflict_rules(catalogue)
 
 
 def bronze_contract(feed: Contract) -> Contract:
@@ -107,6 +108,7 @@ def bronze_contract(feed: Contract) -> Contract:
             pattern=None,
             identifier=None,
             placeholders=(),
+            references=(),
         )
         for column in feed.columns
     )
@@ -118,6 +120,35 @@ def bronze_contract(feed: Contract) -> Contract:
         properties={"job": "ingest", "reads": [feed.id]},
         time_zone=feed.time_zone,
     )
+
+
+def _with_conflict_rules(catalogue: Catalogue) -> Catalogue:
+    """Silver tables know which record of a key their feed lets count: to change it is to build them anew."""
+    changed: dict[str, Contract] = {}
+    for contract in catalogue.layer("silver"):
+        feed = catalogue.contracts.get(f"raw.{contract.name}")
+        if feed is None or (wins := feed.custom("conflicts")) is None:
+            continue
+        if wins not in ("first", "last"):
+            raise ConfigurationError(
+                f"conflicts is '{wins}'", where=f"schemas/raw/{feed.name}.yml", remedy="write first or last"
+            )
+        changed[contract.id] = replace(contract, properties=contract.properties | {"conflicts": wins})
+    return Catalogue(catalogue.contracts | changed)
+
+
+def _check_references(catalogue: Catalogue) -> None:
+    for contract in catalogue.layer("raw"):
+        for column in contract.columns:
+            for reference in column.references:
+                target = catalogue.contracts.get(f"raw.{reference.feed}")
+                if target is None or reference.column not in target.key:
+                    raise ConfigurationError(
+                        f"column '{column.name}' refers to {reference.feed}.{reference.column}, which is no key column "
+                        "of a feed",
+                        where=f"schemas/raw/{contract.name}.yml",
+                        remedy="name a feed and a column of its key",
+                    )
 
 
 def _check_lineage(catalogue: Catalogue) -> None:

@@ -25,6 +25,7 @@ KNOWN_PROPERTIES = {
     "readsOptional": "inputs that are used when they are there",
     "readsPrevious": "tables of which the job reads earlier slices",
     "delivery": "how a feed arrives: append, change or snapshot",
+    "conflicts": "which of several records of a key counts in a feed of events: the `first` or the `last` delivered",
     "maxRejectShare": "share of broken rows above which a feed is refused",
     "maxLineBytes": "bytes of one record above which a file of a feed is quarantined",
     "maxUnpackRatio": "bytes that one byte of gzip may unpack to; a file beyond it is quarantined as a gzip bomb",
@@ -40,7 +41,18 @@ KNOWN_COLUMN_PROPERTIES = {
     "volatile": "differs between equal runs; left out of digests",
     "identifier": "a key or a reference to one: true, or what else is accepted (see `identifiers`)",
     "placeholders": "values, written as a feed writes them, that mean unknown: they become null",
+    "unknownWhen": "SQL condition: where it holds, null means that the type could not hold the number",
+    "references": "feed.column whose values these are; or a list of {to, where}, `where` being SQL over the row",
 }
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Whose key the values of a column are: a column of another feed, for rows that meet `where` (SQL; None: all)."""
+
+    feed: str
+    column: str
+    where: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,8 @@ class Column:
     partition_position: int | None = None
     identifier: Identifier | None = None
     placeholders: tuple[str, ...] = ()
+    unknown_when: str | None = None
+    references: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -360,7 +374,26 @@ def _column(item: Property, table: str) -> Column:
         maximum=item.logicalTypeOptions.maximum,
         pattern=item.logicalTypeOptions.pattern,
         volatile=bool(custom.get("volatile", False)),
+        unknown_when=custom.get("unknownWhen"),
         partition_position=(item.partitionKeyPosition or 1) if item.partitioned else None,
         identifier=identifier,
         placeholders=tuple(placeholders),
+        references=_references(custom.get("references"), f"{table}.{item.name}"),
     )
+
+
+def _references(stated: Any, where: str) -> tuple[Reference, ...]:
+    """What a column refers to; raises ConfigurationError for anything but `feed.column`, or a list of {to, where}."""
+    entries = [{"to": stated}] if isinstance(stated, str) else stated or []
+    found = []
+    for entry in entries if isinstance(entries, list) else [entries]:
+        known = isinstance(entry, dict) and set(entry) <= {"to", "where"} and isinstance(entry.get("to"), str)
+        feed, dot, column = entry["to"].partition(".") if known else ("", "", "")
+        if not (feed and dot and column):
+            raise ConfigurationError(
+                "references must be written feed.column, or as a list of {to: feed.column, where: SQL}",
+                where=where,
+                remedy="write for example {property: references, value: accounts.account_id}",
+            )
+        found.append(Reference(feed, column, entry.get("where")))
+    return tuple(found)

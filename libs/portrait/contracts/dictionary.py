@@ -40,8 +40,8 @@ How to read a table of columns:
 def dictionary(catalogue: Catalogue) -> str:
     """Every feed and table of the catalogue as one Markdown text, in layer order.
 
-    With the catalogue of `portrait.job.load_suite` the columns that features and labels declare are among them. Raises
-    ConfigurationError for a layer that has no heading here.
+    With the catalogue of `portrait.suite.load_suite` the columns that features and labels declare are among them.
+    Raises ConfigurationError for a layer that has no heading here.
     """
     unknown = {contract.layer for contract in catalogue} - set(LAYERS)
     if unknown:
@@ -103,6 +103,10 @@ def _facts(contract: Contract, catalogue: Catalogue) -> list[str]:
             facts.append(f"{title}: {', '.join(f'`conf/{path}`' for path in paths)}")
     if contract.layer == "raw":
         facts.append(f"Arrives as: {_DELIVERY.get(contract.custom('delivery'), 'not stated')}")
+        if (wins := contract.custom("conflicts")) is not None:
+            facts.append(
+                f"Of records of one key and account the {wins} delivered counts; the others are in ops.conflicts"
+            )
         if (share := contract.custom("maxRejectShare")) is not None:
             facts.append(f"Refused when more than {float(share):.0%} of its rows break a rule")
     return facts
@@ -157,6 +161,9 @@ def _meaning(column: Column) -> str:
         notes += _identifier(column.identifier)
     if column.pattern:
         notes += f" *Written as* {_code(column.pattern)}."
+    for reference in column.references:
+        notes += f" *Refers to* {_link(f'raw.{reference.feed}')}, `{reference.column}`"
+        notes += f" *where* {_code(reference.where)}." if reference.where else "."
     if column.volatile:
         notes += " *Differs between equal runs.*"
     return _escaped(column.description) + notes

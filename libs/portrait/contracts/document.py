@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jsonschema
-import yaml
 from pydantic import Field, field_validator
 
 from portrait.errors import ConfigurationError
-from portrait.settings import Strict, line_of, load_yaml
+from portrait.settings import Strict, line_of, load_yaml, load_yaml_tree
 
 _PHYSICAL_TYPE = re.compile(
     r"STRING|INT|BIGINT|DOUBLE|BOOLEAN|DATE|TIMESTAMP|DECIMAL\(\d+,\d+\)|(ARRAY|MAP)<(STRING|BIGINT|DOUBLE)(,(STRING|BIGINT|DOUBLE))?>"
@@ -130,14 +129,19 @@ def _standard() -> jsonschema.Draft201909Validator:
     return jsonschema.Draft201909Validator(json.loads(text))
 
 
+# Contracts that were checked in this process: the standard's schema takes most of the time of reading them.
+_sound: dict[Path, Document] = {}
+
+
 def load_document(path: Path) -> Document:
     """A contract file, checked by our models and by the standard's JSON schema.
 
     Raises ConfigurationError with file, line and key; a misspelt key is an error.
     """
     document = load_yaml(path, Document)
-    tree = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    violation = jsonschema.exceptions.best_match(_standard().iter_errors(tree))
+    if _sound.get(path.absolute()) is document:
+        return document
+    violation = jsonschema.exceptions.best_match(_standard().iter_errors(load_yaml_tree(path)))
     if violation is not None:
         location = tuple(violation.absolute_path)
         raise ConfigurationError(
@@ -151,4 +155,5 @@ def load_document(path: Path) -> Document:
             where=str(path),
             remedy=f"both must be '{path.parent.name}.{path.stem}', as the file's place says",
         )
+    _sound[path.absolute()] = document
     return document

@@ -19,12 +19,14 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
-from portrait.entities.money import to_amount, to_minor
+from portrait.entities.money import known, to_amount, to_minor, unless_it_overflows
 from portrait.entities.reconciliation import ReconciliationPolicy, differences
 from portrait.lake import Lake
 
 _BALANCES, _DIFFERENCES, _TRANSACTIONS = "silver.balances", "ops.reconciliation", "silver.transactions"
 _ADDED = ("insert", "update_postimage")
+_BIGINT, _WIDE = "bigint", "decimal(38,0)"  # of minor units; the second holds whatever bookings add up to
+_BEGINNING = date(1000, 1, 1)  # Spark takes no literal of an earlier one
 _LINK = ("account_id", "booked_on", "signed_minor", "balance_after")  # all that a chain is made of
 
 # The member of an array that is nearest to a value, the smaller of two equally near. {values}, {value}: SQL.
@@ -42,13 +44,13 @@ _OPENING = f"""case
 end"""
 
 # Carries the offset through the days of an account; a day that does not report it is a step to the nearest one.
-_FOLD = f"""aggregate(days,
+_FOLD = """aggregate(days,
     struct(days[0].opening as offset,
-           cast(array() as array<struct<day: date, before: bigint, after: bigint>>) as steps),
+           cast(array() as array<struct<day: date, before: {number}, after: {number}>>) as steps),
     (state, d) -> if(size(d.offsets) = 0 or array_contains(d.offsets, state.offset), state, struct(
-        {_NEAREST.format(values="d.offsets", value="state.offset")} as offset,
+        {nearest} as offset,
         array_append(state.steps, struct(d.day as day, state.offset as before,
-            {_NEAREST.format(values="d.offsets", value="state.offset")} as after)) as steps)),
+            {nearest} as after)) as steps)),
     state -> state.steps)"""
 
 
@@ -60,32 +62,55 @@ def bring_up_to_date(lake: Lake, *, policy: ReconciliationPolicy) -> None:
     """
     transactions = lake.read(_TRANSACTIONS)  # before its version is asked for: opening a table may alter it
     version = lake.version(_TRANSACTIONS)
-    known = lake.note(_BALANCES) if lake.completed(_BALANCES) else {}
-    changes = lake.changes(_TRANSACTIONS, after=known["transactions"], until=version) if known else None
+    done = lake.note(_BALANCES) if lake.completed(_BALANCES) else {}
+    changes = lake.changes(_TRANSACTIONS, after=done["transactions"], until=version) if done else None
+    note = {"transactions": version}
     if changes is None:
-        closings = close_days(measure_days(transactions).persist()).persist()
-        lake.overwrite(_DIFFERENCES, differences(closings, policy=policy))
-        # Runs that end at about the same time lie together: a window, and what changes now, is in few files.
-        runs = balance_runs(closings).repartitionByRange("to_day", "account_id")
-        lake.overwrite(_BALANCES, runs.sortWithinPartitions("to_day", "account_id"), note={"transactions": version})
-    elif known["transactions"] != version:
-        since = first_changed_days(changes).persist()
-        _go_on(lake, since, transactions=transactions, policy=policy, note={"transactions": version})
+        unless_it_overflows(
+            lambda exact: _begin(lake, transactions=transactions, policy=policy, note=note, number=_number(exact))
+        )
+    elif done["transactions"] != version:
+        since = _from_the_beginning(first_changed_days(changes), lake.read(_BALANCES)).persist()
+        unless_it_overflows(
+            lambda exact: _go_on(
+                lake, since, transactions=transactions, policy=policy, note=note, number=_number(exact)
+            )
+        )
+
+
+def _number(exact: bool) -> str:
+    return _WIDE if exact else _BIGINT
+
+
+def _begin(
+    lake: Lake, *, transactions: DataFrame, policy: ReconciliationPolicy, note: dict[str, int], number: str
+) -> None:
+    closings = close_days(measure_days(transactions, number=number).persist(), number=number).persist()
+    lake.overwrite(_DIFFERENCES, differences(closings, policy=policy))
+    # Runs that end at about the same time lie together: a window, and what changes now, is in few files.
+    runs = balance_runs(closings).repartitionByRange("to_day", "account_id")
+    lake.overwrite(_BALANCES, runs.sortWithinPartitions("to_day", "account_id"), note=note)
 
 
 def _go_on(
-    lake: Lake, since: DataFrame, *, transactions: DataFrame, policy: ReconciliationPolicy, note: dict[str, int]
+    lake: Lake,
+    since: DataFrame,
+    *,
+    transactions: DataFrame,
+    policy: ReconciliationPolicy,
+    note: dict[str, int],
+    number: str,
 ) -> None:
     first = since.agg(F.min("first_day").alias("day")).collect()[0]["day"]
     if first is None:
         lake.append(_BALANCES, lake.read(_BALANCES).limit(0), note=note)
         return
     runs = runs_since(lake.read(_BALANCES), since=since, first=first).persist()
-    closings = close_days(measure_days(bookings_since(transactions, since=since, runs=runs, first=first)).persist())
-    closings.persist()
+    bookings = bookings_since(transactions, since=since, runs=runs, first=first)
+    closings = close_days(measure_days(bookings, number=number).persist(), number=number).persist()
     theirs = lake.read(_DIFFERENCES).where(F.col("day") >= F.lit(first)).join(since, on="account_id", how="inner")
-    known = theirs.where("day >= first_day").drop("first_day")
-    _replace(lake, _DIFFERENCES, known, differences(closings, policy=policy), ended="day")
+    noted = theirs.where("day >= first_day").drop("first_day")
+    _replace(lake, _DIFFERENCES, noted, differences(closings, policy=policy), ended="day")
     _replace(lake, _BALANCES, runs.drop("first_day"), go_on(closings, runs=runs), ended="to_day", note=note)
 
 
@@ -117,6 +142,13 @@ def first_changed_days(changes: DataFrame) -> DataFrame:
     sign = F.when(F.col("_change_type").isin(*_ADDED), 1).otherwise(-1)
     counted = changes.groupBy(*_LINK).agg(F.sum(sign).alias("more")).where("more <> 0")
     return counted.groupBy("account_id").agg(F.min("booked_on").alias("first_day"))
+
+
+def _from_the_beginning(since: DataFrame, balances: DataFrame) -> DataFrame:
+    """`since`, of an account of which a balance is unknown from before its first booking."""
+    lost = balances.where("balance_minor is null").select("account_id", F.lit(_BEGINNING).alias("beginning")).distinct()
+    days = since.join(F.broadcast(lost), on="account_id", how="left")
+    return days.select("account_id", F.coalesce("beginning", "first_day").alias("first_day"))
 
 
 def runs_since(balances: DataFrame, *, since: DataFrame, first: date) -> DataFrame:
@@ -154,8 +186,8 @@ def _carried(runs: DataFrame) -> DataFrame:
     return runs.where("from_day < first_day")
 
 
-def measure_days(bookings: DataFrame) -> DataFrame:
-    """Days of accounts: one row an account and day with bookings, amounts in minor units.
+def measure_days(bookings: DataFrame, *, number: str = _BIGINT) -> DataFrame:
+    """Days of accounts: one row an account and day with bookings, amounts in minor units, of SQL type `number`.
 
     `bookings`: every silver transaction of the accounts in question, or those of `bookings_since`, with the balance
     that they follow. `moved`: movements since the first of them, the day's included. `reported`: balances that the day
@@ -169,9 +201,9 @@ def measure_days(bookings: DataFrame) -> DataFrame:
     links = bookings.select(
         "account_id",
         F.col("booked_on").alias("day"),
-        "signed_minor",
-        to_minor(F.col("balance_after")).alias("after"),
-        (F.col("carried_minor") if follows else F.lit(None).cast("bigint")).alias("carried"),
+        F.col("signed_minor").cast(number).alias("signed_minor"),
+        to_minor(F.col("balance_after")).cast(number).alias("after"),
+        (F.col("carried_minor") if follows else F.lit(None)).cast(number).alias("carried"),
     ).withColumn("first_day", F.when(F.col("carried").isNull(), F.min("day").over(_so_far())))
     link = F.struct((F.col("after") - F.col("signed_minor")).alias("before"), F.col("after").alias("after"))
     is_first = F.col("day") == F.col("first_day")
@@ -192,14 +224,14 @@ def measure_days(bookings: DataFrame) -> DataFrame:
     )
 
 
-def close_days(days: DataFrame) -> DataFrame:
+def close_days(days: DataFrame, *, number: str = _BIGINT) -> DataFrame:
     """Closing balances of `measure_days`: one row an account and day with bookings, amounts in minor units.
 
     `expected_minor`: closing balance of the day before plus the day's movements; `closing_minor` differs from it
     where the day reports other balances only. A day that reports none closes with the expected one. On the first day
     of an account nothing is expected (expected = closing). `days` is read twice: keep it where it is costly.
     """
-    steps = _steps(days.where(~F.col("closes")))
+    steps = _steps(days.where(~F.col("closes")), number=number)
     offset = F.coalesce(F.last("after", ignorenulls=True).over(_so_far()), F.col("opening"))
     return (
         days.join(steps, on=["account_id", "day"], how="left")
@@ -217,30 +249,34 @@ def balance_runs(closings: DataFrame) -> DataFrame:
     """silver.balances of `close_days`: one row an account and stretch of days that close with the same balance.
 
     `to_day` is the day before the next balance, null for the last one. Days before the first booking have no row.
+    A balance that DECIMAL(18,2) cannot hold is NULL.
     """
-    previous = F.lag("closing_minor").over(_by_day())
+    # A struct, so that an unknown balance differs from none before it.
+    standing = F.struct(known(F.col("closing_minor")).cast("bigint").alias("minor"))
     return (
-        closings.withColumn("previous", previous)
-        .where(~F.col("closing_minor").eqNullSafe(F.col("previous")))
+        closings.withColumn("standing", standing)
+        .withColumn("previous", F.lag("standing").over(_by_day()))
+        .where(~F.col("standing").eqNullSafe(F.col("previous")))
         .withColumn("to_day", F.date_sub(F.lead("day").over(_by_day()), 1))
         .select(
             "account_id",
             F.col("day").alias("from_day"),
             "to_day",
-            to_amount(F.col("closing_minor")).alias("balance"),
-            F.col("closing_minor").alias("balance_minor"),
+            to_amount(F.col("standing.minor")).alias("balance"),
+            F.col("standing.minor").alias("balance_minor"),
             F.col("to_day").isNull().alias("is_current"),
         )
     )
 
 
-def _steps(days: DataFrame) -> DataFrame:
+def _steps(days: DataFrame, *, number: str) -> DataFrame:
     """The breaks of accounts: account_id, day, the offset `before` and `after` it."""
     offsets = F.expr("transform(reported, r -> r - moved)")
     accounts = days.groupBy("account_id").agg(
         F.sort_array(F.collect_list(F.struct("day", "opening", offsets.alias("offsets")))).alias("days")
     )
-    return accounts.select("account_id", F.expr(f"inline({_FOLD})"))
+    fold = _FOLD.format(number=number, nearest=_NEAREST.format(values="d.offsets", value="state.offset"))
+    return accounts.select("account_id", F.expr(f"inline({fold})"))
 
 
 def _by_day() -> WindowSpec:

@@ -3,6 +3,9 @@
 A row says how many bookings there are (`bookings`); a change of silver.transactions is rows of +1 and -1. So a day's
 run appends what changed and rewrites nothing, and whatever is linear in bookings (counts, sums) needs no more than the
 sum of the rows. What is not (largest amount, last day) must not see bookings that were taken back: see `net`.
+
+With accounts of several currencies the amounts are those in the reporting currency, NULL where that is unknown; when
+rates or accounts change, all rows are made anew.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from portrait.entities.currencies import Conversion
 from portrait.lake import Lake
 
 BOOKING = ("customer_id", "booked_on", "kind_code", "amount_minor")
@@ -21,30 +25,41 @@ _YEARS = 2  # nearly all that comes is of this year or the last
 _ADDED = ("insert", "update_postimage")
 
 
-def bring_up_to_date(lake: Lake) -> None:
+def bring_up_to_date(lake: Lake, *, conversion: Conversion | None = None) -> None:
     """Write silver.customer_daily: all of it, or what silver.transactions changed since it was written last."""
     transactions = lake.read(_TRANSACTIONS)  # before its version is asked for: opening a table may alter it
     version = lake.version(_TRANSACTIONS)
     # The note is part of the commit that it is about: after a crash nothing is appended twice.
+    state = conversion.state if conversion else {}
     known = lake.note(_DAILY) if lake.completed(_DAILY) else {}
+    if {table: version for table, version in known.items() if "." in table} != state:
+        known = {}
     changes = lake.changes(_TRANSACTIONS, after=known["transactions"], until=version) if known else None
     if changes is None:
-        lake.overwrite(_DAILY, daily_bookings(transactions), note={"transactions": version, "appends": 0})
+        rows = daily_bookings(converted(transactions, conversion))
+        lake.overwrite(_DAILY, rows, note={"transactions": version, "appends": 0, **state})
         return
     appends = known["appends"]
     if known["transactions"] != version:
         appends += 1
-        lake.append(_DAILY, changed_bookings(changes), note={"transactions": version, "appends": appends})
+        note = {"transactions": version, "appends": appends, **state}
+        lake.append(_DAILY, changed_bookings(converted(changes, conversion)), note=note)
     if appends > _APPENDS:
-        put_in_order(lake, version=version)
+        put_in_order(lake, version=version, conversion=conversion)
 
 
-def put_in_order(lake: Lake, *, version: int) -> None:
+def converted(bookings: DataFrame, conversion: Conversion | None) -> DataFrame:
+    """Rows of silver.transactions with amount_minor in the reporting currency; as they are where there is but one."""
+    return conversion.of_bookings(bookings, "amount_minor") if conversion else bookings
+
+
+def put_in_order(lake: Lake, *, version: int, conversion: Conversion | None = None) -> None:
     """Write the newest years anew, without corrections and in the order of customers; `version` of the transactions."""
     newest = lake.read(_DAILY).agg(F.max("booked_year").alias("year")).collect()[0]["year"]
     since = (newest or 0) - _YEARS
-    rows = daily_bookings(lake.read(_TRANSACTIONS).where(F.year("booked_on") > since))
-    lake.overwrite(_DAILY, rows, where=f"booked_year > {since}", note={"transactions": version, "appends": 0})
+    rows = daily_bookings(converted(lake.read(_TRANSACTIONS).where(F.year("booked_on") > since), conversion))
+    note = {"transactions": version, "appends": 0, **(conversion.state if conversion else {})}
+    lake.overwrite(_DAILY, rows, where=f"booked_year > {since}", note=note)
 
 
 def daily_bookings(transactions: DataFrame) -> DataFrame:

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts import Catalogue, Contract
-from portrait.entities.versions import VERSION_COLUMNS, rebuild_versions, snapshots_as_changes
+from portrait.entities.versions import DELIVERED, VERSION_COLUMNS, rebuild_versions, snapshots_as_changes
 from portrait.settings import UTC
 
 
@@ -17,6 +17,7 @@ class Dimension:
     """A table of entity versions: where it comes from and how the bank delivers it."""
 
     table: str
+    feed: str
     source: str
     key: tuple[str, ...]
     columns: tuple[str, ...]
@@ -32,10 +33,11 @@ class Dimension:
         A new snapshot touches every key: one that it lacks is closed.
         """
         if self.snapshot_day is not None:
-            dated = received.select(*self.columns, F.col(self.snapshot_day).alias("snapshot_on"))
+            dated = received.select(*self.columns, F.col(self.snapshot_day).alias("snapshot_on"), *DELIVERED)
             return snapshots_as_changes(dated, key=self.key, zone=self.zone)
         touched = new.select(*self.key).distinct()
-        return received.select(*self.columns, "op", "changed_at").join(touched, on=list(self.key), how="left_semi")
+        records = received.select(*self.columns, "op", "changed_at", *DELIVERED)
+        return records.join(touched, on=list(self.key), how="left_semi")
 
     def versions(self, changes: DataFrame) -> DataFrame:
         """The versions of the keys in `changes`, as the table keeps them."""
@@ -52,6 +54,7 @@ def _dimension(contract: Contract, catalogue: Catalogue) -> Dimension:
     feed = catalogue.table(f"raw.{contract.name}")
     return Dimension(
         table=contract.id,
+        feed=contract.name,
         source=f"bronze.{contract.name}",
         key=key,
         columns=tuple(name for name in contract.column_names if name not in VERSION_COLUMNS),

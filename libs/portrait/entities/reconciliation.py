@@ -28,7 +28,8 @@ def load_policy(conf: Path) -> ReconciliationPolicy:
 def differences(closings: DataFrame, *, policy: ReconciliationPolicy) -> DataFrame:
     """ops.reconciliation of `close_days`: one row an account and day whose difference exceeds the tolerance.
 
-    `difference` = reported - expected, where reported is the day's balance nearest to the expected one.
+    `difference` = reported - expected, where reported is the day's balance nearest to the expected one. What
+    DECIMAL(18,2) cannot hold is NULL.
     """
     difference = F.col("closing_minor") - F.col("expected_minor")
     return closings.where(F.abs(difference) > F.lit(int(policy.tolerance * 100))).select(

@@ -1,4 +1,4 @@
-"""Transactions: one row a transaction, with its sign, its minor units and the owner of the account that day."""
+"""Transactions: one row per transaction, with its sign, its minor units and the owner of the account that day."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from portrait.days import day_of
+from portrait.entities.conflicts import record_booking_conflicts
 from portrait.entities.kinds import kind_code
+from portrait.entities.known import near_ids, on_days
 from portrait.entities.money import MONEY, to_minor
+from portrait.entities.versions import DELIVERED
 from portrait.lake import Lake
 from portrait.settings import UTC
 
@@ -33,51 +36,73 @@ BOOKING_COLUMNS = (
 def bring_up_to_date(lake: Lake) -> None:
     """Write silver.transactions: all of it (the first time, or when the code changed), or what came since.
 
-    Bookings with a new id, nearly all, are appended. Ids that had come before, and bookings of accounts whose parties
-    changed, are resolved again, and merged where that changes a row; only days that hold them are looked at. The record
-    that counted so far stands for all that came before: which one counts does not depend on the order in which they are
-    compared.
+    Bookings whose id comes once, nearly all, are appended as they are. Of the others, and of bookings of accounts whose
+    parties changed, it is settled again which record counts, and rows that differ are merged; only days that hold them
+    are looked at. What counted so far stands for all records before it, so the history of bronze is not read again.
     """
     parties = lake.read("silver.account_parties") if lake.has("silver.account_parties") else None
-    new = lake.new_rows(_BOOKINGS, consumer=_TABLE)
-    moved = None if parties is None else lake.new_rows("bronze.account_parties", consumer=_TABLE)
-    if new.isEmpty() and (moved is None or moved.isEmpty()):
-        return
-    kind, zone = F.expr(kind_code(lake.catalogue.table(_TABLE))), lake.catalogue.time_zone
+    contract = lake.catalogue.table(_TABLE)
+    wins = contract.custom("conflicts", "last")
+    kind, zone = F.expr(kind_code(contract)), lake.catalogue.time_zone
 
     def resolved(bookings: DataFrame) -> DataFrame:
         return resolve_transactions(bookings, parties=parties, zone=zone).withColumn("kind_code", kind)
 
+    new = lake.new_rows(_BOOKINGS, consumer=_TABLE).select(*BOOKING_COLUMNS, *DELIVERED)
     if not lake.has(_TABLE) or lake.completed(_TABLE) is None:  # another code may have chosen other records
+        if new.isEmpty():
+            return
+        again = repeated_ids(new).persist()
+        settled = settle(new.join(again, on="transaction_id", how="left_semi"), wins=wins).persist()
+        record_booking_conflicts(lake, conflicts_of(settled, zone=zone), whole=True)
+        once = new.join(again, on="transaction_id", how="left_anti").select(*BOOKING_COLUMNS)
         # Days together in files: what enters and leaves a window is read by day.
-        whole = resolved(lake.read(_BOOKINGS)).repartitionByRange("booked_on")
+        whole = resolved(once.unionByName(counting(settled))).repartitionByRange("booked_on")
         lake.overwrite(_TABLE, whole.sortWithinPartitions("booked_on"))
         return
-    transactions = lake.read(_TABLE)
-    again = known_bookings(transactions, new=new, moved=moved, zone=zone).persist()
-    fresh = resolved(new.join(again, on="transaction_id", how="left_anti"))
-    lake.append(_TABLE, fresh, transaction=(f"transactions:{_TABLE}:new", lake.run_number))
-    first, last = again.agg(F.min("booked_on"), F.max("booked_on")).collect()[0]
-    if first is not None:
-        days = f"booked_on between date'{first}' and date'{last}'"
-        ids = again.select("transaction_id")
-        known = transactions.where(days).join(ids, on="transaction_id", how="left_semi").persist()
-        records = known.select(*BOOKING_COLUMNS).unionByName(new.select(*BOOKING_COLUMNS))
-        resolved_again = resolved(records.join(ids, on="transaction_id", how="left_semi"))
+    moved = None if parties is None else lake.new_rows("bronze.account_parties", consumer=_TABLE)
+    transactions = _as_it_is_now(lake)
+    near = near_ids(new, "transaction_id")
+    if near is None and (moved is None or moved.isEmpty()):
+        return
+    known = known_bookings(transactions, new=new, near=near, moved=moved, zone=zone)
+    again = known.unionByName(repeated_ids(new).withColumn("booked_on", F.lit(None).cast("date"))).persist()
+    found = {row["booked_on"] for row in again.select("booked_on").distinct().collect()}
+    ids = again.select("transaction_id")
+    fresh = resolved(new.join(ids, on="transaction_id", how="left_anti"))
+    if found:
+        days = on_days(found - {None}, "booked_on")
+        standing = transactions.where(days).join(ids, on="transaction_id", how="left_semi").persist()
+        records = _delivered_before_all(standing).unionByName(new.join(ids, on="transaction_id", how="left_semi"))
+        settled = settle(records, wins=wins).persist()
+        record_booking_conflicts(lake, conflicts_of(settled, zone=zone), whole=False)
         # Nearly always the same record came again. A merge would write the files anew in which it finds its id.
-        changed = resolved_again.select(*known.columns).subtract(known).persist()
-        if not changed.isEmpty():
-            lake.merge(_TABLE, changed, among=f"t.{days}")
+        changed = resolved(counting(settled)).select(*standing.columns).subtract(standing).persist()
+    lake.append(_TABLE, fresh, transaction=(f"transactions:{_TABLE}:new", lake.run_number))
+    if found and not changed.isEmpty():
+        lake.merge(_TABLE, changed, among=f"({on_days(found - {None}, 't.booked_on')})")
 
 
-def known_bookings(transactions: DataFrame, *, new: DataFrame, moved: DataFrame | None, zone: str = UTC) -> DataFrame:
-    """Bookings of silver.transactions that must be resolved again: transaction_id, booked_on; some twice.
+def _as_it_is_now(lake: Lake) -> DataFrame:
+    """silver.transactions, whatever is committed to it while this runs: a commit makes Spark compute again what is kept
+    in memory, and would find the new bookings among the known ones."""
+    lake.register(_TABLE)  # may alter the table
+    reader = lake.spark.read.format("delta").option("versionAsOf", lake.version(_TABLE))
+    return reader.load(str(lake.path(_TABLE)))
 
-    `new`: records that came since the last time; their ids may have come before with other content. `moved`: change
+
+def known_bookings(
+    transactions: DataFrame, *, new: DataFrame, near: Column | None, moved: DataFrame | None, zone: str = UTC
+) -> DataFrame:
+    """Bookings of silver.transactions that must be settled again: transaction_id, booked_on; some twice.
+
+    `new`: records that came since the last time, whose ids `near` covers; some may have come before. `moved`: change
     records of account parties that came since: bookings of these accounts may have another owner, from the day on of
     which the record tells.
     """
-    found = transactions.join(new, on="transaction_id", how="left_semi").select("transaction_id", "booked_on")
+    candidates = transactions.where(F.lit(False) if near is None else near)
+    found = candidates.join(new.select("transaction_id"), on="transaction_id", how="left_semi")
+    found = found.select("transaction_id", "booked_on")
     if moved is None:
         return found
     since = moved.groupBy("account_id").agg(F.min(day_of("changed_at", zone)).alias("since"))
@@ -88,19 +113,83 @@ def known_bookings(transactions: DataFrame, *, new: DataFrame, moved: DataFrame 
     return found.unionByName(theirs.where("booked_on >= since").select("transaction_id", "booked_on"))
 
 
-def resolve_transactions(bookings: DataFrame, *, parties: DataFrame | None, zone: str = UTC) -> DataFrame:
-    """silver.transactions of `bookings`: one row a transaction_id.
+def repeated_ids(records: DataFrame) -> DataFrame:
+    """Ids that several of these records have: transaction_id, distinct."""
+    return records.groupBy("transaction_id").agg(F.count("*").alias("records")).where("records > 1").drop("records")
 
-    `bookings`: every bronze record of the ids in question. `parties`: silver.account_parties, or None where the bank
-    has no such feed. `booked_on` is the day of `booked_at` in the bank's time zone, `customer_id` the owner at the end
-    of that day, null when none is known. `signed_*` is positive for credits; `*_minor` are hundredths of the account's
-    currency.
+
+def settle(records: DataFrame, *, wins: str) -> DataFrame:
+    """Which record of each booking counts: the columns of `records`, with `counts`, `admitted`, `before`, `owner`.
+
+    Records are delivered in the order of their run, in a run of the names of their files, in a file of its lines
+    (`DELIVERED`). The first one says to which account the id belongs (`owner`). Of the records of that account the
+    last one counts, or with `wins` = "first" the first one. `admitted`: the record took the place of the one before;
+    `before`: what counted until it came, a struct of the booking, null for the first one.
     """
-    once = one_record_each(bookings).withColumn("booked_on", day_of("booked_at", zone))
+    delivered = Window.partitionBy("transaction_id").orderBy(*DELIVERED)
+    earlier = delivered.rowsBetween(Window.unboundedPreceding, -1)
+    admitted = F.col("place") == 1 if wins == "first" else F.col("account_id") == F.col("owner")
+    last = F.max(F.when(F.col("admitted"), F.col("place"))).over(Window.partitionBy("transaction_id"))
+    return (
+        records.withColumn("place", F.row_number().over(delivered))
+        .withColumn("owner", F.first("account_id").over(delivered))
+        .withColumn("admitted", admitted)
+        .withColumn(
+            "before", F.last(F.when(F.col("admitted"), F.struct(*BOOKING_COLUMNS)), ignorenulls=True).over(earlier)
+        )
+        .withColumn("counts", F.col("place") == last)
+        .drop("place")
+    )
+
+
+def _delivered_before_all(standing: DataFrame) -> DataFrame:
+    """Rows of silver.transactions as records that came before whatever is new."""
+    return standing.select(
+        *BOOKING_COLUMNS,
+        F.lit(-1).cast("bigint").alias("_run"),
+        F.lit("").alias("_file"),
+        F.lit(0).cast("bigint").alias("_line"),
+    )
+
+
+def counting(settled: DataFrame) -> DataFrame:
+    """The records of `settle` that count, one per transaction_id."""
+    return settled.where("counts").select(*BOOKING_COLUMNS)
+
+
+def conflicts_of(settled: DataFrame, *, zone: str = UTC) -> DataFrame:
+    """ops.conflicts of `settle`: records that differ in anything from what counted when they came."""
+    record = F.struct(*BOOKING_COLUMNS)
+    differs = [F.when(~F.col(name).eqNullSafe(F.col(f"before.{name}")), F.lit(name)) for name in BOOKING_COLUMNS[1:]]
+    why = F.when(F.col("admitted"), "last_delivered").when(F.col("account_id") != F.col("owner"), "other_account")
+    conflicting = settled.where(F.col("before").isNotNull() & ~record.eqNullSafe(F.col("before")))
+    return conflicting.select(
+        F.lit("transactions").alias("feed"),
+        F.col("_file").alias("file"),
+        F.col("_line").alias("line"),
+        F.to_json(F.struct("transaction_id")).alias("key"),
+        day_of("booked_at", zone).alias("day"),
+        F.when(F.col("admitted"), "record").otherwise("against").alias("counts"),
+        why.otherwise("first_delivered").alias("why"),
+        F.array_compact(F.array(*differs)).alias("differs"),
+        F.to_json(record).alias("record"),
+        F.to_json(F.col("before")).alias("against"),
+        F.col("_run").alias("run"),
+    )
+
+
+def resolve_transactions(bookings: DataFrame, *, parties: DataFrame | None, zone: str = UTC) -> DataFrame:
+    """silver.transactions of `bookings`, one record per transaction_id (see `settle`), without its kind_code.
+
+    `parties`: silver.account_parties, or None where the bank has no such feed. `booked_on` is the day of `booked_at` in
+    the bank's time zone, `customer_id` the owner at the end of that day, null when none is known.
+    `signed_*` is positive for credits; `*_minor` are hundredths of the account's currency.
+    """
+    dated = bookings.select(*BOOKING_COLUMNS).withColumn("booked_on", day_of("booked_at", zone))
     if parties is None:
-        owned = once.withColumn("customer_id", F.lit(None).cast("string"))
+        owned = dated.withColumn("customer_id", F.lit(None).cast("string"))
     else:
-        owned = _with_owner(once, owners=owner_days(parties, zone=zone))
+        owned = _with_owner(dated, owners=owner_days(parties, zone=zone))
     credit = F.col("direction") == "credit"
     return owned.withColumn("amount_minor", to_minor(F.col("amount"))).select(
         "transaction_id",
@@ -114,27 +203,6 @@ def resolve_transactions(bookings: DataFrame, *, parties: DataFrame | None, zone
         "amount_minor",
         F.when(credit, F.col("amount_minor")).otherwise(-F.col("amount_minor")).alias("signed_minor"),
         *BOOKING_COLUMNS[5:],
-    )
-
-
-def one_record_each(bookings: DataFrame) -> DataFrame:
-    """One record a transaction_id, the same whatever the order of arrival.
-
-    The record booked first counts; then the one that knows most (fewest nulls); then the lowest by every column in
-    turn (null last). Records that are still equal are the same record.
-    """
-    unknown: Column = F.lit(0)
-    for name in BOOKING_COLUMNS:
-        unknown = unknown + F.col(name).isNull().cast("int")
-    by_content = [F.col(name).asc_nulls_last() for name in BOOKING_COLUMNS[1:]]
-    order = Window.partitionBy("transaction_id").orderBy(
-        F.col("booked_at").asc_nulls_last(), unknown.asc(), *by_content
-    )
-    return (
-        bookings.select(*BOOKING_COLUMNS)
-        .withColumn("place", F.row_number().over(order))
-        .where(F.col("place") == 1)
-        .select(*BOOKING_COLUMNS)
     )
 
 

@@ -2,7 +2,7 @@
 
 The versions of a key are rebuilt from everything bronze ever received about it, so neither the order nor the number of
 deliveries matters. A version holds from `valid_from` (included) to `valid_to` (excluded); between a delete and the next
-insert there is none.
+insert there is none. Which of several records of one key and instant counts: see `settle_instants`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,30 @@ from portrait.days import start_of
 from portrait.settings import UTC
 
 VERSION_COLUMNS = ("valid_from", "valid_to", "is_current")
-_CHANGE_COLUMNS = ("op", "changed_at")
+DELIVERED = ("_run", "_file", "_line")
+"""Where a record was delivered; null where it follows from others (a key that a snapshot lacks)."""
+_CHANGE_COLUMNS = ("op", "changed_at", *DELIVERED)
+
+# Of `records` (all of one key and instant) the last one of each file; one without a place is a file of its own.
+_ENDS = """if(size(records) = 1, records,
+    filter(records, r -> not exists(records, x -> x._file = r._file and x._line > r._line)))"""
+# Those of `ends` whose content is not followed by another one in any file.
+_NOT_FOLLOWED = """if(size(ends) = 1, ends, filter(ends, e -> not exists(records, r ->
+    r.version <=> e.version and not exists(ends, x -> x._file <=> r._file and x.version <=> e.version))))"""
+_FIRST_BY_CONTENT = "array_max(transform({versions}, r -> struct(r.version.op = 'D' as gone, r.version))).version"
 
 
 def rebuild_versions(changes: DataFrame, *, key: Sequence[str]) -> DataFrame:
-    """All versions of the keys in `changes`: one row a key and valid_from.
+    """All versions of the keys in `changes`: one row per key and valid_from.
 
-    `changes`: every change record of these keys, full images: the key, `op` (I, U, D), `changed_at`, the attributes.
-    Of several records of one key and instant the last counts, in the order D < I < U, then by every attribute in turn
-    (null lowest): a total order by content, so a delete and an insert of the same instant are a replacement.
-    A record that changes nothing starts no version. `valid_to` null: open, and only then `is_current`.
+    `changes`: every change record of these keys, full images: the key, `op` (I, U, D), `changed_at`, the attributes,
+    and where it was delivered (`DELIVERED`). A record that changes nothing starts no version. `valid_to` null: open,
+    and only then `is_current`.
     """
-    attributes = [name for name in changes.columns if name not in {*key, *_CHANGE_COLUMNS}]
+    attributes = attribute_names(changes, key=key)
     # The state is null while the key does not exist; a struct of nulls is a state like any other.
-    content = F.struct(*attributes) if attributes else F.struct(F.lit(True))
-    states = (
-        changes.groupBy(*key, "changed_at")
-        .agg(F.max(F.struct(F.col("op"), content.alias("content"))).alias("last"))
-        .withColumn("state", F.when(F.col("last.op") != "D", F.col("last.content")))
-    )
+    state = F.when(F.col("counts.op") != "D", F.col("counts.content"))
+    states = settle_instants(changes, key=key).withColumn("state", state)
     history = Window.partitionBy(*key).orderBy("changed_at")
     previous = F.lag("state").over(history)
     changed = states.withColumn("previous", previous).where(~F.col("state").eqNullSafe(F.col("previous")))
@@ -50,6 +55,31 @@ def rebuild_versions(changes: DataFrame, *, key: Sequence[str]) -> DataFrame:
             F.col("valid_to").isNull().alias("is_current"),
         )
     )
+
+
+def attribute_names(changes: DataFrame, *, key: Sequence[str]) -> list[str]:
+    """The columns of change records that describe the entity."""
+    return [name for name in changes.columns if name not in {*key, *_CHANGE_COLUMNS}]
+
+
+def settle_instants(changes: DataFrame, *, key: Sequence[str]) -> DataFrame:
+    """One row per key and `changed_at`: `records`, all of it; `even`, those that lines do not decide; `counts`.
+
+    Within a file the later line is the later change: the last line of each file counts, and a content that some file
+    has followed by another one is the earlier of the two wherever else it is delivered (`even` is what remains; all
+    last lines, should files contradict each other). Between files that still differ a delete wins, then an update over
+    an insert, then the greatest content, column by column (null lowest). So nothing depends on when, in which order
+    or in which run files arrived. `counts` and the `version` of a record: `op` and `content`, a struct.
+    """
+    attributes = attribute_names(changes, key=key)
+    content = F.struct(*attributes) if attributes else F.struct(F.lit(True))
+    record = F.struct(*DELIVERED, F.struct(F.col("op"), content.alias("content")).alias("version"))
+    gathered = changes.groupBy(*key, "changed_at").agg(F.collect_list(record).alias("records"))
+    even = gathered.withColumn("ends", F.expr(_ENDS)).withColumn("even", F.expr(_NOT_FOLLOWED))
+    decided = even.withColumn("even", F.expr("if(size(even) = 0, ends, even)"))
+    only = F.expr("records[0].version")
+    counts = F.when(F.size("records") == 1, only).otherwise(F.expr(_FIRST_BY_CONTENT.format(versions="even")))
+    return decided.withColumn("counts", counts).select(*key, "changed_at", "records", "even", "counts")
 
 
 def snapshots_as_changes(snapshots: DataFrame, *, key: Sequence[str], zone: str = UTC) -> DataFrame:

@@ -4,5 +4,15 @@ from portrait.features.customer import customer_features
 from portrait.features.declaration import check_values, load_features
 from portrait.features.explanation import explain
 from portrait.features.feature import Feature, FeatureSet
+from portrait.features.population import Population, load_population
 
-__all__ = ["Feature", "FeatureSet", "check_values", "customer_features", "explain", "load_features"]
+__all__ = [
+    "Feature",
+    "FeatureSet",
+    "Population",
+    "check_values",
+    "customer_features",
+    "explain",
+    "load_features",
+    "load_population",
+]

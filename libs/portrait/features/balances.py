@@ -8,11 +8,12 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from portrait.entities.money import UNKNOWN, exact_sum, parts_of, settled_sql
 from portrait.features.feature import Feature
 
 
 def aggregate_balances(
-    balances: DataFrame, *, owners: DataFrame, features: Sequence[Feature], as_of: date
+    balances: DataFrame, *, owners: DataFrame, features: Sequence[Feature], as_of: date, exact: bool = False
 ) -> DataFrame:
     """One row a customer with the declared balance features, in minor units.
 
@@ -21,12 +22,13 @@ def aggregate_balances(
     the window on which the customer had an account (all of them, unless the first account was opened within it), and
     rounded HALF_UP to the minor unit: money moved between own accounts changes nothing.
     Lowest and highest are those of any one account; days overdrawn are added up over accounts.
+    A balance that is NULL is unknown, and so is (UNKNOWN) what its days decide. `exact`: sums may pass BIGINT.
     """
     earliest = min((_start(feature, as_of) for feature in features), default=as_of)
     levels = _level_spans(balances, owners=owners, earliest=earliest, as_of=as_of)
     spans = levels.unionByName(_life_spans(owners, as_of=as_of))
     return spans.groupBy("customer_id").agg(
-        *[F.expr(f"{_aggregate(feature, as_of)} as {feature.name}") for feature in features]
+        *[F.expr(f"{_unless_unknown(feature, as_of, exact=exact)} as {feature.name}") for feature in features]
     )
 
 
@@ -40,7 +42,8 @@ def _level_spans(balances: DataFrame, *, owners: DataFrame, earliest: date, as_o
         "kind",
         F.greatest("from_day", "opened_on").alias("from_day"),
         F.least("to_day", "closed_on", F.lit(as_of)).alias("to_day"),  # least() skips NULL: still open, still standing
-        "balance_minor",
+        F.coalesce("balance_minor", F.lit(0)).alias("balance_minor"),
+        F.col("balance_minor").isNull().alias("unknown"),
     )
 
 
@@ -52,6 +55,7 @@ def _life_spans(owners: DataFrame, *, as_of: date) -> DataFrame:
         F.col("opened_on").alias("from_day"),
         F.least("closed_on", F.lit(as_of)).alias("to_day"),
         F.lit(None).cast("bigint").alias("balance_minor"),
+        F.lit(False).alias("unknown"),
     )
 
 
@@ -60,23 +64,39 @@ def _start(feature: Feature, as_of: date) -> date:
     return feature.period(as_of).first or as_of
 
 
-def _aggregate(feature: Feature, as_of: date) -> str:
+def _unless_unknown(feature: Feature, as_of: date, *, exact: bool) -> str:
+    days = _days(feature, as_of)
+    return f"if(bool_or(unknown and {days} > 0), {UNKNOWN}L, {_aggregate(feature, as_of, exact=exact)})"
+
+
+def _wanted(feature: Feature) -> str:
     kinds = [f"{dimension} in ({', '.join(map(repr, values))})" for dimension, values in feature.where]
-    wanted = " and ".join(kinds) or "true"
-    start = f"date'{_start(feature, as_of)}'"
+    return " and ".join(kinds) or "true"
+
+
+def _days(feature: Feature, as_of: date) -> str:
+    """Days of the span within the window; a span that lies outside has none."""
     last = feature.period(as_of).last
     until = "to_day" if last == as_of else f"least(to_day, date'{last}')"
-    # Days of the span within the window; a span that lies outside has none.
-    days = f"if({wanted}, greatest(datediff({until}, greatest(from_day, {start})) + 1, 0), 0)"
+    since = f"greatest(from_day, date'{_start(feature, as_of)}')"
+    return f"if({_wanted(feature)}, greatest(datediff({until}, {since}) + 1, 0), 0)"
+
+
+def _aggregate(feature: Feature, as_of: date, *, exact: bool) -> str:
+    wanted, days, last = _wanted(feature), _days(feature, as_of), feature.period(as_of).last
+    start = f"date'{_start(feature, as_of)}'"
     if feature.aggregate == "balance_last":
-        return f"sum(if({days} > 0, balance_minor, 0L))"
+        standing = f"if({days} > 0, balance_minor, 0L)"
+        return settled_sql(exact_sum(*parts_of(standing, "1L"))) if exact else f"sum({standing})"
     if feature.aggregate == "overdrawn_days":
         return f"sum(if(balance_minor < 0, {days}, 0))"
     if feature.aggregate == "balance_average":
         first = f"greatest(min(if({wanted} and balance_minor is null, from_day, null)), {start})"
         # Who had no account yet in a month that is over has an average of nothing: NULL, and 0 in the slice.
         divisor = f"cast(nullif(greatest(datediff(date'{last}', {first}) + 1, 0), 0) as decimal(10,0))"
-        return f"cast(round(cast(sum(balance_minor * {days}) as decimal(28,0)) / {divisor}, 0) as bigint)"
+        total = exact_sum(*parts_of("balance_minor", days)) if exact else f"sum(balance_minor * {days})"
+        mean = f"round(cast({total} as decimal(28,0)) / {divisor}, 0)"
+        return settled_sql(mean) if exact else f"cast({mean} as bigint)"
     extreme, with_zero = ("min", "least") if feature.aggregate == "balance_lowest" else ("max", "greatest")
     known = f"{extreme}(if({days} > 0, balance_minor, null))"
     unbooked = f"sum(if(balance_minor is null, {days}, -{days})) > 0"

@@ -22,6 +22,7 @@ from portrait.contracts import Contract
 from portrait.entities.daily import net
 from portrait.entities.kinds import CAPACITY, place_of
 from portrait.entities.kinds import places as places_of
+from portrait.entities.money import UNKNOWN, exact_sum, parts_of, settled_sql
 from portrait.features.feature import Conditions, Feature
 from portrait.features.passes import Pass, passes
 from portrait.features.windows import Period, last_complete_month, spans
@@ -42,16 +43,41 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Care:
+    """What is known of the amounts of bookings, so that no more is computed than that asks for."""
+
+    exact: bool = False
+    """Sums may pass what BIGINT can hold: they are made in two parts, and one that DECIMAL(18,2) cannot hold is
+    UNKNOWN. Otherwise Spark stops at such a sum."""
+    gaps: bool = False
+    """Some amounts are NULL, unknown: whatever would count one of them is UNKNOWN."""
+
+
+PLAIN = Care()
+
+
+@dataclass(frozen=True)
 class Sums:
-    """One pass as SQL: columns computed of a booking, columns computed of those, and an aggregate a feature."""
+    """One pass as SQL: columns computed of a booking, columns computed of those, and an aggregate a feature.
+
+    `settled`, if any: the features out of the aggregates, exact sums brought to BIGINT. A step of its own, so that the
+    plan has each aggregate once.
+    """
 
     encoded: tuple[str, ...]
     counted: tuple[str, ...]
     aggregates: tuple[str, ...]
+    settled: tuple[str, ...] = ()
 
 
 def aggregate_bookings(
-    daily: DataFrame, *, contract: Contract, features: Sequence[Feature], as_of: date, days: int | None = None
+    daily: DataFrame,
+    *,
+    contract: Contract,
+    features: Sequence[Feature],
+    as_of: date,
+    days: int | None = None,
+    care: Care = PLAIN,
 ) -> DataFrame:
     """One row a customer with bookings in the widest window up to `as_of`, with the features; money in minor units.
 
@@ -63,7 +89,7 @@ def aggregate_bookings(
     chosen = passes(features, as_of=as_of, days=_days_until(as_of, daily) if days is None else days)
     parts = [past] if all(feature.is_additive for feature in features) else net(past)
     # Who had bookings taken back is in the second part only, all others in the first.
-    return reduce(DataFrame.unionByName, [_in_passes(part, chosen, contract, as_of) for part in parts])
+    return reduce(DataFrame.unionByName, [_in_passes(part, chosen, contract, as_of, care) for part in parts])
 
 
 def _days_until(as_of: date, daily: DataFrame) -> int:
@@ -71,11 +97,11 @@ def _days_until(as_of: date, daily: DataFrame) -> int:
     return 0 if oldest is None else (as_of - date(oldest, 1, 1)).days + 1
 
 
-def _in_passes(daily: DataFrame, chosen: Sequence[Pass], contract: Contract, as_of: date) -> DataFrame:
+def _in_passes(daily: DataFrame, chosen: Sequence[Pass], contract: Contract, as_of: date, care: Care) -> DataFrame:
     frames = []
     for one in chosen:
         since = daily if one.first is None else daily.where(F.col("booked_on") >= F.lit(one.first))
-        frames.append(add_up(since, booking_sums(one.features, contract=contract, as_of=as_of)))
+        frames.append(add_up(since, booking_sums(one.features, contract=contract, as_of=as_of, care=care)))
     # The first pass has the days of all others, and so their customers.
     return side_by_side(*frames)
 
@@ -83,10 +109,11 @@ def _in_passes(daily: DataFrame, chosen: Sequence[Pass], contract: Contract, as_
 def add_up(bookings: DataFrame, sums: Sums) -> DataFrame:
     """One row a customer: what one pass says of the bookings (rows of silver.customer_daily)."""
     counted = bookings.selectExpr(*sums.encoded).selectExpr(*sums.counted)
-    return counted.groupBy("customer_id").agg(*map(F.expr, sums.aggregates))
+    added_up = counted.groupBy("customer_id").agg(*map(F.expr, sums.aggregates))
+    return added_up.selectExpr("customer_id", *sums.settled) if sums.settled else added_up
 
 
-def booking_sums(features: Sequence[Feature], *, contract: Contract, as_of: date) -> Sums:
+def booking_sums(features: Sequence[Feature], *, contract: Contract, as_of: date, care: Care = PLAIN) -> Sums:
     """The SQL of some features at a business date."""
     windows = {feature.window: feature.period(as_of) for feature in features}
     # The latest first, so that where it begins tells a span from those after it. The last one are the days to come.
@@ -97,10 +124,12 @@ def booking_sums(features: Sequence[Feature], *, contract: Contract, as_of: date
         )
         for span in spans({Period(None, as_of), *windows.values()})[-2::-1]
     ]
-    return sums_of(features, contract=contract, cells=cells, as_of=as_of)
+    return sums_of(features, contract=contract, cells=cells, as_of=as_of, care=care)
 
 
-def sums_of(features: Sequence[Feature], *, contract: Contract, cells: Sequence[Cell], as_of: date) -> Sums:
+def sums_of(
+    features: Sequence[Feature], *, contract: Contract, cells: Sequence[Cell], as_of: date, care: Care = PLAIN
+) -> Sums:
     """The SQL of some features, where the first of `cells` that a booking meets is its own."""
     slots = list(dict.fromkeys((feature.where, feature.window) for feature in features))
     words = [slots[start : start + _WORD] for start in range(0, len(slots), _WORD)]
@@ -110,8 +139,7 @@ def sums_of(features: Sequence[Feature], *, contract: Contract, cells: Sequence[
         "age": f"datediff(date'{as_of}', booked_on)",
         "months_ago": months_ago,
         "months_back": f"{months_ago} - {_months_open(as_of)}",
-        "amount_total": "amount_minor * bookings",
-        "signed_amount_total": f"if({place_of('direction')} = 0, amount_minor, -amount_minor) * bookings",
+        **_totals(exact=care.exact),
         **{f"{column}_bit": f"shiftleft(1L, {place_of(column)})" for column in columns},
     }
     meets = {f"conditions_{place}": _conditions_met(word, contract) for place, word in enumerate(words)}
@@ -123,10 +151,43 @@ def sums_of(features: Sequence[Feature], *, contract: Contract, cells: Sequence[
     ]
     kept = ("customer_id", "bookings", "amount_minor")
     tests = {slot: _tests(place, minus[f"minus_{place // _WORD}"] != "0L") for place, slot in enumerate(slots)}
-    aggregates = tuple(
-        f"{_aggregate(feature, *tests[feature.where, feature.window])} as {feature.name}" for feature in features
-    )
-    return Sums(("*", *encoded), (*kept, *values, *masked), aggregates)
+    aggregates = {
+        feature.name: _aggregate(feature, *tests[feature.where, feature.window], exact=care.exact)
+        for feature in features
+    }
+    if care.gaps:
+        aggregates |= {
+            feature.name: f"if({_counts_gap(slots.index((feature.where, feature.window)))}, {UNKNOWN}L, "
+            f"{aggregates[feature.name]})"
+            for feature in features
+            if feature.is_of_money
+        }
+    settled = [
+        f"{settled_sql(feature.name)} as {feature.name}"
+        if feature.of and feature.aggregate in {"sum", "moment"}
+        else feature.name
+        for feature in features
+    ]
+    named = tuple(f"{sql} as {name}" for name, sql in aggregates.items())
+    return Sums(("*", *encoded), (*kept, *values, *masked), named, tuple(settled) if care.exact else ())
+
+
+def _totals(*, exact: bool) -> dict[str, str]:
+    """What a row of equal bookings adds to a sum, by column."""
+    signed = f"if({place_of('direction')} = 0, amount_minor, -amount_minor)"
+    if not exact:
+        return {"amount_total": "amount_minor * bookings", "signed_amount_total": f"{signed} * bookings"}
+    amount, net_amount = parts_of("amount_minor", "bookings"), parts_of(signed, "bookings")
+    return {
+        **dict(zip(("amount_high", "amount_low"), amount, strict=True)),
+        **dict(zip(("signed_amount_high", "signed_amount_low"), net_amount, strict=True)),
+    }
+
+
+def _counts_gap(place: int) -> str:
+    """SQL: whether an unknown amount is among what a slot counts. Equal aggregates are computed once."""
+    word, bit = place // _WORD, 1 << place % _WORD
+    return f"(bit_or(if(amount_minor is null, plus_{word}, 0L)) & {bit}L) != 0"
 
 
 def _conditions_met(word: Sequence[Slot], contract: Contract) -> str:
@@ -162,13 +223,18 @@ def _tests(place: int, has_minus: bool) -> tuple[str, str | None]:
     return f"(plus_{word} & {bit}L) != 0", f"(minus_{word} & {bit}L) != 0" if has_minus else None
 
 
-def _aggregate(feature: Feature, test: str, minus: str | None) -> str:
+def _aggregate(feature: Feature, test: str, minus: str | None, *, exact: bool) -> str:
     of = feature.of
-    total = f"{of}_total" if of else "bookings"
+
+    def counted(total: str) -> str:
+        value = f"{total} * months_back" if feature.aggregate == "moment" else total
+        return f"if({test}, {value}, {f'if({minus}, -{value}, 0L)' if minus else '0L'})"
+
     match feature.aggregate:
         case "count" | "sum" | "moment":
-            value = f"{total} * months_back" if feature.aggregate == "moment" else total
-            return f"sum(if({test}, {value}, {f'if({minus}, -{value}, 0L)' if minus else '0L'}))"
+            if exact and of:
+                return exact_sum(counted(f"{of}_high"), counted(f"{of}_low"))
+            return f"sum({counted(f'{of}_total' if of else 'bookings')})"
         case "min":
             return f"min(if({test}, {of}_minor, null))"
         case "max":

@@ -13,15 +13,18 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from portrait.entities.money import exact_sum, parts_of, settled_sql
 from portrait.features.feature import Conditions, Feature
 
 
-def aggregate_events(sources: Mapping[str, DataFrame], *, features: Sequence[Feature], as_of: date) -> DataFrame:
+def aggregate_events(
+    sources: Mapping[str, DataFrame], *, features: Sequence[Feature], as_of: date, exact: bool = False
+) -> DataFrame:
     """One row a customer with the declared features of the given sources.
 
     Each source: customer_id, age (days before as_of, 0 or more), the dimensions as text and every amount as BIGINT
     `<amount>_minor`. A feature that asks for a column its source does not have here is left out, so that its
-    column becomes NULL: unknown.
+    column becomes NULL: unknown. `exact`: see `Care`.
     """
     tagged = [frame.withColumn("source", F.lit(name)) for name, frame in sources.items()]
     events = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), tagged)
@@ -43,8 +46,9 @@ def aggregate_events(sources: Mapping[str, DataFrame], *, features: Sequence[Fea
     )
     return encoded.groupBy("customer_id").agg(
         *[
-            F.expr(f"{_aggregate(feature, _test(feature, conditions[feature.name], codes, as_of))} as {feature.name}")
+            F.expr(f"{_aggregate(feature, test, exact=exact)} as {feature.name}")
             for feature in present
+            for test in [_test(feature, conditions[feature.name], codes, as_of)]
         ]
     )
 
@@ -70,9 +74,12 @@ def _encode(dimension: str, numbers: dict[str, int]) -> str:
     return f"case {dimension} {branches} else 0 end"
 
 
-def _aggregate(feature: Feature, test: str) -> str:
+def _aggregate(feature: Feature, test: str, *, exact: bool) -> str:
     if feature.aggregate == "count":
         return f"sum(if({test}, 1L, 0L))"
+    if feature.aggregate == "sum" and exact:
+        amount = f"if({test}, coalesce({feature.of}_minor, 0L), 0L)"
+        return settled_sql(exact_sum(*parts_of(amount, "1L")))
     if feature.aggregate == "sum":
         return f"sum(if({test}, {feature.of}_minor, 0L))"
     if feature.aggregate == "min":

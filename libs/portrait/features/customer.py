@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from portrait.contracts import Contract
 from portrait.entities import as_of as versions_at
 from portrait.features.balances import aggregate_balances
-from portrait.features.bookings import aggregate_bookings
+from portrait.features.bookings import PLAIN, Care, aggregate_bookings
 from portrait.features.compiler import aggregate_events
 from portrait.features.distinct import count_distinct
 from portrait.features.facts import (
@@ -18,13 +18,15 @@ from portrait.features.facts import (
     account_people,
     account_roles,
     card_events,
+    company_events,
     contact_events,
     holding_events,
     loan_events,
     owners_of,
     response_events,
 )
-from portrait.features.feature import Feature, FeatureSet
+from portrait.features.feature import FeatureSet
+from portrait.features.population import EVERYBODY, MEASURES, Population, membership, relationship
 from portrait.features.sliding import Earlier, slide_bookings
 from portrait.features.values import as_declared
 from portrait.settings import UTC
@@ -48,18 +50,26 @@ def customer_features(
     loans: DataFrame | None = None,
     contacts: DataFrame | None = None,
     responses: DataFrame | None = None,
+    companies: DataFrame | None = None,
     earlier: Earlier | None = None,
+    population: Population = EVERYBODY,
+    care: Care = PLAIN,
     zone: str = UTC,
 ) -> DataFrame:
-    """One row a customer who owns an account that was opened by `as_of` and not closed before it.
+    """One row per customer with an open relationship at `as_of` that `population` counts (see `population`).
 
-    `daily`: silver.customer_daily; `bookings`: the contract of silver.transactions, which says what kind_code means.
+    Parties are owners and users of accounts that were opened by `as_of` and not closed before it; who holds an open
+    card, loan or product belongs to the slice as well, companies do not. `daily`: silver.customer_daily; `bookings`:
+    the contract of silver.transactions, which says what kind_code means.
     `transactions`: that table, for features that count merchants or counterparties; without it they are unknown.
     With `earlier`, features of bookings slide from that slice: the same values for less work. Entities are whole SCD2
-    tables, `contacts` and `responses` the feeds in bronze; nothing later than `as_of`, a day of `zone`, shows. Money is
-    in account currency and belongs to the owner: flows to the owner on the booking day, balances to the owner at
-    `as_of`. An attribute the bank does not know is NULL, and so is every feature of a source that is None; where a
-    source is present and nothing happened, counts and amounts are 0 and days since the event NULL.
+    tables, `contacts`, `responses` and `companies` the feeds in bronze; nothing later than `as_of`, a day of `zone`,
+    shows. Money is in account currency and belongs to the owner: flows to the owner on the booking day, balances to the
+    owner at `as_of`; who owns nothing has 0, and NULL for days since what never happened. An attribute the bank does not know is NULL,
+    and so is every feature of a source that is None; where a source is present and nothing happened, counts and amounts
+    are 0 and days since the event NULL. An amount that DECIMAL(18,2) cannot hold is NULL, as is what is made of it.
+    Spark stops at a sum that passes BIGINT, unless `care` says that sums are exact: then nothing slides. Where it says
+    that amounts have gaps, features of these bookings are NULL too.
     """
     people = account_people(account_parties, as_of=as_of, zone=zone)
     owners = owners_of(people)
@@ -72,16 +82,18 @@ def customer_features(
         "contacts": None if contacts is None else contact_events(contacts, as_of=as_of, zone=zone),
         "responses": None if responses is None else response_events(responses, as_of=as_of, zone=zone),
     }
+    if cards is not None or holdings is not None:
+        entities["companies"] = company_events(account_parties, companies=companies)
     delivered = {source: events for source, events in entities.items() if events is not None}
     measured = [feature for source in delivered for feature in features.aggregates(source)]
-    standing = aggregate_events(delivered, features=(*_POPULATION, *measured), as_of=as_of)
-    population = standing.where("open_accounts > 0")
-    parts = [population, _attributes(customers, as_of=as_of, zone=zone)]
+    related = aggregate_events(delivered, features=(*MEASURES, *measured), as_of=as_of, exact=care.exact)
+    members = related.where(membership(related.columns, population=population))
+    parts = [members, _attributes(customers, as_of=as_of, zone=zone)]
     if declared := features.aggregates("transactions"):
-        if earlier is None:
-            booked = aggregate_bookings(daily, contract=bookings, features=declared, as_of=as_of)
+        if earlier is None or care != PLAIN:
+            booked = aggregate_bookings(daily, contract=bookings, features=declared, as_of=as_of, care=care)
         else:
-            ids = population.select("customer_id")
+            ids = members.select("customer_id")
             booked = slide_bookings(
                 daily, earlier=earlier, customers=ids, contract=bookings, features=declared, as_of=as_of
             )
@@ -89,12 +101,14 @@ def customer_features(
     if transactions is not None and (declared := features.of_text()):
         parts.append(count_distinct(transactions, features=declared, as_of=as_of))
     if declared := features.aggregates("balances"):
-        parts.append(aggregate_balances(balances, owners=owners_of(roles), features=declared, as_of=as_of))
+        owned = owners_of(roles)
+        parts.append(aggregate_balances(balances, owners=owned, features=declared, as_of=as_of, exact=care.exact))
     wide = side_by_side(*parts)
     return wide.selectExpr(
         f"date'{as_of}' as as_of",
         "customer_id",
         "tenure_days",
+        f"{relationship()} as relationship",
         *ATTRIBUTES,
         *[
             as_declared(feature, available=all(leaf.name in wide.columns for leaf in feature.leaves()))
@@ -102,13 +116,6 @@ def customer_features(
         ],
     )
 
-
-# Who belongs to the slice, measured like everything else.
-_OWNED = ("role", ("owner",))
-_POPULATION = (
-    Feature("tenure_days", source="accounts", aggregate="days_since_first", of=None, where=(_OWNED,)),
-    Feature("open_accounts", source="accounts", aggregate="count", of=None, where=(_OWNED, ("state", ("open",)))),
-)
 
 ATTRIBUTES = (
     "age_years", "gender", "region_id", "residence", "occupation", "education", "marital_status", "children",

@@ -6,6 +6,7 @@ Entities come as all their versions; the cut at the end of `as_of` is made here,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from pyspark.sql import Column, DataFrame, Window
@@ -13,27 +14,48 @@ from pyspark.sql import functions as F
 
 from portrait.days import day_of
 from portrait.entities import as_of as versions_at
+from portrait.entities.currencies import Conversion
 from portrait.entities.money import to_minor
 from portrait.settings import UTC
 
+_IN_ACCOUNT_CURRENCY = {"loans": ("amount", "instalment"), "cards": ("credit_limit",)}
+
+
+def in_one_currency(sources: Mapping[str, DataFrame], *, conversion: Conversion, as_of: date) -> dict[str, DataFrame]:
+    """The sources with amounts of balances, loans and cards in the reporting currency, at the rate of `as_of`.
+
+    Holdings, responses and costs are in the currency of the bank already; bookings are converted one by one.
+    """
+    changed = dict(sources)
+    if "balances" in changed:
+        changed["balances"] = conversion.standing(changed["balances"], "balance_minor", as_of=as_of)
+    for source, columns in _IN_ACCOUNT_CURRENCY.items():
+        if source in changed:
+            changed[source] = conversion.amounts(changed[source], *columns, as_of=as_of)
+    return changed
+
 
 def account_people(account_parties: DataFrame, *, as_of: date, zone: str = UTC) -> DataFrame:
-    """One row a person and account at `as_of`: account_id, customer_id, role.
+    """One row per person and account at `as_of`: account_id, customer_id, role, persons.
 
     An account has one owner, so that money counts once: of several the one with the least id, the others are users.
+    `persons` is `several` where the account has an owner or user beside this person, else `one`.
     """
     persons = versions_at(account_parties, as_of, zone=zone).where(F.col("party_kind") == "person")
+    of_account = Window.partitionBy("account_id")
     is_owner = F.col("role") == "owner"
-    owner = F.min(F.when(is_owner, F.col("party_id"))).over(Window.partitionBy("account_id"))
+    owner = F.min(F.when(is_owner, F.col("party_id"))).over(of_account)
+    disposing = F.count_if(F.col("role").isin("owner", "user")).over(of_account)
     return persons.select(
         "account_id",
         F.col("party_id").alias("customer_id"),
         F.when(is_owner & (F.col("party_id") != owner), "user").otherwise(F.col("role")).alias("role"),
+        F.when(disposing > 1, "several").otherwise("one").alias("persons"),
     )
 
 
 def account_roles(people: DataFrame, *, accounts: DataFrame, as_of: date, zone: str = UTC) -> DataFrame:
-    """One row a person and account opened by `as_of`: account_id, customer_id, role, kind, opened_on, closed_on, state.
+    """One row per person and account opened by `as_of`: those columns, kind, opened_on, closed_on, state.
 
     `state` is `open` until the end of the day of closing; a closing that lies after `as_of` is not yet known of.
     """
@@ -44,20 +66,37 @@ def account_roles(people: DataFrame, *, accounts: DataFrame, as_of: date, zone: 
 
 def owners_of(people: DataFrame) -> DataFrame:
     """One row an account that has an owner."""
-    return people.where(F.col("role") == "owner").drop("role")
+    return people.where(F.col("role") == "owner").drop("role", "persons")
 
 
 def account_events(roles: DataFrame, *, as_of: date) -> DataFrame:
     """Openings of accounts by the people who own, use or guarantee them."""
-    return roles.select("customer_id", "role", "kind", "state", _age("opened_on", as_of))
+    return roles.select("customer_id", "role", "persons", "kind", "state", _age("opened_on", as_of))
+
+
+def company_events(account_parties: DataFrame, *, companies: DataFrame | None) -> DataFrame:
+    """One row or more per company that the bank ever named, as party of an account or in the feed: customer_id, age.
+
+    Cards and products name their holder without saying whether it is a person.
+    """
+    named = account_parties.where(F.col("party_kind") == "company").select("party_id")
+    if companies is not None:
+        named = named.unionByName(companies.select(F.col("company_id").alias("party_id")))
+    return named.select(F.col("party_id").alias("customer_id"), F.lit(0).alias("age"))
 
 
 def card_events(cards: DataFrame, *, owners: DataFrame, as_of: date, zone: str = UTC) -> DataFrame:
-    """Cards issued by `as_of`; a card without a holder of its own is the account owner's."""
+    """Cards issued by `as_of`; a card without a holder of its own is the account owner's.
+
+    `account` is `own` where the holder owns the account that the card draws on, else `other`.
+    """
     issued = _standing(versions_at(cards, as_of, zone=zone), opened="issued_on", closed="closed_on", as_of=as_of)
     owned = issued.withColumnRenamed("customer_id", "holder_id").join(owners, on="account_id", how="left")
     return owned.select(
         F.coalesce("holder_id", "customer_id").alias("customer_id"),
+        F.when(F.coalesce("holder_id", "customer_id").eqNullSafe(F.col("customer_id")), "own")
+        .otherwise("other")
+        .alias("account"),
         "type",
         "state",
         _age("issued_on", as_of),

@@ -25,6 +25,7 @@ _DAYS = frozenset({"days_since_last", "days_since_first"})
 _MONEY = frozenset(
     {"sum", "min", "max", "average", "balance_last", "balance_average", "balance_lowest", "balance_highest"}
 )
+_OF_BALANCES = frozenset({"overdrawn_days"})
 _TYPES = {"ratio": "DECIMAL(18,6)", "share": "DECIMAL(7,6)", "trend": "DECIMAL(18,6)", "entropy": "DECIMAL(9,6)"}
 
 
@@ -65,6 +66,11 @@ class Feature:
     def is_money(self) -> bool:
         """Whether it is computed in minor units."""
         return self.aggregate in _MONEY or (self.aggregate == "trend" and self.of is not None)
+
+    @property
+    def is_of_money(self) -> bool:
+        """Whether it is unknown where an amount that it counts is: money, parts of it, days that a balance decides."""
+        return self.is_money or (self.aggregate == "moment" and self.of is not None) or self.aggregate in _OF_BALANCES
 
     @property
     def is_whole(self) -> bool:
@@ -122,6 +128,8 @@ class Feature:
             physical_type=self.physical_type,
             description=self.description,
             classification=self.classification,
+            # Nothing is 0 in these: NULL for one customer and not for all is a number that did not fit.
+            unknown_when="true" if self.is_of_money and self.empty_is_zero else None,
         )
 
     @property

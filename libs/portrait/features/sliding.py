@@ -5,8 +5,8 @@
 - Largest and least amounts, distinct days and months, days since, and counts and sums that are parts of other features
   and stand in no slice, come from the daily bookings of their own window.
 - Where a window has no beginning, what cannot be added is the better of the earlier value and what is new.
-- Customers without an earlier value, and those from whom bookings were taken back that such a value may stand on, are
-  computed from all their daily bookings.
+- Customers without an earlier value, those of whom one is unknown, and those from whom bookings were taken back that
+  such a value may stand on, are computed from all their daily bookings, with sums that cannot overflow.
 
 The result equals that of `aggregate_bookings` to the cent, whatever came late, was corrected or changed its owner.
 """
@@ -23,7 +23,7 @@ from pyspark.sql import functions as F
 from portrait.contracts import Contract
 from portrait.entities.daily import BOOKING, changed_bookings
 from portrait.errors import PortraitError
-from portrait.features.bookings import Cell, add_up, aggregate_bookings, booking_sums, sums_of
+from portrait.features.bookings import Care, Cell, add_up, aggregate_bookings, booking_sums, sums_of
 from portrait.features.feature import Feature
 from portrait.features.passes import passes
 from portrait.features.windows import spans
@@ -96,7 +96,13 @@ def slide_bookings(
     slides = {feature.name for feature in features if feature.is_additive} & set(earlier.features.columns)
     known = [feature for feature in features if feature.name in slides or feature.is_endless]
     before = earlier.features.select("customer_id", *[_before(feature) for feature in known])
-    again = _to_compute_again(before, earlier.changes, customers=customers, features=features).persist()
+    again = _to_compute_again(before, earlier.changes, customers=customers, features=features)
+    # A sum is never NULL, but where DECIMAL(18,2) could not hold it. Asked of the slice's own columns: its files tell
+    # which of them have none, and are then not read.
+    sums = [f"{feature.name} is null" for feature in features if feature.name in slides and feature.is_money]
+    if sums:
+        again = again.unionByName(earlier.features.where(" or ".join(sums)).select("customer_id"))
+    again = again.persist()
     ids = again.agg(F.min("customer_id").alias("least"), F.max("customer_id").alias("greatest")).collect()[0]
     kept = before if ids["least"] is None else before.join(again, on="customer_id", how="left_anti")
     additive = [feature for feature in features if feature.name in slides]
@@ -112,7 +118,8 @@ def slide_bookings(
     theirs = daily.where(F.col("customer_id").between(ids["least"], ids["greatest"]))
     theirs = theirs.join(again, on="customer_id", how="left_semi")
     # So few that reading them is nothing, and each pass is some stages more: as if they were of one day.
-    anew = aggregate_bookings(theirs, contract=contract, features=features, as_of=as_of, days=1)
+    care = Care(exact=True)
+    anew = aggregate_bookings(theirs, contract=contract, features=features, as_of=as_of, days=1, care=care)
     return slid.unionByName(anew)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from portrait.entities.money import MOST
 from portrait.features.feature import Feature
 from portrait.features.windows import months_of
 
@@ -19,8 +20,8 @@ def as_declared(feature: Feature, *, available: bool) -> str:
     if feature.is_money:
         # Hundredths, exactly: a decimal of scale 0 times 0.01, never a floating number.
         value = f"cast({value} as decimal(20,0)) * 0.01BD"
-    # What a ratio cannot hold (10^12 and more) is unknown: no customer's number may end the run.
-    cast = "try_cast" if feature.aggregate == "ratio" else "cast"
+    # What the type cannot hold (a ratio of 10^12 and more) is unknown: no customer's number may end the run.
+    cast = "try_cast" if feature.is_money or feature.aggregate in {"ratio", "trend"} else "cast"
     return f"{cast}({value} as {feature.physical_type}) as {feature.name}"
 
 
@@ -43,7 +44,10 @@ def value_of(feature: Feature) -> str:
             return _trend(feature)
         case "entropy":
             return _entropy([value_of(part) for part in feature.parts])
-    return f"coalesce({feature.name}, 0L)" if feature.empty_is_zero else feature.name
+    value = f"coalesce({feature.name}, 0L)" if feature.empty_is_zero else feature.name
+    if not feature.is_of_money:
+        return value
+    return f"if({value} between {-MOST}L and {MOST}L, {value}, null)"  # not UNKNOWN
 
 
 def _quotient(part: Feature, whole: Feature, unit: str = "") -> str:
@@ -60,7 +64,7 @@ def _trend(feature: Feature) -> str:
     months = months_of(feature.window) or 0
     level, moment = (f"cast({value_of(part)} as decimal(20,0))" for part in feature.parts)
     slope = f"({level} * {months - 1} - {moment} * 2) / {months * (months * months - 1) // 6}"
-    return f"cast(round({slope}, 0) as bigint)" if feature.is_money else slope
+    return f"try_cast(round({slope}, 0) as bigint)" if feature.is_money else slope
 
 
 def _entropy(parts: Sequence[str]) -> str:
@@ -68,6 +72,6 @@ def _entropy(parts: Sequence[str]) -> str:
 
     DOUBLE, added up in the order of the declaration: equal parts give equal bits.
     """
-    total = f"({' + '.join(parts)})"
+    total = f"({' + '.join(f'cast({part} as double)' for part in parts)})"  # of money it may pass what BIGINT holds
     terms = " + ".join(f"if({part} > 0, {part} * ln({part}), 0D)" for part in parts)
     return f"if({total} > 0, ln({total}) - ({terms}) / {total}, null)"

@@ -13,9 +13,11 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from portrait.features.population import OWNER
 from portrait.groups.policy import GroupPolicy, VectorFeature
 
 GRID = 4096.0
+NO_ACCOUNT = "owns_no_account"
 NO_TRANSACTION = "no_transaction_in_window"
 TOO_FEW = "too_few_customers"
 ALL_ALIKE = "no_distinguishing_feature"
@@ -44,16 +46,18 @@ class Measured:
 def habits(features: DataFrame, *, policy: GroupPolicy) -> DataFrame:
     """One row a customer: `order_by`, not_grouped_reason (NULL: can be grouped) and every feature of the policy.
 
-    Features are DOUBLE in their own unit (shares 0..1, amounts, counts). NULL: the bank lacks the columns.
+    Features are DOUBLE in their own unit (shares 0..1, amounts, counts). NULL: the bank lacks the columns, or a number
+    of the customer is unknown.
     """
     available = set(features.columns)
     bookings = F.col(policy.activity) if policy.activity in available else F.lit(0)
     enough = F.coalesce(bookings, F.lit(0)) >= policy.least_transactions
+    owns = F.coalesce(F.col("relationship") == OWNER, F.lit(True)) if "relationship" in available else F.lit(True)
     order = _sum([F.coalesce(F.col(name), F.lit(0)) for name in policy.order_by if name in available])
     return features.select(
         "customer_id",
         order.cast("double").alias("order_by"),
-        F.when(~enough, F.lit(NO_TRANSACTION)).alias("not_grouped_reason"),
+        F.when(~owns, F.lit(NO_ACCOUNT)).when(~enough, F.lit(NO_TRANSACTION)).alias("not_grouped_reason"),
         *[_value(feature, policy=policy, available=available).alias(feature.id) for feature in policy.features],
     )
 
@@ -63,19 +67,16 @@ def _value(feature: VectorFeature, *, policy: GroupPolicy, available: set[str]) 
     if not parts:
         return F.lit(None).cast("double")
     amount = F.greatest(_sum([F.coalesce(part, F.lit(0.0)) for part in parts]), F.lit(0.0))
-    known = F.coalesce(*parts).isNotNull()
+    known = _all_known(parts)
     if feature.kind == "level":
         if feature.per is None or feature.per not in available:
             return F.when(known, amount)
         return F.when(known, amount / F.greatest(F.coalesce(F.col(feature.per), F.lit(1)), F.lit(1)).cast("double"))
-    total = _sum(
-        [
-            F.coalesce(F.col(name).cast("double"), F.lit(0.0))
-            for name in policy.totals[feature.over or ""]
-            if name in available
-        ]
+    whole = [F.col(name).cast("double") for name in policy.totals[feature.over or ""] if name in available]
+    total = _sum([F.coalesce(part, F.lit(0.0)) for part in whole])
+    return F.when(
+        known & _all_known(whole), F.when(total > 0, F.least(amount / total, F.lit(1.0))).otherwise(F.lit(0.0))
     )
-    return F.when(known, F.when(total > 0, F.least(amount / total, F.lit(1.0))).otherwise(F.lit(0.0)))
 
 
 def measure(groupable: DataFrame, *, policy: GroupPolicy) -> Measured:
@@ -139,6 +140,13 @@ def _transformed(feature: VectorFeature) -> Column:
 def _steady(number: float) -> float:
     """Ten significant digits: what is left of a sum when the order in which it was added is taken away."""
     return float(f"{number:.10g}")
+
+
+def _all_known(parts: list[Column]) -> Column:
+    known = F.lit(True)
+    for part in parts:
+        known = known & part.isNotNull()
+    return known
 
 
 def _sum(parts: list[Column]) -> Column:

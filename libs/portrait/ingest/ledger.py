@@ -15,6 +15,7 @@ from typing import Any
 
 from portrait.ingest.landing import LandedFile
 from portrait.lake import Lake
+from portrait.lake.log import newest_content
 
 FILES = "ops.files"
 
@@ -148,7 +149,7 @@ class FileCache:
 
     def is_current(self, lake: Lake) -> bool:
         """Whether nobody wrote `ops.files` since the cache was saved."""
-        return lake.has(FILES) and lake.version(FILES) == self.version
+        return lake.has(FILES) and newest_content(lake.path(FILES)) == self.version
 
     def is_done(self, landed: LandedFile, contract_hash: str) -> bool:
         """Whether a file needs no second look: accepted, a duplicate, or quarantined under this very contract."""
@@ -179,7 +180,7 @@ class FileCache:
         """Remember the landed files and their verdicts as `ops.files` has them now."""
         if not lake.has(FILES):
             return
-        version = lake.version(FILES)
+        version = newest_content(lake.path(FILES))
         holding = {item.path for item in ledger.kept_out(landed, hashes, contracts) if item.holds}
         files: dict[str, list[Any]] = {}
         for item in landed:

@@ -64,4 +64,5 @@ def _answers(slice_of_source: DataFrame, *, labels: LabelSet, source: str, faile
 
 def _column(item: CheckedLabel, failed: Collection[str]) -> Column:
     sql = "NULL" if item.label.id in failed else item.sql
-    return F.expr(sql).cast(PHYSICAL_TYPES[item.label.type]).alias(item.label.id)
+    # An amount that its type cannot hold is unknown for its customer alone.
+    return F.expr(sql).try_cast(PHYSICAL_TYPES[item.label.type]).alias(item.label.id)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+
+_MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
+# Commits that are looked at for one file that is looked for: partitions share them.
+_LOOK_BACK = 4
 
 Commit = list[dict[str, Any]]
 """The actions of a commit."""
@@ -16,6 +21,32 @@ def newest_version(table: Path) -> int:
     """The newest Delta version of the table in this folder."""
     commits = (table / "_delta_log").glob("*.json")
     return max(int(file.stem) for file in commits if file.stem.isdigit())
+
+
+def newest_content(table: Path) -> int:
+    """The newest version that may hold other rows than the one before: maintenance of files is passed over."""
+    newest = newest_version(table)
+    for version in range(newest, -1, -1):
+        commit = read_commit(table, version)
+        if commit is None or _info(commit).get("operation") not in _MAINTENANCE:
+            return version
+    return newest
+
+
+def most_small_files(table: Path, *, enough: int) -> int:
+    """Files that one partition got and kept since it was last compacted, counted until there are `enough`."""
+    found: Counter[str] = Counter()
+    newest = newest_version(table)
+    for version in range(newest, max(-1, newest - _LOOK_BACK * enough), -1):
+        commit = read_commit(table, version)
+        if commit is None or _info(commit).get("operation") == "OPTIMIZE":
+            break
+        for kind, count in (("remove", -1), ("add", 1)):  # a file that was replaced is not there to be merged
+            for action in (action[kind] for action in commit if kind in action):
+                found[json.dumps(action.get("partitionValues") or {})] += count
+        if max(found.values(), default=0) >= enough:
+            break
+    return max(found.values(), default=0)
 
 
 def newest_note(table: Path) -> dict[str, int]:

@@ -14,12 +14,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts.contract import literal, quoted
-from portrait.errors import ConfigurationError
+from portrait.errors import ConfigurationError, GateRefused
 from portrait.faults import fault_point
 from portrait.lake.lake import Lake
 from portrait.rows import frame_of
 
 POINTER = "ops.publication"
+RESULTS = "ops.quality_results"
 PUBLISHED = "published"
 """The schema of the views that readers see."""
 
@@ -46,21 +47,56 @@ def publications(lake: Lake) -> list[Publication]:
     ]
 
 
-def slice_at(lake: Lake, table: str, as_of: date | None) -> tuple[date, DataFrame]:
-    """The slice that readers see, as it was published; with `as_of` the newest of that day or before. And its day.
+def published_slice(lake: Lake, table: str, as_of: date | None) -> tuple[date, DataFrame]:
+    """The slice that readers see, as it was published, and its day; with `as_of` what was published last of the newest
+    day up to then.
 
-    The newest slice where the table was never published. Raises PortraitError when there is none.
+    For whatever leaves the lake. Raises GateRefused when there is none: a slice that was never published may be one
+    that the gate has refused.
     """
-    served = next(iter(publications(lake)), None)
-    if as_of is None and served is not None and table in served.versions:
-        reader = lake.spark.read.format("delta").option("versionAsOf", served.versions[table])
-        return served.as_of, reader.load(str(lake.path(table))).where(F.col("as_of") == F.lit(served.as_of))
+    known = [item for item in publications(lake) if as_of is None or item.as_of <= as_of]
+    served = max(known, key=lambda item: (item.as_of if as_of else date.min, item.sequence), default=None)
+    if served is None or table not in served.versions:
+        of = f" of {served.as_of}" if served else f" of {as_of} or before" if as_of else ""
+        newest = max((day for day in lake.slices(table) if as_of is None or day <= as_of), default=None)
+        there = (
+            f"; its slice of {newest} was not published"
+            if newest and (served is None or newest != served.as_of)
+            else ""
+        )
+        raise GateRefused(
+            f"{table} has no published slice{of}{there}",
+            where=POINTER,
+            remedy="only published slices are listed or exported: see `portrait status`, then `portrait run` or "
+            "`portrait publish RUN`",
+        )
+    return served.as_of, rows_of(lake, table, served)
+
+
+def rows_of(lake: Lake, table: str, served: Publication) -> DataFrame:
+    """The rows of a table that a publication serves."""
+    reader = lake.spark.read.format("delta").option("versionAsOf", served.versions[table])
+    return reader.load(str(lake.path(table))).where(F.col("as_of") == F.lit(served.as_of))
+
+
+def slice_at(lake: Lake, table: str, as_of: date | None) -> tuple[date, DataFrame]:
+    """To look into the lake: the slice that readers see; with `as_of` the newest of that day or before. And its day.
+
+    The newest slice while nothing is published. Raises PortraitError when there is none, GateRefused for a table that
+    the publication in force does not have.
+    """
+    if as_of is None and publications(lake):
+        return published_slice(lake, table, None)
     day = lake.newest_slice(table, until=as_of)
     return day, lake.slice(table, day)
 
 
 def publish(lake: Lake, *, as_of: date) -> Publication:
-    """Serve the slices of `as_of` as they are now: every gold table that has one. One row, so all or nothing."""
+    """Serve the slices of `as_of` as they are now: every gold table that has one. One row, so all or nothing.
+
+    Whoever calls it: raises GateRefused, naming tables and versions, unless the gate judged exactly these versions and
+    found no error in them.
+    """
     versions = {
         contract.id: lake.records.versions[contract.id, as_of]
         for contract in lake.catalogue.layer("gold")
@@ -70,7 +106,42 @@ def publish(lake: Lake, *, as_of: date) -> Publication:
         raise ConfigurationError(
             f"no gold table has a slice of {as_of}", where=str(lake.root), remedy="run the jobs for that day first"
         )
+    _check_judged(lake, versions, as_of=as_of)
     return _point(lake, run=lake.run_number, as_of=as_of, action="publish", versions=versions)
+
+
+def _check_judged(lake: Lake, versions: dict[str, int], *, as_of: date) -> None:
+    judged: dict[str, tuple[int | None, list[str]]] = {}
+    if lake.has(RESULTS):
+        results = lake.read(RESULTS).where(F.col("as_of") == F.lit(as_of))
+        failed = F.when(~F.col("success") & (F.col("severity") == "error"), F.col("rule"))
+        by_table = results.groupBy("table_name").agg(
+            F.max("version").alias("version"), F.sort_array(F.collect_set(failed)).alias("failed")
+        )
+        judged = {row.table_name: (row.version, row.failed) for row in by_table.collect()}
+    refused = {
+        table: reason
+        for table, version in versions.items()
+        if (reason := _reason_against(version, *judged.get(table, (None, None)))) is not None
+    }
+    if refused:
+        raise GateRefused(
+            f"publication of {as_of} refused, what was published before stays served:\n  "
+            + "\n  ".join(f"{table}: {reason}" for table, reason in refused.items()),
+            where=f"{RESULTS} of {as_of}",
+            remedy=f"let the gate judge these slices: `portrait run --as-of {as_of} --select quality+`",
+        )
+
+
+def _reason_against(version: int, judged: int | None, failed: list[str] | None) -> str | None:
+    """Why a version of a table must not be served; None when the gate judged it and it passed."""
+    if failed is None:
+        return f"version {version} was not judged by the gate"
+    if judged is None:
+        return f"version {version} was judged before the gate kept versions, so it is not known what was judged"
+    if judged != version:
+        return f"version {version} was not judged by the gate, which saw version {judged}"
+    return f"version {version} failed {', '.join(failed)}" if failed else None
 
 
 def rollback(lake: Lake, run: int) -> Publication:

@@ -35,14 +35,16 @@ class Records:
         self.last_write: dict[tuple[str, date | None], int] = {}
         self.versions: dict[tuple[str, date | None], int] = {}
         self.last_run = 0
-        for row in [] if table is None else _latest(table).collect():
-            self.last_run = max(self.last_run, row.run)
+        # Sorted by age, so that the newest of several rows of a slice is taken last: a job also writes slices of other
+        # days (gold.label_history after a backfill), and in which order groups come, Spark does not say.
+        rows = [] if table is None else _latest(table).collect()
+        for row in sorted(rows, key=lambda row: (row.run, row.version or 0)):
             if row.table_name is not None:
                 self.last_write[row.table_name, row.as_of] = row.run
                 self.versions[row.table_name, row.as_of] = row.version
-            known = self.completions.get((row.job, row.job_as_of))
-            if known is None or row.run > known.run:
-                self.completions[row.job, row.job_as_of] = Completion(row.run, dict(row.inputs or {}), row.fingerprint)
+        for row in sorted(rows, key=lambda row: (row.run, row.recorded_at)):
+            self.last_run = max(self.last_run, row.run)
+            self.completions[row.job, row.job_as_of] = Completion(row.run, dict(row.inputs or {}), row.fingerprint)
 
     def add(
         self, run: int, job: str, job_as_of: date | None, writes: list[Write], inputs: dict[str, str], code: str
@@ -64,10 +66,12 @@ class Records:
 
 
 def _latest(table: DataFrame) -> DataFrame:
-    """One row a job, table and slice: the newest."""
+    """One row per job, table and slice: the newest; within a run that was resumed, the newest version and record."""
+    record, commit = F.struct("run", "recorded_at"), F.struct("run", "version")
     return table.groupBy("job", "job_as_of", "table_name", "as_of").agg(
         F.max("run").alias("run"),
-        F.max_by("version", "run").alias("version"),
-        F.max_by("inputs", "run").alias("inputs"),
-        F.max_by("fingerprint", "run").alias("fingerprint"),
+        F.max_by("recorded_at", record).alias("recorded_at"),
+        F.max_by("inputs", record).alias("inputs"),
+        F.max_by("fingerprint", record).alias("fingerprint"),
+        F.max_by("version", commit).alias("version"),
     )

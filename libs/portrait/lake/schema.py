@@ -32,12 +32,14 @@ def check_frame(df: DataFrame, contract: Contract) -> None:
 
 
 def evolve(spark: SparkSession, contract: Contract) -> None:
-    """Add the contract's new nullable columns and its change feed to a registered table.
+    """Add the contract's new nullable columns and its change feed to a registered table; let go of NOT NULL.
 
     Every other difference is an error. A change feed tells of commits after this one: who reads it starts anew then.
     """
-    found = {field.name: field.dataType.simpleString() for field in spark.table(contract.id).schema.fields}
+    fields = spark.table(contract.id).schema.fields
+    found = {field.name: field.dataType.simpleString() for field in fields}
     kinds = {field.name: field.dataType.simpleString() for field in contract.struct_type.fields}
+    strict = {field.name for field in fields if not field.nullable}
     new = [column for column in contract.columns if column.name not in found]
     refused = [
         f"new column '{column.name}' is required, but older rows have no value" for column in new if column.required
@@ -56,6 +58,9 @@ def evolve(spark: SparkSession, contract: Contract) -> None:
     if new:
         columns = ", ".join(f"{quoted(c.name)} {c.physical_type} COMMENT {literal(c.description)}" for c in new)
         spark.sql(f"ALTER TABLE {contract.id} ADD COLUMNS ({columns})")
+    for column in contract.columns:
+        if column.name in strict and not column.required:
+            spark.sql(f"ALTER TABLE {contract.id} ALTER COLUMN {quoted(column.name)} DROP NOT NULL")
     feed = "delta.enableChangeDataFeed"
     if feed in contract.table_properties:
         known = {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {contract.id}").collect()}

@@ -9,15 +9,19 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.entities import as_of as versions_at
+from portrait.entities.recorded import Recorded
+from portrait.features.population import OWNER
 from portrait.marketing.policy import RecommendationPolicy
 from portrait.settings import UTC
 from portrait.value.tier_policy import TIERS
 
 RULES = (
+    "records_contradict",
     "consent_refused",
     "consent_missing",
     "not_on_sale",
     "already_held",
+    "no_own_account",
     "minimum_tier",
     "age",
     "suitability",
@@ -63,37 +67,45 @@ def holders_at(holdings: DataFrame, *, as_of: date, zone: str = UTC) -> DataFram
     return known.where(opened & ~closed).select("customer_id", "product_id").distinct()
 
 
-def customer_facts(features: DataFrame, tiers: DataFrame, groups: DataFrame) -> DataFrame:
-    """One row a customer of `features`: what eligibility and ranking ask about them.
+def customer_facts(features: DataFrame, tiers: DataFrame, groups: DataFrame, *, recorded: Recorded) -> DataFrame:
+    """One row per customer of `features`: what eligibility and ranking ask about them.
 
-    bank_assesses and bank_asks_consent say whether the bank has a risk level, or a consent, of anybody at all.
+    bank_assesses and bank_asks_consent say whether the bank records risk levels and consent, by conf/marketing.yml.
     """
-    bank = features.agg(
-        F.coalesce(F.bool_or(F.col("risk_level").isNotNull()), F.lit(False)).alias("bank_assesses"),
-        F.coalesce(F.bool_or(F.col("consent_marketing").isNotNull()), F.lit(False)).alias("bank_asks_consent"),
-    )
+    known = [name for name in ("relationship",) if name in features.columns]
     return (
-        features.select("customer_id", *_FACTS)
+        features.select("customer_id", *_FACTS, *known)
         .join(tiers.select("customer_id", "tier", "tier_rank"), on="customer_id", how="left")
         .join(groups.select("customer_id", "group_id", "group_name"), on="customer_id", how="left")
-        .join(F.broadcast(bank), how="cross")
+        .withColumn("bank_assesses", F.lit(recorded.columns.risk_level))
+        .withColumn("bank_asks_consent", F.lit(recorded.columns.consent_marketing))
     )
 
 
 def judged_candidates(
-    customers: DataFrame, products: DataFrame, holders: DataFrame, *, policy: RecommendationPolicy, as_of: date
+    customers: DataFrame,
+    products: DataFrame,
+    holders: DataFrame,
+    *,
+    policy: RecommendationPolicy,
+    as_of: date,
+    contradicted: bool = False,
 ) -> DataFrame:
-    """One row a customer and product with `rule`, the first rule that fails; NULL: the product may be offered."""
+    """One row per customer and product with `rule`, the first rule that fails; NULL: the product may be offered.
+
+    `contradicted`: the data of the day are not what conf/marketing.yml says; nothing may be offered then.
+    """
     held = holders.withColumn("held", F.lit(True))
     pairs = customers.join(F.broadcast(products), how="cross").join(held, on=["customer_id", "product_id"], how="left")
-    fails = _fails(policy=policy, as_of=as_of)
+    owns = F.coalesce(F.col("relationship") == OWNER, F.lit(True)) if "relationship" in pairs.columns else F.lit(True)
+    fails = _fails(owns, policy=policy, as_of=as_of) | {"records_contradict": F.lit(contradicted)}
     rule = reduce(
         lambda rest, name: F.when(fails[name], F.lit(name)).otherwise(rest), reversed(RULES), F.lit(None).cast("string")
     )
     return pairs.withColumn("rule", rule)
 
 
-def _fails(*, policy: RecommendationPolicy, as_of: date) -> dict[str, Column]:
+def _fails(owns: Column, *, policy: RecommendationPolicy, as_of: date) -> dict[str, Column]:
     """Rule -> condition that is TRUE when it fails; NULL counts as passed, so each says what unknown means."""
     day = F.lit(as_of)
     level = _number(F.coalesce("risk_level", F.lit(policy.unassessed_level)))
@@ -101,7 +113,7 @@ def _fails(*, policy: RecommendationPolicy, as_of: date) -> dict[str, Column]:
     outdated = F.col("risk_assessed_on") < F.add_months(day, -policy.assessment_months)
     funded = F.col("product_kind").isin(policy.funded_kinds)
     minimum = F.coalesce("minimum_amount", F.lit(0).cast("decimal(18,2)"))
-    outflow = F.coalesce("debit_amount_90d", F.lit(0).cast("decimal(18,2)")) / F.lit(3)
+    outflow = F.col("debit_amount_90d") / F.lit(3)  # unknown where it does not fit its type: then the rule fails
     left = F.col("balance_avg_90d") - minimum
     age_limited = F.col("age_from").isNotNull() | F.col("age_to").isNotNull()
     return {
@@ -110,6 +122,7 @@ def _fails(*, policy: RecommendationPolicy, as_of: date) -> dict[str, Column]:
         "not_on_sale": F.coalesce(F.col("available_from") > day, F.lit(False))
         | F.coalesce(F.col("available_to") < day, F.lit(False)),
         "already_held": F.coalesce("held", F.lit(False)),
+        "no_own_account": ~owns & F.col("product_kind").isin(policy.own_account_kinds),
         "minimum_tier": F.col("minimum_tier").isNotNull()
         & (F.coalesce("tier_rank", F.lit(len(TIERS))) > _rank(F.col("minimum_tier"))),
         "age": (age_limited & F.col("age_years").isNull())

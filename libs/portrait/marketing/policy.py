@@ -41,6 +41,7 @@ class RecommendationPolicy(Strict):
 
     top: Annotated[int, Field(ge=1, le=20)]
     funded_kinds: list[Kind]
+    own_account_kinds: list[Kind] = []
     assessment_months: Annotated[int, Field(ge=1)]
     unassessed_level: Literal["C1", "C2", "C3", "C4", "C5"]
     liquidity: Liquidity

@@ -12,7 +12,8 @@ from portrait.errors import GateRefused
 class RuleResult:
     """One rule on one slice: how many of its `total` rows break it.
 
-    `details` names a few of them by masked keys (the beginning of a SHA-256), never by values; None where none fails.
+    `details` names a few of them by masked keys (the beginning of a SHA-256) or, for references, by patterns of their
+    identifiers, never by values; None where none fails.
     """
 
     table: str
@@ -36,6 +37,7 @@ def gate(results: Iterable[RuleResult]) -> None:
         raise GateRefused(
             "publication refused, what was published before stays served:\n  " + "\n  ".join(lines),
             where=", ".join(dict.fromkeys(item.table for item in failed)),
-            remedy="correct the input or the job that writes the table, or its rule in schemas/gold/; then run again. "
+            remedy="correct the input or the job that writes the table, or its rule (schemas/gold/, "
+            "conf/references.yml); for references, deliver the records that are missing; then run again. "
             "All results are in ops.quality_results",
         )

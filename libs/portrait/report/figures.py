@@ -89,17 +89,20 @@ def _frames(lake: Lake, as_of: date, run: int) -> dict[str, DataFrame]:
         "tiers": ("gold.customer_tier", _by_tier),
         "outlook": ("gold.customer_tier", _outlook),
         "rfm": ("gold.customer_value", _by_segment),
+        "levels": ("gold.tier_levels", _whole),
         "migration": ("gold.tier_migration", _whole),
         "worth": ("gold.tier_value", _whole),
         "groups": ("gold.group_summary", _whole),
         "profile": ("gold.group_profile", _whole),
         "grouping": ("gold.customer_group", _grouping),
         "group_tiers": ("gold.segments", _group_tiers),
+        "relationships": ("gold.segments", _relationships),
         "labels": ("gold.label_statistics", _whole),
         "products": ("gold.recommendations", _products),
         "rejections": ("gold.recommendation_rejections", _whole),
         "gates": ("ops.quality_results", _gates),
         "failures": ("ops.quality_results", _failures),
+        "references": ("ops.quality_results", _references),
     }
     frames = {
         name: build(lake.slice(table, as_of))
@@ -121,6 +124,7 @@ def _frames(lake: Lake, as_of: date, run: int) -> dict[str, DataFrame]:
         "jobs": ("ops.table_versions", lambda frame: _jobs(frame, run)),
         "runs": ("ops.runs", lambda frame: _runs(frame, run)),
         "reconciliation": ("ops.reconciliation", lambda frame: _reconciliation(frame, as_of)),
+        "conflicts": ("ops.conflicts", _conflicts),
     }
     for name, (table, build) in unsliced.items():
         if table in lake.catalogue.contracts and lake.has(table):
@@ -196,6 +200,13 @@ def _group_tiers(segments: DataFrame) -> DataFrame:
     return segments.groupBy("group_id", "tier").agg(_customers(), F.sum("assets").alias("assets"))
 
 
+def _relationships(segments: DataFrame) -> DataFrame:
+    """One row per relationship to the bank: customers, their assets; an earlier build had owners only."""
+    return segments.groupBy(F.coalesce("relationship", F.lit("owner")).alias("relationship")).agg(
+        _customers(), F.sum("assets").alias("assets")
+    )
+
+
 def _products(recommendations: DataFrame) -> DataFrame:
     """One row a product: customers to whom it is recommended, first of all and at any rank; the average score."""
     found = recommendations.groupBy("product_id", "product_name", "product_kind").agg(
@@ -257,9 +268,22 @@ def _gates(results: DataFrame) -> DataFrame:
 
 
 def _failures(results: DataFrame) -> DataFrame:
-    """The rules that do not hold; `details` stays behind, it may quote values."""
+    """The rules that do not hold, without their details."""
     failed = results.where(~F.col("success")).orderBy("severity", F.col("unexpected_count").desc()).limit(40)
     return failed.select("table_name", "rule", "severity", "unexpected_count", "total")
+
+
+def _references(results: DataFrame) -> DataFrame:
+    """One row per reference between feeds that was judged; its details are patterns of identifiers, never values."""
+    judged = results.where(
+        F.contains("rule", F.lit(".references_")) | (F.col("rule") == "transaction_id.other_account")
+    )
+    return judged.select("table_name", "rule", "severity", "success", "unexpected_count", "total", "details")
+
+
+def _conflicts(conflicts: DataFrame) -> DataFrame:
+    """One row per feed and why: records that conflict with another one of their key."""
+    return conflicts.groupBy("feed", "why").agg(F.count(F.lit(1)).alias("records"))
 
 
 def _reconciliation(differences: DataFrame, as_of: date) -> DataFrame:

@@ -27,6 +27,8 @@ GLOSSARY = {
     "Quarantine": "Rows that break the contract of their feed wait there, with file, line and rules, for a correction.",
     "Reconciliation": "An account-day does not close when yesterday's balance and the day's bookings do not give "
     "the balance that the bank reported.",
+    "Reference": "A value by which a row of one feed names a record of another, as a booking its account.",
+    "Conflict": "Records of one key that say different things, delivered twice or at one instant.",
     "Gate": "The rules that every gold table must meet before readers see the slice.",
 }
 
@@ -51,6 +53,8 @@ def quality_section(figures: Figures) -> Html:
             _gates_card(figures),
             _quarantine_card(figures),
             _reconciliation_card(figures),
+            _references_card(figures),
+            _conflicts_card(figures),
             class_="flow wide",
         ),
     )
@@ -96,7 +100,7 @@ def _gates_card(figures: Figures) -> Html:
     tables: dict[str, list[Row]] = defaultdict(list)
     for row in figures["gates"]:
         tables[row["table_name"]].append(row)
-    heads = [Head("Gold table"), Head("Rules that hold", True), Head("Errors", True), Head("Warnings", True)]
+    heads = [Head("Table"), Head("Rules that hold", True), Head("Errors", True), Head("Warnings", True)]
     lines = []
     for table_name, rows in sorted(tables.items()):
         held = sum(int(row["rules"]) for row in rows if row["success"])
@@ -128,7 +132,8 @@ def _gates_card(figures: Figures) -> Html:
         name,
         table("Rules by table", heads, lines),
         table("Rules that do not hold", fail_heads, failures, visible_caption=True) if failures else None,
-        note="Rules of the contracts, checked on every gold table before publication. An error refuses it.",
+        note="Rules of the contracts, checked on every gold table, and on references of feeds, before publication. "
+        "An error refuses it.",
     )
 
 
@@ -175,6 +180,51 @@ def _reconciliation_card(figures: Figures) -> Html:
     }
     pairs = [join(h("dt", key), h("dd", value)) for key, value in facts.items()]
     return card(name, h("dl", *pairs, class_="facts"), note="Reported less expected balance, account currency.")
+
+
+def _references_card(figures: Figures) -> Html:
+    name = "References between feeds"
+    if not figures["references"]:
+        return remark(name, "No reference was judged for this day.")
+    broken = sorted((row for row in figures["references"] if row["unexpected_count"]), key=lambda row: row["rule"])
+    judged = plural(len(figures["references"]), "reference")
+    if not broken:
+        return remark(name, f"Every new row refers to a known record; {judged} judged.")
+    heads = [Head("Feed"), Head("New rows", True), Head("Broken", True), Head("What it means")]
+    lines = [
+        [
+            row["table_name"].removeprefix("bronze."),
+            count(row["total"]),
+            _flag(int(row["unexpected_count"]), "bad" if row["severity"] == "error" else "warned"),
+            row["details"] or NONE,
+        ]
+        for row in broken
+    ]
+    note = (
+        f"Rows that came since the last day that passed; {judged} judged. Identifiers as patterns: 9 digit, A letter."
+    )
+    return card(name, table("References that lead nowhere", heads, lines), note=note)
+
+
+_WHY = {
+    "last_delivered": "the later delivery counts",
+    "first_delivered": "the earlier delivery counts",
+    "other_account": "the id belongs to another account: not admitted",
+    "later_line": "a later line of the file counts",
+    "delete_wins": "files differ: the delete counts",
+    "content_order": "files differ: the greater content counts",
+}
+
+
+def _conflicts_card(figures: Figures) -> Html:
+    name = "Conflicts"
+    if not figures["conflicts"]:
+        return remark(name, "No two records of one key say different things.")
+    heads = [Head("Feed"), Head("What counts"), Head("Records", True)]
+    ordered = sorted(figures["conflicts"], key=lambda row: (row["feed"], row["why"]))
+    lines = [[row["feed"], _WHY[row["why"]], count(row["records"])] for row in ordered]
+    note = "Records of one key that say different things; both versions are in ops.conflicts."
+    return card(name, table("Conflicts by feed", heads, lines), note=note)
 
 
 def run_section(figures: Figures, missing: list[LeftOut], idle: list[str]) -> Html:

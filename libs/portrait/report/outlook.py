@@ -6,7 +6,7 @@ from datetime import date
 
 from portrait.report.figures import Figures
 from portrait.report.markup import Head, Html, card, h, table
-from portrait.report.words import amount, count, day, percent, plural, ratio, title
+from portrait.report.words import NONE, amount, count, day, listing, percent, plural, ratio, title
 
 TIER_ORDER = ("diamond", "vip", "growing", "ordinary", "all")
 STATES = ("settled", "below", "watch", "falling", "rising")
@@ -31,6 +31,34 @@ def outlook_card(figures: Figures) -> Html | None:
         words += f" Under the policy computed beside, {plural(elsewhere, 'customer')} would be in another tier."
     heads = [Head("Tier"), *[Head(state.capitalize(), True) for state in STATES]]
     return card("Where tiers are heading", table("Customers by tier and watch state", heads, lines), h("p", words))
+
+
+def levels_card(figures: Figures) -> Html | None:
+    """The level of each tier and who reaches it; what qualifies nobody because of ties says so. None without levels."""
+    rows = sorted(figures["levels"], key=lambda row: (TIER_ORDER.index(row["tier"]), row["criterion"]))
+    if not rows:
+        return None
+    heads = [Head("Tier"), Head("Criterion"), *[Head(name, True) for name in ("Level", "Meant for", "Reached by", "")]]
+    lines = [
+        [
+            title(row["tier"]),
+            title(row["criterion"]),
+            NONE if row["level"] is None else f"{float(row['level']):,.2f}",
+            NONE if row["share"] is None else percent(row["share"]),
+            percent(ratio(row["reached"], row["customers"])),
+            "qualifies" if row["qualifies"] else h("span", "qualifies nobody", class_="bad"),
+        ]
+        for row in rows
+    ]
+    tied = [f"{title(row['tier'])} ({row['criterion']})" for row in rows if not row["qualifies"]]
+    words = f"Too many customers have the same value: {listing(tied)} qualifies nobody in this slice." if tied else None
+    return card(
+        "Levels of the tiers",
+        table("Level of each tier, and the share of account owners who reach it", heads, lines),
+        h("p", words) if words else None,
+        note="A quantile level that more account owners reach than it is meant for, beyond tie_tolerance of "
+        "conf/tiers.yml, qualifies nobody.",
+    )
 
 
 def worth_card(figures: Figures) -> Html | None:

@@ -7,7 +7,7 @@ from typing import Any
 from portrait.report.charts import Bar, Cell, bars, heat
 from portrait.report.figures import Figures, Row
 from portrait.report.markup import Head, Html, card, folded, h, remark, section, table
-from portrait.report.outlook import outlook_card, segments_card, worth_card
+from portrait.report.outlook import levels_card, outlook_card, segments_card, worth_card
 from portrait.report.sankey import Flow, sankey
 from portrait.report.words import (
     NONE,
@@ -35,6 +35,9 @@ def key_figures(figures: Figures) -> Html:
     assets = _sum(tiers, "assets")
     moved = customers - figures.total("tiers_before", "customers")
     since = f"{signed(moved, 0)} since {day(figures.previous)}" if before and figures.previous else "first slice"
+    roles = {row["relationship"]: int(row["customers"]) for row in figures["relationships"]}
+    if others := sum(number for role, number in roles.items() if role != "owner"):
+        since += f"; {count(others)} own no account"
     tiles = [("Customers", count(customers), since)] if figures.has("tiers") else []
     if figures.has("tiers"):
         mean = ratio(assets, customers)
@@ -106,6 +109,7 @@ def tiers_section(figures: Figures) -> Html:
             bars("Assets by tier", by_assets),
             note="Average deposits and investments, account currency.",
         ),
+        levels_card(figures),
         _migration_card(figures),
         outlook_card(figures),
         worth_card(figures),

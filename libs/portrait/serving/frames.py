@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from typing import Any
 
 from thrift.protocol.TBinaryProtocol import TBinaryProtocol
@@ -16,7 +17,9 @@ from thrift.transport.TTransport import TMemoryBuffer
 
 START, OK, BAD, ERROR, COMPLETE = 1, 2, 3, 4, 5
 _LARGEST_GREETING = 64 * 1024
-_LARGEST_FRAME = 256 * 1024 * 1024
+LARGEST_REQUEST = 4 * 1024 * 1024
+"""A statement of 200,000 characters is far below; what a client announces beyond is not waited for."""
+_LARGEST_RESULT = 256 * 1024 * 1024
 
 
 class Disconnected(Exception):
@@ -24,10 +27,15 @@ class Disconnected(Exception):
 
 
 class Wire:
-    """One side of a connection."""
+    """One side of a connection: frames of at most `largest` bytes, each whole within `seconds` once it has begun."""
 
-    def __init__(self, peer: socket.socket) -> None:
-        self._peer = peer
+    def __init__(self, peer: socket.socket, *, largest: int = _LARGEST_RESULT, seconds: float | None = None) -> None:
+        self._peer, self._largest, self._seconds = peer, largest, seconds
+        self._deadline: float | None = None
+
+    def end_by(self, deadline: float | None) -> None:
+        """Raise Disconnected for whatever is read or written after this moment of the monotonic clock."""
+        self._deadline = deadline
 
     def read_greeting(self) -> tuple[int, bytes]:
         """A SASL message: its status and its payload."""
@@ -38,17 +46,25 @@ class Wire:
 
     def write_greeting(self, status: int, payload: bytes = b"") -> None:
         """Send a SASL message."""
+        self._peer.settimeout(self._rest())
         self._peer.sendall(struct.pack(">BI", status, len(payload)) + payload)
 
     def read_frame(self) -> bytes:
         """The next frame, without its length."""
-        (length,) = struct.unpack(">I", self._exactly(4))
-        if length > _LARGEST_FRAME:
+        first = self._exactly(1)
+        if self._seconds is not None:
+            self.end_by(time.monotonic() + self._seconds)
+        (length,) = struct.unpack(">I", first + self._exactly(3))
+        if length > self._largest:
             raise Disconnected
-        return self._exactly(length)
+        frame = self._exactly(length)
+        if self._seconds is not None:
+            self.end_by(None)
+        return frame
 
     def write_frame(self, frame: bytes) -> None:
         """Send a frame."""
+        self._peer.settimeout(self._rest())
         self._peer.sendall(struct.pack(">I", len(frame)) + frame)
 
     def close(self) -> None:
@@ -58,12 +74,24 @@ class Wire:
     def _exactly(self, length: int) -> bytes:
         parts = []
         while length:
-            part = self._peer.recv(min(length, 1 << 20))
+            try:
+                self._peer.settimeout(self._rest())
+                part = self._peer.recv(min(length, 1 << 20))
+            except TimeoutError as error:
+                raise Disconnected from error
             if not part:
                 raise Disconnected
             parts.append(part)
             length -= len(part)
         return b"".join(parts)
+
+    def _rest(self) -> float | None:
+        if self._deadline is None:
+            return None
+        rest = self._deadline - time.monotonic()
+        if rest <= 0:
+            raise Disconnected
+        return rest
 
 
 def read_credentials(wire: Wire) -> tuple[str, str]:
@@ -80,10 +108,10 @@ def read_credentials(wire: Wire) -> tuple[str, str]:
     return parts[1].decode("utf-8", "replace"), parts[2].decode("utf-8", "replace")
 
 
-def introduce(wire: Wire, user: str) -> None:
-    """Log in to Spark's own server, which listens on loopback only and takes every name."""
+def introduce(wire: Wire, user: str, secret: str) -> None:
+    """Log in to Spark's own server, which takes every name with the secret of its start; else Disconnected."""
     wire.write_greeting(START, b"PLAIN")
-    wire.write_greeting(COMPLETE, b"\0" + user.encode() + b"\0-")
+    wire.write_greeting(COMPLETE, b"\0" + user.encode() + b"\0" + secret.encode())
     status, _ = wire.read_greeting()
     if status != COMPLETE:
         raise Disconnected
@@ -107,6 +135,8 @@ def read_call(frame: bytes, arguments: type[Any]) -> tuple[Any, int]:
         found.read(protocol)
     except Exception as error:
         raise Disconnected from error
+    if found.req is None:
+        raise Disconnected
     return found.req, number
 
 

@@ -13,6 +13,7 @@ import socketserver
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ from portrait.lake.publication import PUBLISHED
 from portrait.serving.frames import (
     COMPLETE,
     ERROR,
+    LARGEST_REQUEST,
     Disconnected,
     Wire,
     call_name,
@@ -33,11 +35,20 @@ from portrait.serving.frames import (
     read_credentials,
     write_call,
 )
+from portrait.serving.policy import LoginPolicy
 from portrait.serving.statements import Bound
+from portrait.serving.throttle import Throttle
 from portrait.serving.users import Users
 
 _METADATA_CALLS = ("GetTables", "GetColumns", "GetSchemas", "GetFunctions", "GetPrimaryKeys", "GetCrossReference")
-_REFUSED_CALLS = {"GetDelegationToken", "CancelDelegationToken", "RenewDelegationToken", "UploadData", "DownloadData"}
+_OTHER_CALLS = (
+    "CancelOperation", "CloseOperation", "CloseSession", "FetchResults", "GetCatalogs", "GetInfo", "GetOperationStatus",
+    "GetQueryId", "GetResultSetMetadata", "GetTableTypes", "GetTypeInfo",
+)  # fmt: skip
+_CALLS = frozenset({"OpenSession", "ExecuteStatement", *_METADATA_CALLS, *_OTHER_CALLS})
+_REFUSED_LOGIN = b"user or password is wrong, or there were too many attempts"
+# Passwords that are hashed at the same time: each takes 16 MB and 50 ms.
+_HASHES_AT_ONCE = 4
 
 
 class Gateway(socketserver.ThreadingTCPServer):
@@ -48,6 +59,7 @@ class Gateway(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(
         self,
@@ -56,13 +68,36 @@ class Gateway(socketserver.ThreadingTCPServer):
         backend: tuple[str, int],
         bind: Callable[[str], Bound],
         users: Users | None,
+        secret: str,
+        policy: LoginPolicy,
     ) -> None:
         self.backend, self.bind_statement, self.users = backend, bind, users
+        self.secret, self.policy, self.throttle = secret, policy, Throttle(policy)
+        self.hashing = threading.Semaphore(_HASHES_AT_ONCE)
+        self._waiting: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _Connection)
 
     def start(self) -> None:
         """Serve in the background."""
         threading.Thread(target=self.serve_forever, name="sql-gateway", daemon=True).start()
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether one more connection may begin to log in; called before a thread is made for it."""
+        with self._lock:
+            here = self._waiting[client_address[0]]
+            full = self._waiting.total() >= self.policy.waiting_connections
+            if full or here >= self.policy.waiting_connections_per_address:
+                return False
+            self._waiting[client_address[0]] += 1
+        return True
+
+    def logged_in(self, address: str) -> None:
+        """A connection of this address is over, or has logged in: it counts no more."""
+        with self._lock:
+            self._waiting[address] -= 1
+            self._waiting += Counter()  # forgets addresses without connections
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A broken connection ends alone; what went wrong is logged without what was said on it."""
@@ -73,12 +108,18 @@ class _Connection(socketserver.BaseRequestHandler):
     server: Gateway
 
     def handle(self) -> None:
-        client = Wire(self.request)
+        client = Wire(self.request, largest=LARGEST_REQUEST, seconds=self.server.policy.request_seconds)
         try:
-            user = self._log_in(client)
+            client.end_by(time.monotonic() + self.server.policy.login_seconds)
+            try:
+                user = self._log_in(client)
+            finally:
+                self.server.logged_in(self.client_address[0])
+            client.end_by(None)
+            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             with socket.create_connection(self.server.backend) as peer:
                 spark = Wire(peer)
-                introduce(spark, user)
+                introduce(spark, user, self.server.secret)
                 while True:
                     self._one_call(client, spark, user)
         except (Disconnected, ConnectionError):
@@ -86,31 +127,48 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def _log_in(self, client: Wire) -> str:
         user, password = read_credentials(client)
-        if self.server.users is not None and not self.server.users.accepts(user, password):
-            event("login_refused", user=user, address=self.client_address[0])
-            time.sleep(1)  # a guesser is to have a hard time
-            client.write_greeting(ERROR, b"user or password is wrong")
+        if self.server.users is not None and not self._accepts(self.server.users, user, password):
+            client.write_greeting(ERROR, _REFUSED_LOGIN)
             raise Disconnected
         client.write_greeting(COMPLETE)
         return user
 
+    def _accepts(self, users: Users, user: str, password: str) -> bool:
+        """Whether the password is right; while user or address have to wait it is not even looked at."""
+        address = self.client_address[0]
+        if (seconds := self.server.throttle.wait(user, address)) > 0:
+            event("login_delayed", user=user, address=address, seconds=round(seconds, 1))
+            return False
+        with self.server.hashing:
+            accepted = users.accepts(user, password)
+        if accepted:
+            self.server.throttle.succeeded(user, address)
+        else:
+            self.server.throttle.failed(user, address)
+            event("login_refused", user=user, address=address)
+        return accepted
+
     def _one_call(self, client: Wire, spark: Wire, user: str) -> None:
         frame = client.read_frame()
         name = call_name(frame)
-        if name == "ExecuteStatement":
-            self._execute(frame, client, spark, user)
-            return
-        if name in _REFUSED_CALLS:
+        if name not in _CALLS:
             raise Disconnected
+        # What Spark gets is written anew: a frame may hold a second call behind the one that was looked at.
+        request, number = read_call(frame, getattr(calls, f"{name}_args"))
+        if name == "ExecuteStatement":
+            self._execute(request, number, client, spark, user)
+            return
         if name == "OpenSession":
-            frame = _open_published(frame)
+            # A session starts in the one schema there is, under the name that logged in, without settings of its own.
+            request.configuration, request.username, request.password = {"use:database": PUBLISHED}, user, None
         elif name in _METADATA_CALLS:
-            frame = _only_published(name, frame)
-        spark.write_frame(frame)
+            for attribute in ("schemaName", "parentSchemaName", "foreignSchemaName"):
+                if hasattr(request, attribute):
+                    setattr(request, attribute, PUBLISHED)
+        spark.write_frame(write_call(name, getattr(calls, f"{name}_args")(req=request), number))
         client.write_frame(spark.read_frame())
 
-    def _execute(self, frame: bytes, client: Wire, spark: Wire, user: str) -> None:
-        request, number = read_call(frame, calls.ExecuteStatement_args)
+    def _execute(self, request: Any, number: int, client: Wire, spark: Wire, user: str) -> None:
         started = time.monotonic()
         try:
             bound = self.server.bind_statement(request.statement)
@@ -125,23 +183,6 @@ class _Connection(socketserver.BaseRequestHandler):
         seconds = round(time.monotonic() - started, 3)
         # Never the text of the statement: it may hold what a customer is found by.
         event("statement", user=user, tables=bound.tables, columns=bound.columns, seconds=seconds)
-
-
-def _open_published(frame: bytes) -> bytes:
-    """A session starts in the one schema there is, and brings no settings of its own."""
-    request, number = read_call(frame, calls.OpenSession_args)
-    request.configuration = {"use:database": PUBLISHED}
-    return write_call("OpenSession", calls.OpenSession_args(req=request), number)
-
-
-def _only_published(name: str, frame: bytes) -> bytes:
-    """A call that browses sees the one schema there is."""
-    arguments = getattr(calls, f"{name}_args")
-    request, number = read_call(frame, arguments)
-    for attribute in ("schemaName", "parentSchemaName", "foreignSchemaName"):
-        if hasattr(request, attribute):
-            setattr(request, attribute, PUBLISHED)
-    return write_call(name, arguments(req=request), number)
 
 
 def _refusal(error: PortraitError, number: int) -> bytes:

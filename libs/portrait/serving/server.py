@@ -8,12 +8,13 @@ before it is bound to them; statements that are already running keep theirs.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import secrets
 import socket
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -21,7 +22,9 @@ from portrait.errors import PortraitError
 from portrait.events import event
 from portrait.lake import Lake, publications, register_views
 from portrait.lake.publication import POINTER, PUBLISHED
+from portrait.serving.frames import Disconnected, Wire, introduce
 from portrait.serving.gateway import Gateway
+from portrait.serving.policy import LoginPolicy
 from portrait.serving.statements import Bound, bind
 from portrait.serving.users import Users
 
@@ -89,13 +92,13 @@ class Door:
 
 
 @contextlib.contextmanager
-def serving(lake: Lake, *, host: str, port: int, users: Path | None) -> Iterator[Gateway]:
+def serving(lake: Lake, *, host: str, port: int, users: Users | None, policy: LoginPolicy) -> Iterator[Gateway]:
     """A running SQL server; it ends with the block. Its schema is empty until something is published."""
     door = Door(lake)
-    known = Users(users) if users is not None else None
     door.follow()
-    backend = _start_thrift(lake.spark)
-    gateway = Gateway((host, port), backend=backend, bind=door.bind, users=known)
+    secret = secrets.token_hex(32)
+    backend = _start_thrift(lake.spark, secret)
+    gateway = Gateway((host, port), backend=backend, bind=door.bind, users=users, secret=secret, policy=policy)
     gateway.start()
     try:
         yield gateway
@@ -104,16 +107,41 @@ def serving(lake: Lake, *, host: str, port: int, users: Path | None) -> Iterator
         gateway.server_close()
 
 
-def serve(lake: Lake, *, host: str, port: int, users: Path | None) -> None:
+def serve(lake: Lake, *, host: str, port: int, users: Users | None, policy: LoginPolicy) -> None:
     """Serve until the process is told to end."""
-    with serving(lake, host=host, port=port, users=users) as gateway:
+    with serving(lake, host=host, port=port, users=users, policy=policy) as gateway:
         where = "{}:{}".format(*gateway.server_address[:2])
         print(f"SQL server on {where}, schema {PUBLISHED}" + ("" if users else ", without passwords"), flush=True)
         threading.Event().wait()
 
 
-def _start_thrift(spark: SparkSession) -> tuple[str, int]:
-    """Spark's own server inside this session, for the gateway only: on loopback, at a port that nobody is told."""
+# Spark's server asks a Java class about passwords. Spark's own compiler makes it when the server starts; it knows the
+# hash of the secret that the gateway was given, so that no other process of the machine gets past it.
+_GATEKEEPER = """
+package portrait.serving;
+
+import java.security.MessageDigest;
+import javax.security.sasl.AuthenticationException;
+import org.apache.hive.service.auth.PasswdAuthenticationProvider;
+
+public class Gatekeeper implements PasswdAuthenticationProvider {
+  public void Authenticate(String user, String password) throws AuthenticationException {
+    boolean known = false;
+    try {
+      byte[] given = MessageDigest.getInstance("SHA-256").digest((password == null ? "" : password).getBytes("UTF-8"));
+      known = MessageDigest.isEqual(given, java.util.HexFormat.of().parseHex("%s"));
+    } catch (Exception refused) {
+      known = false;
+    }
+    if (!known) throw new AuthenticationException("this server is for the gateway in front of it");
+  }
+}
+"""
+_NO_SECRET = "Spark's Thrift server takes a connection without the secret of its start"
+
+
+def _start_thrift(spark: SparkSession, secret: str) -> tuple[str, int]:
+    """Spark's own server inside this session, for the gateway only: on loopback, and only with the secret."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address: tuple[str, int] = probe.getsockname()
@@ -121,18 +149,38 @@ def _start_thrift(spark: SparkSession) -> tuple[str, int]:
         "hive.server2.thrift.bind.host": address[0],
         "hive.server2.thrift.port": str(address[1]),
         "hive.server2.transport.mode": "binary",
-        "hive.server2.authentication": "NONE",
+        "hive.server2.authentication": "CUSTOM",
     }
     for key, value in settings.items():
         spark.conf.set(key, value)
     jvm = spark._jvm
     assert jvm is not None, "the SQL server is the one part that needs a driver in this process"
+    thread = jvm.java.lang.Thread.currentThread()
+    compiler = jvm.org.codehaus.janino.SimpleCompiler()
+    compiler.setParentClassLoader(thread.getContextClassLoader())
+    compiler.cook(_GATEKEEPER % hashlib.sha256(secret.encode()).hexdigest())
+    # The threads of the server inherit the loader, and look the class up by this property.
+    thread.setContextClassLoader(compiler.getClassLoader())
+    jvm.java.lang.System.setProperty("hive.server2.custom.authentication.class", "portrait.serving.Gatekeeper")
     jvm.org.apache.spark.sql.hive.thriftserver.HiveThriftServer2.startWithContext(spark._jsparkSession.sqlContext())
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(address, timeout=1):
-            return address
+            break
         time.sleep(0.1)
-    raise PortraitError(
-        "Spark's Thrift server did not start", where="{}:{}".format(*address), remedy="run with --debug"
-    )
+    if not _takes(address, secret):
+        where = "{}:{}".format(*address)
+        raise PortraitError("Spark's Thrift server did not start", where=where, remedy="run with --debug")
+    if _takes(address, secrets.token_hex(32)) or _takes(address, ""):
+        raise PortraitError(_NO_SECRET, where="hive.server2.authentication", remedy="check hive-site.xml on its path")
+    return address
+
+
+def _takes(address: tuple[str, int], secret: str) -> bool:
+    """Whether Spark's server accepts a log-in with this secret."""
+    try:
+        with socket.create_connection(address, timeout=30) as peer:
+            introduce(Wire(peer), "gateway", secret)
+    except (OSError, Disconnected):
+        return False
+    return True

@@ -9,23 +9,30 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects import Spark
 from sqlglot.errors import SqlglotError
 
-from portrait.errors import PortraitError
 from portrait.lake.publication import PUBLISHED
+from portrait.serving.functions import ALLOWED, KEYWORDS, TABLE_FUNCTIONS
+from portrait.serving.lexer import Refused, Token, read_tokens
 
-# Functions that reach out of the data: into the JVM, or to a table whose name is only known when the query runs.
-_FORBIDDEN_FUNCTIONS = {"reflect", "java_method", "try_reflect", "identifier"}
-_TABLE_FUNCTIONS = {"range", "sequence", "stack", "json_tuple", "inline", "inline_outer"} | {
-    f"{prefix}explode{suffix}" for prefix in ("", "pos") for suffix in ("", "_outer")
-}
-# A query may hold these and still not be a question: programs, other statements, parts that write.
-_FORBIDDEN_NODES = (exp.QueryTransform, exp.Command, exp.DDL, exp.DML, exp.Into, exp.Set, exp.Use)
+__all__ = ["Bound", "Refused", "bind", "read_only_query"]
+
+# A query may hold these and still not be a question: programs, other statements, parts that write, variables.
+_FORBIDDEN_NODES = (
+    exp.QueryTransform, exp.Command, exp.DDL, exp.DML, exp.Into, exp.Set, exp.Use, exp.MultitableInserts,
+    exp.Parameter, exp.SessionParameter, exp.Placeholder,
+)  # fmt: skip
+# Bounds of the parser, not of questions: a statement of megabytes or of a thousand brackets keeps it busy for minutes.
+_LONGEST = 200_000
+_DEEPEST = 200
 
 _SHOW_TABLES = re.compile(
     r"show\s+(tables|views)(?:\s+(?:in|from)\s+`?(\w+)`?)?(?:\s+(?:like\s+)?('[\w*%|]*'))?", re.IGNORECASE
@@ -37,11 +44,7 @@ _DESCRIBE = re.compile(
     r"(?:describe|desc)\s+(?:table\s+)?((?:extended|formatted)\s+)?([\w.`]+)(\s+\w+)?", re.IGNORECASE
 )
 _USE = re.compile(r"use\s+(?:schema\s+|database\s+)?`?(\w+)`?", re.IGNORECASE)
-_EXPLAIN = re.compile(r"explain(?:\s+(?:extended|formatted|cost|codegen))?\s+(?!.*\bexplain\b)", re.IGNORECASE)
-
-
-class Refused(PortraitError):
-    """A statement that this server does not run; nothing of it reached Spark."""
+_EXPLAIN = re.compile(r"explain(?:\s+(?:extended|formatted|cost|codegen))?(?=[\s(])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,26 @@ def bind(statement: str, *, tables: Mapping[str, Collection[str]], schema: str) 
 
     `tables` are the published tables with their columns. Raises Refused for anything but a question about them.
     """
-    text = statement.strip().rstrip(";").strip()
-    word = text.split(None, 1)[0].lower() if text else ""
+    if len(statement) > _LONGEST:
+        raise Refused(
+            "the statement is too long", where=f"{len(statement)} characters", remedy=f"at most {_LONGEST} characters"
+        )
+    text, tokens = read_tokens(statement)
+    while tokens and tokens[-1].text == ";":
+        tokens.pop()
+    if not tokens:
+        raise _not_read_only()
+    text, first = text[: tokens[-1].end], tokens[0].start
+    word = tokens[0].text.lower()
     if word in ("show", "describe", "desc", "use"):
-        return Bound(_metadata(text, word, tables))
+        return Bound(_metadata(text[first:], word, tables))
     prefix = ""
-    if word == "explain":
-        head = _EXPLAIN.match(text)
-        if head is None:
-            raise _not_a_question()
-        prefix, text = head.group(), text[head.end() :]
-    query = _query(text)
+    if word == "explain" and (head := _EXPLAIN.match(text, first)):
+        # Blanks instead of the words keep every token of the query in its place.
+        prefix, text = head.group(), " " * head.end() + text[head.end() :]
+        tokens = [token for token in tokens if token.start >= head.end()]
+    query = _query(text, tokens)
+    _check_calls(query, tokens)
     found = list(_tables(query, tables))
     edits = {**dict(found), **dict(_column_qualifiers(query))}
     for (start, end), replacement in sorted(edits.items(), reverse=True):
@@ -77,40 +89,102 @@ def bind(statement: str, *, tables: Mapping[str, Collection[str]], schema: str) 
     named = {column.name.lower() for column in query.find_all(exp.Column)}
     # Only names that a contract has: a statement may call its own columns by anything, a customer's name too.
     columns = sorted(named & {column for table in read for column in tables[table]})
-    return Bound(prefix + text, tuple(read), tuple(columns))
+    return Bound(f"{prefix} {text.strip()}".strip(), tuple(read), tuple(columns))
 
 
-def _query(text: str) -> exp.Query | exp.Values:
+def read_only_query(statement: str) -> str:
+    """One SELECT as it may be given to Spark: without comments, calling only functions of the list; else Refused."""
+    text, tokens = read_tokens(statement)
+    _check_calls(_query(text, tokens), tokens)
+    return text
+
+
+def _query(text: str, tokens: list[Token]) -> exp.Query | exp.Values:
     # sqlglot says on its logger that it did not understand a statement; the refusal says it already.
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
+    _check_shape(text, tokens)
     try:
         trees = sqlglot.parse(text, dialect="spark")
-    except SqlglotError as error:
+    except Exception as error:  # sqlglot has others than its own for some texts, an IndexError for `map(a)`
         raise Refused(
             "the statement is not understood",
-            where=str(error).splitlines()[0][:200],
+            where=str(error).splitlines()[0][:200] if isinstance(error, SqlglotError) else "the statement",
             remedy="write a SELECT of Spark SQL over the tables of schema published",
         ) from error
     if len(trees) != 1 or not isinstance(trees[0], exp.Query | exp.Values):
-        raise _not_a_question()
-    for node in trees[0].walk():
-        if isinstance(node, _FORBIDDEN_NODES):
-            raise _not_a_question()
-        name = str(node.this).lower() if isinstance(node, exp.Anonymous) else ""
-        if name in _FORBIDDEN_FUNCTIONS:
-            raise Refused(f"the function {name} is not to be had here", where=name, remedy="leave it out")
+        raise _not_read_only()
+    if any(isinstance(node, _FORBIDDEN_NODES) for node in trees[0].walk()):
+        raise _not_read_only()
     return trees[0]
+
+
+def _check_shape(text: str, tokens: list[Token]) -> None:
+    """Refuse what parsers may read differently, scripts, and more brackets than a parser can bear."""
+    depth = 0
+    for token, following in pairwise([*tokens, Token("symbol", ";", len(text), len(text))]):
+        depth += (token.text in "([") - (token.text in ")]") if token.kind == "symbol" else 0
+        if depth > _DEEPEST:
+            raise Refused("the statement is nested too deeply", where="(", remedy=f"at most {_DEEPEST} brackets")
+        if "${" in token.text:
+            raise Refused("variables are not available", where="${", remedy="write the value itself")
+        if token.text == "|" and following.text == ">" and token.end == following.start:
+            raise Refused("pipe syntax is not allowed", where="|>", remedy="write a SELECT")
+        if token.kind == "word" and token.identifier == "using" and following.kind == "string":
+            raise _not_read_only()
+    # Two lexers that disagree about what is text would check one statement and run another.
+    quoted = [token.end - 1 for token in tokens if token.kind in ("string", "name")]
+    try:
+        seen = [token.end for token in Spark().tokenize(text) if text[token.end] in "'\"`"]
+    except SqlglotError:
+        seen = []
+    # sqlglot takes a doubled quote for the end of one text and the beginning of the next.
+    inside = _insides(tokens)
+    if not set(quoted) <= set(seen) or any(not inside(end) for end in set(seen) - set(quoted)):
+        raise Refused("the statement is not understood", where="its quotes", remedy="escape quotes in text by doubling")
+
+
+def _insides(tokens: list[Token]) -> Callable[[int], bool]:
+    """Whether a place lies inside a text of the statement."""
+    texts = [token for token in tokens if token.kind == "string"]
+    starts = [token.start for token in texts]
+
+    def inside(place: int) -> bool:
+        number = bisect_left(starts, place) - 1
+        return number >= 0 and texts[number].start < place < texts[number].end
+
+    return inside
+
+
+def _check_calls(query: exp.Query | exp.Values, tokens: list[Token]) -> None:
+    """Refuse a call of a function that is not allowed: whatever its quotes, its schema, or the place that it is in.
+
+    What Spark calls is a name before a parenthesis. So every such name must be an allowed function, a word of the
+    grammar, or the name of a table or sub-query that a list of columns follows.
+    """
+    listed = {place[0] for alias in query.find_all(exp.TableAlias) if alias.columns and (place := _span(alias.this))}
+    for before, token, after in zip([None, *tokens], tokens, tokens[1:], strict=False):
+        if after.text != "(" or token.kind == "symbol" or token.start in listed:
+            continue
+        name = token.identifier
+        qualified = before is not None and before.text == "."
+        if not qualified and token.kind == "word" and name in KEYWORDS | ALLOWED:
+            continue
+        if not qualified and token.kind == "name" and name in ALLOWED:
+            continue
+        raise Refused(
+            f"function {name[:60]} is not allowed",
+            where=(f"{before.text}{token.text}" if qualified and before else token.text)[:80],
+            remedy="use another function, without a schema in front; docs/sql-server.md lists those that are allowed",
+        )
 
 
 def _named(query: exp.Query | exp.Values, tables: Collection[str]) -> Iterator[exp.Table]:
     """The references to published tables; raises Refused for a reference to anything else."""
     own = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
     for node in query.find_all(exp.Table):
-        if node.find_ancestor(exp.Hint):
-            continue
         if isinstance(node.this, exp.Func):
             name = str(node.this.this if isinstance(node.this, exp.Anonymous) else node.this.key).lower()
-            if name not in _TABLE_FUNCTIONS:
+            if name not in TABLE_FUNCTIONS:
                 raise Refused(f"{name} is not a table", where=name, remedy=f"tables here: {', '.join(sorted(tables))}")
             continue
         database = node.db.lower()
@@ -147,13 +221,18 @@ def _column_qualifiers(query: exp.Query | exp.Values) -> Iterator[tuple[tuple[in
             yield _place(qualifier), "{schema}"
 
 
+def _span(identifier: exp.Expression | None) -> tuple[int, int] | None:
+    meta = identifier.meta if identifier is not None else {}
+    return (meta["start"], meta["end"] + 1) if "start" in meta and "end" in meta else None
+
+
 def _place(identifier: exp.Expression) -> tuple[int, int]:
-    start, end = identifier.meta.get("start"), identifier.meta.get("end")
-    if start is None or end is None:
+    place = _span(identifier)
+    if place is None:
         raise Refused(
             "the statement is not understood", where=identifier.name, remedy="name the table directly, as published.x"
         )
-    return start, end + 1
+    return place
 
 
 def _metadata(text: str, word: str, tables: Collection[str]) -> str:
@@ -175,7 +254,7 @@ def _metadata(text: str, word: str, tables: Collection[str]) -> str:
         if match.group(2).lower() in ("schema", "database"):
             return f"DESCRIBE SCHEMA {PUBLISHED}"
         return f"DESCRIBE {match.group(1) or ''}{PUBLISHED}.{_only_table(match.group(2), tables)}{match.group(3) or ''}"
-    raise _not_a_question()
+    raise _not_read_only()
 
 
 def _only_schema(name: str, *, also: str) -> None:
@@ -192,9 +271,9 @@ def _only_table(name: str, tables: Collection[str]) -> str:
     return parts[-1]
 
 
-def _not_a_question() -> Refused:
+def _not_read_only() -> Refused:
     return Refused(
-        "this server answers questions and changes nothing",
+        "only read-only statements are allowed: SELECT, SHOW, DESCRIBE, EXPLAIN",
         where="the statement",
-        remedy="write one SELECT, SHOW, DESCRIBE or EXPLAIN; tables change only by the suite's jobs",
+        remedy="write one of these; tables are changed by the suite's jobs only",
     )

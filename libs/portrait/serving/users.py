@@ -18,12 +18,17 @@ _NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 _SHORTEST = 8
 
 
-def user_line(name: str, password: str) -> str:
-    """The line of a user; raises ConfigurationError for a name or a password that will not do."""
+def check_name(name: str) -> None:
+    """Raise ConfigurationError for what cannot be the name of a user."""
     if not _NAME.fullmatch(name):
         raise ConfigurationError(
             "not a name for a user", where="NAME", remedy="letters, digits and . _ @ -, at most 64 of them"
         )
+
+
+def user_line(name: str, password: str) -> str:
+    """The line of a user; raises ConfigurationError for a name or a password that will not do."""
+    check_name(name)
     if len(password) < _SHORTEST:
         raise ConfigurationError(
             f"the password has fewer than {_SHORTEST} characters", where="password", remedy="take a longer one"

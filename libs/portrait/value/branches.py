@@ -20,7 +20,8 @@ def branch_summary(
     """gold.branch_summary: one row a branch, manager and tier with someone in it, or who left it.
 
     Branch and manager are those of the customer (silver.customers) at `as_of`. `previous` is the slice of tiers before;
-    who is in it and not in `tiers` went, from the tier of then. came and went are NULL where it is empty.
+    who is in it and not in `tiers` went, from the tier of then. came and went are NULL where it is empty. Sums are of
+    what is known; one that DECIMAL(18,2) cannot hold is NULL.
     """
     now = tiers.select("customer_id", F.col("tier").alias("now")).join(
         value.select("customer_id", "assets", "contribution"), on="customer_id", how="left"
@@ -38,8 +39,8 @@ def branch_summary(
         )
         .agg(
             F.count("now").alias("customers"),
-            F.sum("assets").cast("decimal(18,2)").alias("assets"),
-            F.sum("contribution").cast("decimal(18,2)").alias("contribution"),
+            F.sum("assets").try_cast("decimal(18,2)").alias("assets"),
+            F.sum("contribution").try_cast("decimal(18,2)").alias("contribution"),
             came.alias("came"),
             went.alias("went"),
         )

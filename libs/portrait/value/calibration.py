@@ -25,7 +25,7 @@ def calibration(daily: DataFrame, *, counts: Column, policy: Lifetime, as_of: da
     """
     cut = as_of - timedelta(days=policy.unit_days * held_out)
     ahead = policy.model_copy(update={"horizon_units": held_out})
-    histories = purchase_histories(daily, counts=counts, policy=ahead, as_of=cut).persist()
+    histories = purchase_histories(daily, counts=counts, policy=ahead, as_of=cut, exact=True).persist()
     models = fit_models(histories, earlier={}, policy=ahead, as_of=cut)
     if "bgnbd" not in models:
         raise PortraitError(
@@ -34,7 +34,7 @@ def calibration(daily: DataFrame, *, counts: Column, policy: Lifetime, as_of: da
             remedy="take a later --as-of or a shorter --held-out; lifetime in conf/value.yml says what a purchase is",
         )
     since = policy.model_copy(update={"window_units": held_out})
-    came = purchase_histories(daily, counts=counts, policy=since, as_of=as_of)
+    came = purchase_histories(daily, counts=counts, policy=since, as_of=as_of, exact=True)
     told = score_histories(histories, models, policy=ahead).select("customer_id", "expected_purchases")
     both = told.join(came.select("customer_id", (F.col("x") + 1).alias("came")), on="customer_id", how="left").fillna(
         0, ["came"]

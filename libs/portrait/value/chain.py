@@ -17,6 +17,7 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from portrait.entities.money import MOST
 from portrait.value.likelihood import Floats
 from portrait.value.migration import PLACES, Moves, chances, moves_by
 from portrait.value.policy import ValuePolicy
@@ -126,5 +127,8 @@ def _monthly_margins(tiers: DataFrame, value: DataFrame) -> dict[str, float]:
     return {row.tier: float(row.total) / row.customers / 12 for row in sums.collect() if row.customers}
 
 
-def _money(amount: float) -> Decimal:
+def _money(amount: float) -> Decimal | None:
+    """The amount; None where DECIMAL(18,2) cannot hold it."""
+    if not abs(amount) < MOST / 100:  # so that NaN is none either
+        return None
     return Decimal(amount).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)

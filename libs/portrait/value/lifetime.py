@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
 from portrait.entities.kinds import place_of, places
-from portrait.entities.money import to_amount, to_minor
+from portrait.entities.money import settled, to_amount, to_minor
 from portrait.events import event
 from portrait.features import FeatureSet
 from portrait.value import bgnbd, gamma_gamma
@@ -31,6 +31,7 @@ _INITIATED = "customer_txn_count_365d"  # the feature that says which bookings c
 _DIGITS = 3  # of the mean spend by which customers are put together for Gamma-Gamma
 _YEAR = 365.0
 _STEPS = 24
+_WIDE = "decimal(38,0)"
 TRIPLE = ("x", "t_x", "T")
 
 
@@ -53,21 +54,29 @@ def initiated(features: FeatureSet, transactions: Contract) -> Column:
     return F.expr(place_of("type")).isin(wanted)
 
 
-def purchase_histories(daily: DataFrame, *, counts: Column, policy: Lifetime, as_of: date) -> DataFrame:
+def purchase_histories(
+    daily: DataFrame, *, counts: Column, policy: Lifetime, as_of: date, exact: bool = False
+) -> DataFrame:
     """One row a customer with a purchase in the window: x, t_x, T (INT, units), mean_spend DECIMAL(18,2).
 
     x repeat purchases, the last t_x units after the first, which is T units before the unit that ends on `as_of`;
     mean_spend is the mean amount of the repeat purchases, NULL where there is none. Rows of `daily` that `counts` says
-    no to are passed over; bookings that were taken back cancel out.
+    no to are passed over; bookings that were taken back cancel out. mean_spend is NULL as well where DECIMAL(18,2)
+    cannot hold it, or the amount of a purchase is unknown. Spark stops at a sum that passes BIGINT, unless `exact`.
     """
     age = F.date_diff(F.lit(as_of), "booked_on")
     inside = (age >= 0) & (age < policy.unit_days * policy.window_units)
     ago = F.floor(age / policy.unit_days).cast("int")
+    amount = F.col("amount_minor").cast("decimal(19,0)" if exact else "bigint")
     units = (
         daily.where(inside & counts)
-        .select("customer_id", ago.alias("ago"), "bookings", (F.col("amount_minor") * F.col("bookings")).alias("minor"))
+        .select("customer_id", ago.alias("ago"), "bookings", (amount * F.col("bookings")).alias("minor"))
         .groupBy("customer_id", "ago")
-        .agg(F.sum("bookings").alias("bookings"), F.sum("minor").alias("minor"))
+        .agg(
+            F.sum("bookings").alias("bookings"),
+            F.sum("minor").alias("minor"),
+            F.sum(F.when(F.col("minor").isNull(), F.col("bookings"))).alias("unknown"),
+        )
         .where("bookings > 0")
     )
     seen = units.groupBy("customer_id").agg(
@@ -76,14 +85,16 @@ def purchase_histories(daily: DataFrame, *, counts: Column, policy: Lifetime, as
         F.min("ago").alias("last"),
         F.sum("minor").alias("minor"),
         F.max_by("minor", "ago").alias("first_minor"),
+        F.bool_or(F.coalesce("unknown", F.lit(0)) != 0).alias("unknown"),
     )
     repeat = F.col("minor") - F.col("first_minor")
+    mean = settled(F.round(repeat / F.col("x")).cast("decimal(38,0)"))
     return seen.select(
         "customer_id",
         "x",
         (F.col("T") - F.col("last")).alias("t_x"),
         "T",
-        F.when(F.col("x") > 0, to_amount(F.round(repeat / F.col("x")).cast("bigint"))).alias("mean_spend"),
+        F.when((F.col("x") > 0) & ~F.col("unknown"), to_amount(mean)).alias("mean_spend"),
     )
 
 
@@ -107,7 +118,7 @@ def seen_spend(histories: DataFrame) -> gamma_gamma.Spend:
         .groupBy("x", on_grid(spend, digits=_DIGITS).alias("cell"))
         # Sums of whole cents do not depend on the order in which partitions are added.
         .agg(
-            (F.sum(to_minor(F.col("mean_spend"))) / F.count("*") / F.lit(100.0)).alias("m"),
+            (F.sum(to_minor(F.col("mean_spend")).cast(_WIDE)).cast("double") / F.count("*") / F.lit(100.0)).alias("m"),
             F.count("*").alias("customers"),
         )
     )
@@ -145,21 +156,22 @@ def score_histories(histories: DataFrame, models: dict[str, Model], *, policy: L
     """customer_id, purchases, p_alive, expected_purchases, expected_spend, lifetime_value; NULL without a model.
 
     expected_purchases are those of the horizon, expected_spend the amount of one of them, lifetime_value the amounts of
-    all, discounted step by step. Who has no repeat purchase is expected to spend what all do.
+    all, discounted step by step. Who has no repeat purchase is expected to spend what all do. Spend and value are NULL
+    too where the mean spend of repeat purchases is unknown, or DECIMAL(18,2) cannot hold them.
     """
     spark = histories.sparkSession
     distinct = histories.select(*TRIPLE).distinct()
     triples = _in_order(distinct, TRIPLE) if "bgnbd" in models else pd.DataFrame()
     known = spark.createDataFrame(*_scored(triples, models, policy=policy))
     scored = histories.join(F.broadcast(known), on=list(TRIPLE), how="left")
-    spend = _spend(models)
+    spend = F.when((F.col("x") == 0) | F.col("mean_spend").isNotNull(), _spend(models))
     return scored.select(
         "customer_id",
         (F.col("x") + 1).cast("int").alias("purchases"),
         F.round("p_alive", 6).alias("p_alive"),
         F.round("expected_purchases", 4).alias("expected_purchases"),
-        spend.cast("decimal(18,2)").alias("expected_spend"),
-        (F.col("discounted") * spend).cast("decimal(18,2)").alias("lifetime_value"),
+        spend.try_cast("decimal(18,2)").alias("expected_spend"),
+        (F.col("discounted") * spend).try_cast("decimal(18,2)").alias("lifetime_value"),
     )
 
 

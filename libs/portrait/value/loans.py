@@ -9,32 +9,48 @@ from pyspark.sql import functions as F
 
 from portrait.days import day_of
 from portrait.entities import as_of as versions_at
+from portrait.entities.money import MOST, UNKNOWN, settled
 from portrait.settings import UTC
 from portrait.value.policy import Contribution
 from portrait.value.prices import MICRO, YEAR_DAYS, ratio
 
 
 def loan_results(
-    loans: DataFrame, prices: DataFrame | None, *, policy: Contribution, first: date, as_of: date, zone: str = UTC
+    loans: DataFrame,
+    prices: DataFrame | None,
+    *,
+    policy: Contribution,
+    first: date,
+    as_of: date,
+    exact: bool = False,
+    zone: str = UTC,
 ) -> DataFrame:
     """One row an account that loans are paid from: account_id, loan_margin, expected_loss, in minor units.
 
     Margin of the days from `first` to `as_of`, on the principal of the schedule; NULL where rate or price is unknown.
     The price is that of the day of granting (a fixed rate is funded once), or the first one known after it. The loss is
-    that of a year ahead, on the principal at the end of `as_of`.
+    that of a year ahead, on the principal at the end of `as_of`. UNKNOWN where DECIMAL(18,2) cannot hold it.
     """
     months = _months(_granted(loans, prices, as_of=as_of, zone=zone), first=first, as_of=as_of)
+    owed = F.col("principal_minor").cast("decimal(19,0)") if exact else F.col("principal_minor")
     lent = months.groupBy("loan_id", "account_id", "status", "rate_micro", "price_micro").agg(
-        F.sum(F.col("principal_minor") * (F.date_diff("end", "start") + 1)).alias("balance_days"),
-        F.sum(F.when(F.col("end") == F.lit(as_of), F.col("principal_minor")).otherwise(0)).alias("exposure"),
+        F.sum(owed * (F.date_diff("end", "start") + 1)).alias("balance_days"),
+        F.sum(F.when(F.col("end") == F.lit(as_of), owed).otherwise(0)).alias("exposure"),
+        F.bool_or(F.col("principal_minor").isNull()).alias("unknown"),
     )
     spread = (F.col("rate_micro") - F.col("price_micro")).cast("decimal(10,0)")
-    earned = F.col("balance_days").cast("decimal(20,0)") * spread
+    earned = F.col("balance_days").cast("decimal(28,0)") * spread
+    unknown, wide = F.lit(UNKNOWN), "decimal(38,0)"
+    margin = ratio(earned, YEAR_DAYS * MICRO)
     return (
-        lent.withColumn("margin", ratio(earned, YEAR_DAYS * MICRO))
-        .withColumn("loss", _loss(policy))
+        # A margin is NULL where rate or price is unknown: not counted; UNKNOWN where the principal is.
+        lent.withColumn("margin", F.when(F.col("unknown") & margin.isNotNull(), unknown).otherwise(margin))
+        .withColumn("loss", F.when(F.col("unknown"), unknown).otherwise(_loss(policy)))
         .groupBy("account_id")
-        .agg(F.sum("margin").alias("loan_margin"), F.sum("loss").alias("expected_loss"))
+        .agg(
+            settled(F.sum(F.col("margin").cast(wide))).alias("loan_margin"),
+            settled(F.sum(F.col("loss").cast(wide))).alias("expected_loss"),
+        )
     )
 
 
@@ -45,7 +61,7 @@ def _loss(policy: Contribution) -> Column:
     for status in ("C", "D"):
         chance = F.when(F.col("status") == status, F.lit(round(chances[status] * MICRO))).otherwise(chance)
     lost = chance.cast("decimal(8,0)") * F.lit(round(policy.loss_given_default * MICRO)).cast("decimal(8,0)")
-    return ratio(F.col("exposure").cast("decimal(20,0)") * lost, MICRO * MICRO)
+    return ratio(F.col("exposure").cast("decimal(22,0)") * lost, MICRO * MICRO)
 
 
 def _granted(loans: DataFrame, prices: DataFrame | None, *, as_of: date, zone: str) -> DataFrame:
@@ -111,7 +127,10 @@ def _months(granted: DataFrame, *, first: date, as_of: date) -> DataFrame:
 
 
 def _principal() -> Column:
-    """Minor units owed after `paid` instalments: of the schedule, or in a straight line where the rate is unknown."""
+    """Minor units owed after `paid` instalments: of the schedule, or in a straight line where the rate is unknown.
+
+    NULL where DECIMAL(18,2) cannot hold it, or the schedule has no end.
+    """
     amount, paid, months = F.col("amount"), F.col("paid"), F.col("months")
     monthly = F.col("rate_micro") / F.lit(12.0 * MICRO)
     grown = F.pow(monthly + 1, paid)
@@ -121,4 +140,5 @@ def _principal() -> Column:
         .when(monthly == 0, amount - paid * F.coalesce("instalment", amount / months))
         .otherwise(amount * grown - F.coalesce("instalment", annuity) * (grown - 1) / monthly)
     )
-    return F.round(F.greatest(owed, F.lit(0.0)) * 100).cast("bigint")
+    minor = F.round(F.greatest(owed, F.lit(0.0)) * 100)
+    return F.when(minor < F.lit(float(MOST)), minor.cast("bigint"))  # NaN is greater than any number

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from portrait.entities.money import MOST, UNKNOWN
 from portrait.entities.versions import valid_at_end_of
 from portrait.settings import UTC
 
@@ -16,11 +17,16 @@ YEAR_DAYS = 365
 
 
 def ratio(numerator: Column, denominator: int) -> Column:
-    """BIGINT: the quotient of a whole number (BIGINT or DECIMAL(n,0)), rounded half away from zero, exactly."""
+    """BIGINT: the quotient of a whole number (BIGINT or DECIMAL(n,0)), rounded half away from zero, exactly.
+
+    UNKNOWN where DECIMAL(18,2) cannot hold it as minor units; null stays null.
+    """
     wide, half = numerator.cast("decimal(38,0)"), F.lit(denominator).cast("decimal(20,0)")
     twice = (F.abs(wide) * F.lit(2).cast("decimal(1,0)") + half).cast("decimal(38,0)")
     whole = F.call_function("div", twice, F.lit(2 * denominator).cast("decimal(20,0)"))
-    return F.when(wide < 0, -whole).otherwise(whole)
+    # Asked before the division: its result is BIGINT, and an overflow would stop everybody's.
+    fits = F.abs(wide) <= F.lit(str(MOST * denominator)).cast("decimal(38,0)")
+    return F.when(fits & (wide < 0), -whole).when(fits, whole).when(wide.isNotNull(), F.lit(UNKNOWN))
 
 
 def price_sums(prices: DataFrame, *, first: date, as_of: date, zone: str = UTC) -> DataFrame:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from portrait.errors import PortraitError
 from portrait.rows import frame_of
+from portrait.value.levels import is_owner
 from portrait.value.policy import PARTS, RFM, ValuePolicy
 from portrait.value.rfm import cut_columns
 from portrait.value.score import bound_columns, unit
@@ -47,7 +48,8 @@ class Scale:
 
 
 def slice_scale(measures: DataFrame, *, policy: ValuePolicy, as_of: date) -> Scale:
-    """The scale that the customers of a slice make."""
+    """The scale that the owners of accounts in a slice make; who owns none is judged by it: decision 0011."""
+    measures = measures.where(is_owner(measures.columns))
     made = measures.agg(*cut_columns(digits=policy.significant_digits), *bound_columns(policy)).collect()[0]
     arrays = {name: None if made[name] is None else list(made[name]) for name in _ARRAYS}
     weights = dict.fromkeys(RFM, 0.0)

@@ -8,9 +8,9 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from portrait.value.levels import level_columns, month_of, name_of, opened
+from portrait.value.levels import level_rank, month_of, name_of, opened, tier_levels
 from portrait.value.moves import STANDING, after_month
-from portrait.value.tier_policy import Policy, TierPolicy
+from portrait.value.tier_policy import DOORS, Policy, TierPolicy
 
 
 def month_ends(slices: Sequence[date], *, until: date) -> list[date]:
@@ -25,12 +25,14 @@ def replay(value: DataFrame, slices: Sequence[date], *, rules: Policy, policy: T
     `value` holds as_of, customer_id, assets and score of all `slices` (see `month_ends`). A customer who is not in one
     of them begins anew in the next, as in gold.customer_tier. Levels are those of the policy in each slice.
     """
-    own = value.select("as_of", "customer_id", "assets", "score").where(F.col("as_of").isin(list(slices)))
-    levels = own.groupBy("as_of").agg(*level_columns(policy))
+    known = [name for name in ("relationship",) if name in value.columns]  # no column of an earlier build
+    own = value.select("as_of", "customer_id", "assets", "score", *known).where(F.col("as_of").isin(list(slices)))
+    levels = tier_levels(own, policy=policy, by=["as_of"])
     number = F.array_position(F.array(*map(F.lit, slices)), F.col("as_of")).cast("int")
     first = F.trunc("as_of", "month")
-    level = F.least(opened("assets", policy=policy), opened("score", policy=policy))
-    judged = own.join(F.broadcast(levels), on="as_of", how="inner").withColumn("level_rank", level)
+    opens = {f"opens_{name}": opened(name, policy=policy) for name in DOORS}
+    leveled = own.join(F.broadcast(levels), on="as_of", how="inner").withColumns(opens)
+    judged = leveled.withColumn("level_rank", level_rank(own.columns))
     months = judged.select(
         "customer_id", number.alias("number"), "assets", month_of(first, rules, policy=policy).alias("month")
     )

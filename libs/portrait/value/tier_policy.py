@@ -105,6 +105,8 @@ class TierPolicy(Strict):
     """The four tiers, best first, the policies by name, the one that decides and the one computed beside it."""
 
     tiers: list[Tier]
+    tie_tolerance: Annotated[float, Field(ge=0, lt=0.5)] = 0.01
+    """Share of the owners by which those who reach a quantile level may exceed its own share, 1 - quantile."""
     policy: str
     shadow: str | None = None
     policies: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Policy]
@@ -128,6 +130,11 @@ class TierPolicy(Strict):
         for name in (self.policy, self.shadow):
             if name is not None and name not in self.policies:
                 raise ValueError(f"there is no policy '{name}'; policies: {', '.join(self.policies)}")
+        for tier in self.with_doors():
+            for name in DOORS:
+                door = tier.door(name)
+                if door and door.quantile and 1 - door.quantile + self.tie_tolerance >= 1:
+                    raise ValueError(f"{name} of {tier.id}: with tie_tolerance {self.tie_tolerance} all may reach it")
         if self.policy == self.shadow:
             raise ValueError(f"'{self.shadow}' already decides; name another policy as shadow, or none")
         return self

@@ -22,7 +22,7 @@ def reason_code(rules: Policy) -> Column:
     override: set by hand; rising: the month opened a better tier, which comes into force later; kept_below, kept_new,
     kept_unknown: the month opened a worse one, but the misses do not suffice, do not count yet, or assets are unknown
     and that says nothing; else what opened the tier: assets_and_score, assets_level, score_level, below_levels,
-    assets_unknown.
+    tied_levels (what is reached too many reach), assets_unknown, owns_nothing.
     """
     level, tier = F.col("level_rank"), F.col("now.tier_rank")
     uncounted = "kept_unknown" if rules.unknown_assets == "hold" else "kept_new"
@@ -47,7 +47,9 @@ def _opened_code() -> Column:
     level = F.col("level_rank")
     by_assets, by_score = F.col("opens_assets") == level, F.col("opens_score") == level
     return (
-        F.when((level == _LAST) & F.col("assets").isNull(), "assets_unknown")
+        F.when((level == _LAST) & F.col("owns_nothing"), "owns_nothing")
+        .when((level == _LAST) & F.col("reaches_tied_level"), "tied_levels")
+        .when((level == _LAST) & F.col("assets").isNull(), "assets_unknown")
         .when(level == _LAST, "below_levels")
         .when(by_assets & by_score, "assets_and_score")
         .when(by_assets, "assets_level")
@@ -92,8 +94,13 @@ def _facts() -> Column:
             "A score of ", score, " reaches the ", level, " level of ", F.format_number("score_level", 2), "."
         ),
         "below_levels": _words("Assets of ", assets, " and a score of ", score, " stay below every level."),
+        "tied_levels": _words(
+            "Assets of ", F.coalesce(assets, F.lit("unknown size")), " and a score of ", score,
+            " qualify for no tier: more customers reach the same level than its share allows.",
+        ),
+        "owns_nothing": F.lit("Owns no account and has no investments."),
         "assets_unknown": _words("Assets are unknown and a score of ", score, " stays below every level."),
-    }
+    }  # fmt: skip
     result = F.lit(None).cast("string")
     for code, words in texts.items():
         result = F.when(_opened_code() == code, words).otherwise(result)

@@ -11,7 +11,17 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from portrait.value.levels import POINTS, level_at, month_of, name_of, opened, rank_in
+from portrait.value.levels import (
+    POINTS,
+    level_at,
+    level_rank,
+    month_of,
+    name_of,
+    opened,
+    owns_nothing,
+    rank_in,
+    reaches_tied_level,
+)
 from portrait.value.moves import STANDING, after_month, standing
 from portrait.value.tier_policy import DOORS, TIERS, Policy, TierPolicy
 from portrait.value.tier_words import reason_code, sentence
@@ -34,15 +44,22 @@ def assign_tiers(
     `previous` is the slice before, for previous_tier alone; `month_before` the last slice of an earlier month, from
     which the policies go on (both empty at the start; a customer who is not in it is a newcomer). `overrides` are tiers
     set by hand, valid versions at `as_of`; NULL where the bank has none.
-    gap_assets and gap_score say what is missing at each door of the next tier, 0 where it is reached already; NULL at
-    the top, where the next tier lacks that door, and for assets that are unknown. keep_assets and keep_score say what
-    is missing to the level of the tier itself; NULL where a month opened it.
+    gap_assets and gap_score say what is missing at each criterion of the next tier, 0 where it is reached already; NULL
+    at the top, where the next tier lacks that criterion or it qualifies nobody, and for assets that are unknown.
+    keep_assets and keep_score say what is missing to the level of the tier itself; NULL where the month qualifies for
+    it.
     """
     before = previous.select("customer_id", F.col("tier").alias("previous_tier"))
     frame = value.join(F.broadcast(levels), how="cross").withColumns(
         {f"opens_{name}": opened(name, policy=policy) for name in DOORS}
     )
-    frame = frame.withColumn("level_rank", F.least("opens_assets", "opens_score"))
+    frame = frame.withColumns(
+        {
+            "level_rank": level_rank(value.columns),
+            "owns_nothing": owns_nothing(value.columns),
+            "reaches_tied_level": reaches_tied_level(policy),
+        }
+    )
     frame = frame.join(_standings(month_before, policy=policy), on="customer_id", how="left")
     first = F.lit(as_of.replace(day=1))
     month = month_of(first, policy.deciding, policy=policy)
@@ -147,7 +164,7 @@ def _missing(name: str, rank: Column, *, policy: TierPolicy) -> Column:
     missing = level_at(name, rank, policy=policy) - F.col(name)
     # greatest() passes over NULL: without the condition, an unknown gap would be a gap of 0.
     known = F.when(missing.isNotNull(), F.greatest(missing, F.lit(0)))
-    return known.cast("decimal(18,2)") if name == "assets" else F.round(known.cast("double"), POINTS)
+    return known.try_cast("decimal(18,2)") if name == "assets" else F.round(known.cast("double"), POINTS)
 
 
 def _watch_state(rules: Policy) -> Column:

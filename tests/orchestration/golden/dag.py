@@ -33,7 +33,7 @@ JOBS: dict[str, list[str]] = {
     "entities": ["ingest"],
     "transactions": ["ingest", "entities"],
     "balances": ["transactions"],
-    "customer_daily": ["transactions"],
+    "customer_daily": ["entities", "transactions"],
     "customer_features": ["ingest", "entities", "transactions", "balances", "customer_daily"],
     "contribution": ["entities", "transactions", "balances", "customer_features"],
     "customer_group": ["customer_features"],
@@ -46,6 +46,9 @@ JOBS: dict[str, list[str]] = {
     "audiences": ["customer_portrait"],
     "segments": ["customer_features", "customer_group", "customer_tier", "customer_portrait", "recommendations"],
     "quality": [
+        "entities",
+        "transactions",
+        "balances",
         "customer_features",
         "contribution",
         "customer_group",

@@ -20,7 +20,7 @@ from portrait.labels.audiences.clauses import Clause
 from portrait.labels.audiences.declaration import CheckedAudience
 from portrait.labels.declaration import Label
 from portrait.labels.portrait import with_all
-from portrait.lake import Lake, slice_at
+from portrait.lake import Lake, published_slice, slice_at
 
 PORTRAIT = "gold.customer_portrait"
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -84,12 +84,13 @@ class PortraitColumns(Mapping[str, pa.Array]):
         return pc.fill_null(item.clause.evaluate(self), item.audience.unknown == "include")
 
 
-def portrait_at(lake: Lake, as_of: date | None) -> tuple[date, DataFrame]:
+def portrait_at(lake: Lake, as_of: date | None, *, published: bool = False) -> tuple[date, DataFrame]:
     """The slice that readers see, with all labels; with `as_of` the newest of that day or before. And its day.
 
-    Labels that are younger than the slice are unknown for all. Raises PortraitError when there is no slice.
+    Labels that are younger than the slice are unknown for all. Raises PortraitError when there is no slice. With
+    `published`, for what leaves the lake, only what was published: GateRefused when nothing was.
     """
-    day, found = slice_at(lake, PORTRAIT, as_of)
+    day, found = (published_slice if published else slice_at)(lake, PORTRAIT, as_of)
     return day, with_all(found, lake.catalogue.table(PORTRAIT).columns)
 
 

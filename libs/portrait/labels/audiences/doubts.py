@@ -12,7 +12,7 @@ from portrait.labels.declaration import Label
 from portrait.labels.history import STATISTICS
 from portrait.labels.trust import STALE, TRUSTED, Verdict
 from portrait.labels.trust_policy import Reactions
-from portrait.lake import Lake, slice_at
+from portrait.lake import Lake, publications, slice_at
 
 WARNED, REFUSED = "warned", "refused"
 
@@ -41,6 +41,9 @@ def label_doubts(lake: Lake, *, labels: Mapping[str, Label], as_of: date | None)
     doubt where no slice was judged.
     """
     if not any(as_of is None or day <= as_of for day in lake.slices(STATISTICS)):
+        return {}
+    served = next(iter(publications(lake)), None)
+    if as_of is None and served is not None and STATISTICS not in served.versions:
         return {}
     day, rows = slice_at(lake, STATISTICS, as_of)
     late = (as_of - day).days if as_of else 0

@@ -11,6 +11,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.days import day_of
+from portrait.entities.recorded import FILE as MARKETING
+from portrait.entities.recorded import Recorded
 from portrait.errors import ConfigurationError, GateRefused, PortraitError
 from portrait.faults import fault_point
 from portrait.labels.audiences.clauses import labels_read
@@ -23,6 +25,7 @@ from portrait.rows import frame_of
 from portrait.settings import actor_of
 
 LOG = "ops.audience_exports"
+FILES = "ops.files"
 _FORMULA = "^[=+@\\t\\r-]"  # what OWASP lists for CSV injection
 
 
@@ -45,9 +48,10 @@ def export_audience(
 ) -> Export:
     """Write the customers of an audience, as the published slice has them, below `to`; the lake must be open to write.
 
-    Raises ConfigurationError for another purpose than the audience's; GateRefused when its policy refuses a label that
-    is in doubt, or it reads a sensitive one and fewer than the minimum would be in the list; PortraitError for ids that
-    a spreadsheet would take for formulas. Nothing is written then.
+    Raises ConfigurationError for another purpose than the audience's; GateRefused when nothing is published, when the
+    audience's policy refuses a label that is in doubt, when a list of the purpose cannot be asked, or when the audience
+    reads a sensitive label and fewer than the minimum would be in the list; PortraitError for ids that a spreadsheet
+    would take for formulas. Nothing is written then.
     """
     item, policy = audiences.audience(name), audiences.exports
     if purpose != item.audience.purpose:
@@ -56,11 +60,12 @@ def export_audience(
             where=f"conf/audiences/{name}.yml",
             remedy="name its own purpose, or declare another audience",
         )
+    as_of, portrait = portrait_at(lake, None, published=True)
     weighed = audiences.weigh(item, label_doubts(lake, labels=audiences.words.labels, as_of=None))
     weighed.check(where=f"conf/audiences/{name}.yml")
-    as_of, portrait = portrait_at(lake, None)
     lists = policy.purposes[purpose]
-    asked = [entry for entry in lists if isinstance(entry, LabelList) or lake.has(f"bronze.{entry.feed}")]
+    _check_recorded(lake, portrait, lists, policy.recorded, as_of)
+    asked = [entry for entry in lists if isinstance(entry, LabelList) or policy.recorded.feeds[entry.feed]]
     flagged = _flagged(lake, portrait, item, asked, as_of).persist()
     try:
         names = [entry.name for entry in asked]
@@ -89,6 +94,42 @@ def export_audience(
     finally:
         flagged.unpersist()
     return done
+
+
+def _check_recorded(
+    lake: Lake, portrait: DataFrame, lists: tuple[LabelList | FeedList, ...], recorded: Recorded, as_of: date
+) -> None:
+    """Raise GateRefused where a list cannot be asked: it would take nobody off, and nobody would notice."""
+    wrong = []
+    for entry in lists:
+        if isinstance(entry, FeedList) and recorded.feeds[entry.feed] != _delivered(lake, entry.feed):
+            said = "delivers it, but it never came" if recorded.feeds[entry.feed] else "has no such feed, but it came"
+            wrong.append(f"the list '{entry.name}' asks {entry.feed}: conf/{MARKETING} says that the bank {said}")
+    by_label = [entry for entry in lists if isinstance(entry, LabelList)]
+    if by_label:
+        known = [F.count_if(F.expr(f"({entry.clause.sql}) is not null")).alias(entry.name) for entry in by_label]
+        row = portrait.agg(F.count(F.lit(1)).alias("every one"), *known).collect()[0]
+        customers = row["every one"]
+        wrong += [
+            f"the list '{entry.name}' can be told of {row[entry.name]:,} of {customers:,} customers (conf/{MARKETING}: "
+            f"minimum_share {recorded.minimum_share:g})"
+            for entry in by_label
+            if customers and not recorded.is_enough(row[entry.name], customers)
+        ]
+    if wrong:
+        raise GateRefused(
+            f"nothing is exported: {'; '.join(wrong)}",
+            where=f"gold.customer_portrait of {as_of}, conf/exports.yml",
+            remedy=f"deliver what is missing; or correct conf/{MARKETING}, or take the list off the purpose",
+        )
+
+
+def _delivered(lake: Lake, feed: str) -> bool:
+    """Whether a file of the feed was ever accepted, one without rows included: then nothing had happened."""
+    if lake.has(f"bronze.{feed}"):
+        return True
+    accepted = (F.col("feed") == F.lit(feed)) & (F.col("status") == "accepted")
+    return lake.has(FILES) and not lake.read(FILES).where(accepted).isEmpty()
 
 
 def _too_few(minimum: int, name: str) -> GateRefused:

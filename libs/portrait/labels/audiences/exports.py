@@ -9,6 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from portrait.contracts import Catalogue
+from portrait.entities.recorded import Recorded, load_recorded
 from portrait.errors import ConfigurationError
 from portrait.labels.audiences.clauses import Clause
 from portrait.labels.audiences.parsing import Vocabulary, parse_audience
@@ -74,16 +75,23 @@ class ExportPolicy:
 
     minimum_customers: int
     purposes: dict[str, tuple[LabelList | FeedList, ...]]
+    recorded: Recorded
 
 
 def load_export_policy(conf: Path, *, words: Vocabulary, catalogue: Catalogue) -> ExportPolicy:
     """`conf/exports.yml`.
 
-    Raises ConfigurationError naming file and line for a list that no file describes, an unknown label or feed, or an
-    expression that is not allowed.
+    Raises ConfigurationError naming file and line for a list that no file describes, an unknown label or feed, a feed
+    of which conf/marketing.yml does not say whether the bank delivers it, or an expression that is not allowed.
     """
     path = conf / FILE
-    declared = load_yaml(path, Exports)
+    declared, recorded = load_yaml(path, Exports), load_recorded(conf)
+    for name, item in declared.lists.items():
+        if item.feed is not None and item.feed not in recorded.feeds:
+            where = f"{path}:{line_of(path, ('lists', name, 'feed'))}"
+            remedy = f"add '{item.feed}' to feeds in conf/marketing.yml: true, or false if the bank has no such feed"
+            problem = f"it is not said whether the bank delivers '{item.feed}'"
+            raise ConfigurationError(problem, where=where, remedy=remedy)
     for purpose, names in declared.purposes.items():
         for position, name in enumerate(names):
             if name not in declared.lists:
@@ -92,7 +100,7 @@ def load_export_policy(conf: Path, *, words: Vocabulary, catalogue: Catalogue) -
                 raise ConfigurationError(f"there is no list '{name}'", where=where, remedy=f"lists: {known}")
     lists = {name: _checked(name, item, path, words, catalogue) for name, item in declared.lists.items()}
     purposes = {purpose: tuple(lists[name] for name in names) for purpose, names in declared.purposes.items()}
-    return ExportPolicy(declared.minimum_customers, purposes)
+    return ExportPolicy(declared.minimum_customers, purposes, recorded)
 
 
 def _checked(

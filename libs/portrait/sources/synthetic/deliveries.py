@@ -1,7 +1,7 @@
 """Bookings as the lines of delivered files: some come days after they were booked, some come wrong and then right.
 
-A record that is delivered twice comes first without what makes it useful, or with another amount and a later instant:
-so the one booked first, and then the one that knows most, is the right one (`schemas/silver/transactions.yml`).
+A record that is delivered twice comes first without what makes it useful, or with another amount and a later instant;
+the right one comes in a later file, or in a later line of the same file (`schemas/raw/transactions.yml`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from portrait.sources.synthetic.spoilt import transaction_record
 from portrait.sources.synthetic.texts import amount_text, instant_text, looked_up, padded
 
 DAY_SECONDS: Final = 86_400
-WHOLE, INCOMPLETE, OTHER_AMOUNT = range(3)  # how a record is delivered
+WHOLE, INCOMPLETE, OTHER_AMOUNT, CORRECTED = range(4)  # how a record is delivered
 SECOND_THOUGHTS: Final = 60  # seconds by which a record with another amount is stamped too late
 
 
@@ -36,20 +36,22 @@ def delivered(booked: DataFrame, bank: Bank) -> DataFrame:
     arrived = F.when(late, F.least(day + 1 + draws.whole(plan.LATEST_DAYS, "late days", "event"), F.lit(last)))
     wrong = doing & (day < last) & draws.happens(plan.CORRECTED_SHARE, "corrected", "event")
     how = 1 + draws.whole(2, "correction", "event")
-    versions = F.when(wrong, F.array(how, F.lit(WHOLE))).otherwise(F.array(F.lit(WHOLE)))
+    versions = F.when(wrong, F.array(how, F.lit(CORRECTED))).otherwise(F.array(F.lit(WHOLE)))
     each = booked.withColumns({"wrong": wrong, "arrived": F.coalesce(arrived, day)}).withColumn(
         "version", F.explode(versions)
     )
     corrected = F.least(F.col("arrived") + 1 + draws.whole(3, "corrected days", "event"), F.lit(last))
-    again = F.col("wrong") & (F.col("version") == WHOLE)
+    again = F.col("version") == CORRECTED
     return each.withColumn("arrived", F.when(again, corrected).otherwise(F.col("arrived"))).drop("wrong")
 
 
 def booking_lines(records: DataFrame, bank: Bank, file: Column) -> DataFrame:
-    """Delivered records as (file, order, line); `order` is the instant of booking in seconds from the start."""
+    """Delivered records as (file, order, line); `order` is the instant of booking in seconds from the start, of a
+    corrected record a little after the wrong one that it follows."""
     bad = F.col("code") == codes.PLANTED_BAD
     second = F.col("second") + F.when(F.col("version") == OTHER_AMOUNT, SECOND_THOUGHTS).otherwise(0)
-    order = F.col("day").cast("bigint") * DAY_SECONDS + second
+    after = F.when(F.col("version") == CORRECTED, SECOND_THOUGHTS + 1).otherwise(0)
+    order = F.col("day").cast("bigint") * DAY_SECONDS + second + after
     timed = records.withColumns({"second": second, "order": order, "file": file})
     planted = timed.withColumns(
         {
