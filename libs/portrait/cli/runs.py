@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -125,8 +126,7 @@ def _notes(lake: Lake, summary: RunSummary) -> list[tuple[str, str]]:
         ("quarantined", f"{_open_rows(lake):,} rows are in ops.quarantine"),
         ("reconciled", f"{_count(lake, 'ops.reconciliation'):,} account-days do not reconcile"),
     ]
-    kept_out = FileCache.below(lake.root).kept_out()
-    notes += [("not ingested", f"{item.path}: {item.reason}; {remedy_of(item.reason)}") for item in kept_out]
+    notes += _not_ingested(lake.root)
     notes += [("warning", text) for text in _warnings(lake, summary)]
     notes += [("unknown", text) for text in unknown_numbers(lake, summary.as_of)]
     notes += [("references", text) for text in recorded_orphans(lake, summary.as_of)]
@@ -136,6 +136,14 @@ def _notes(lake: Lake, summary: RunSummary) -> list[tuple[str, str]]:
         told = f"{rows:,} records conflict with another of their key ({new:,} new in this run): {kinds}"
         notes.append(("conflicts", f"{told}; see `portrait quarantine --conflicts`"))
     return notes
+
+
+def _not_ingested(root: Path) -> list[tuple[str, str]]:
+    """The files of the landing folder that were quarantined whole."""
+    return [
+        ("not ingested", f"{item.path}: {item.reason}; {remedy_of(item.reason)}")
+        for item in FileCache.below(root).kept_out()
+    ]
 
 
 def _count(lake: Lake, table: str) -> int:
@@ -247,7 +255,8 @@ def status_command(
             f"Served: {len(served[0].versions)} tables of {served[0].as_of}, run {served[0].run} ({served[0].action})."
         )
     if output is Format.table:
-        say_kept_out(FileCache.below(settings.lake).kept_out())
+        for subject, text in _not_ingested(settings.lake):
+            console.print(f"{subject}: {text}", soft_wrap=True)
 
 
 RunNumber = Annotated[int, typer.Argument(metavar="RUN", min=1, help="Number of a run, as `portrait status` shows it.")]
