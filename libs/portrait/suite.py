@@ -16,6 +16,7 @@ from portrait.labels import load_labels, load_trust_policy
 from portrait.labels.audiences import load_audiences
 from portrait.marketing.policy import load_recommendation_policy
 from portrait.quality import load_reference_policy
+from portrait.serving import load_login_policy
 from portrait.settings import UTC, check_targets, line_of
 from portrait.superset import load_declaration
 from portrait.value.policy import load_value_policy
@@ -30,6 +31,7 @@ POLICIES: dict[str, Callable[[Path], object]] = {
     "recommendations.yml": load_recommendation_policy,
     "reconciliation.yml": load_reconciliation,
     "references.yml": load_reference_policy,
+    "sql_server.yml": load_login_policy,
     "tiers.yml": lambda conf: load_tier_policy(conf / "tiers.yml"),
     "trust.yml": load_trust_policy,
     "value.yml": load_value_policy,

@@ -66,10 +66,10 @@ def customer_features(
     tables, `contacts`, `responses` and `companies` the feeds in bronze; nothing later than `as_of`, a day of `zone`,
     shows. Money is in account currency and belongs to the owner: flows to the owner on the booking day, balances to the
     owner at `as_of`; who owns nothing has 0, and NULL for days since what never happened. An attribute that the bank
-    does not know is NULL, and so is every feature of a source that is None; where a source is present and nothing happened, counts and amounts
-    are 0 and days since the event NULL. An amount that DECIMAL(18,2) cannot hold is NULL, as is what is made of it.
-    Spark stops at a sum that passes BIGINT, unless `care` says that sums are exact: then nothing slides. Where it says
-    that amounts have gaps, features of these bookings are NULL too.
+    does not know is NULL, and so is every feature of a source that is None; where a source is present and nothing
+    happened, counts and amounts are 0 and days since the event NULL. An amount that DECIMAL(18,2) cannot hold is NULL,
+    as is what is made of it. Spark stops at a sum that passes BIGINT, unless `care` says that sums are exact: then
+    nothing slides. Where it says that amounts have gaps, features of these bookings are NULL too.
     """
     people = account_people(account_parties, as_of=as_of, zone=zone)
     owners = owners_of(people)
