@@ -249,13 +249,15 @@ class Lake:
         *,
         replacing: DataFrame | None = None,
         among: str | None = None,
+        part: str | None = None,
         note: dict[str, int] | None = None,
     ) -> None:
         """Upsert by the contract's key; rows that are equal already are left alone.
 
         `among` is SQL that every row `t` of the table is known to meet that is to change: other files are not read.
         `replacing` holds distinct values of some key columns: rows of the table with these values that are not in
-        `rows` are deleted in the same commit. `rows` must be unique by key.
+        `rows` are deleted in the same commit. `rows` must be unique by key. `part` names a further merge of the same
+        run into the table: without it Delta takes it for a repetition of the first and skips it.
         """
         if not self.has(table):  # nothing to compare with
             self.append(table, rows, note=note)
@@ -278,7 +280,7 @@ class Lake:
         statement = target.alias("t").merge(source.alias("s"), matched).whenMatchedDelete("s._gone")
         statement = statement.whenMatchedUpdate(condition=f"not s._gone and ({changed or 'false'})", set=values)
         statement = statement.whenNotMatchedInsert(condition="not s._gone", values=values)
-        with self._committing(table, None), self._session_ids(self._transaction(table), note):
+        with self._committing(table, None), self._session_ids(self._transaction(table, part), note):
             statement.execute()
 
     def _write(
