@@ -255,8 +255,7 @@ class Lake:
 
         `among` is SQL that every row `t` of the table is known to meet that is to change: other files are not read.
         `replacing` holds distinct values of some key columns: rows of the table with these values that are not in
-        `rows` are deleted in the same commit. `rows` must be unique by key. A run's second merge needs a `part`, or
-        Delta skips it as a repetition of the first.
+        `rows` are deleted in the same commit. `rows` must be unique by key; a run's second merge needs a `part`.
         """
         if not self.has(table):  # nothing to compare with
             self.append(table, rows, note=note)
@@ -266,9 +265,8 @@ class Lake:
         source = rows.select(*contract.column_names, F.lit(False).alias("_gone"))
         if replacing is not None:
             scoped = self.spark.table(table).alias("t").where(among or "true")
-            gone = scoped.join(replacing, on=replacing.columns, how="left_semi").join(
-                rows.select(*key), on=key, how="left_anti"
-            )
+            scoped = scoped.join(replacing, on=replacing.columns, how="left_semi")
+            gone = scoped.join(rows.select(*key), on=key, how="left_anti")
             source = source.unionByName(gone.select(*contract.column_names, F.lit(True).alias("_gone")))
         target = DeltaTable.forPath(self.spark, str(self.path(table)))
         matched = " and ".join([*([among] if among else []), *[f"t.`{name}` <=> s.`{name}`" for name in key]])
