@@ -187,7 +187,8 @@ def settle_releases(lake: Lake) -> None:
         marks.append(now_in.withColumn("status", F.lit("released")))
     if marks:
         columns = lake.catalogue.table(QUARANTINE).column_names
-        lake.merge(QUARANTINE, reduce(DataFrame.unionByName, marks).select(*columns))
+        # The same run may have merged before: it forgets the rows of files that are judged anew.
+        lake.merge(QUARANTINE, reduce(DataFrame.unionByName, marks).select(*columns), part="released")
 
 
 _PLACE = ("__nth", "__of")

@@ -249,6 +249,7 @@ class Lake:
         *,
         replacing: DataFrame | None = None,
         among: str | None = None,
+        part: str | None = None,
         note: dict[str, int] | None = None,
         transaction: tuple[str, int] | None = None,
     ) -> None:
@@ -256,7 +257,8 @@ class Lake:
 
         `among` is SQL that every row `t` of the table is known to meet that is to change: other files are not read.
         `replacing` holds distinct values of some key columns: rows of the table with these values that are not in
-        `rows` are deleted in the same commit. `rows` must be unique by key. `transaction`: as in `append`."""
+        `rows` are deleted in the same commit. `rows` must be unique by key; a run's second merge needs a `part`, or a
+        `transaction` as in `append`."""
         if not self.has(table):  # nothing to compare with
             self.append(table, rows, note=note, transaction=transaction)
             return
@@ -278,7 +280,7 @@ class Lake:
         statement = target.alias("t").merge(source.alias("s"), matched).whenMatchedDelete("s._gone")
         statement = statement.whenMatchedUpdate(condition=f"not s._gone and ({changed or 'false'})", set=values)
         statement = statement.whenNotMatchedInsert(condition="not s._gone", values=values)
-        with self._committing(table, None), self._session_ids(transaction or self._transaction(table), note):
+        with self._committing(table, None), self._session_ids(transaction or self._transaction(table, part), note):
             statement.execute()
 
     def _write(
