@@ -55,7 +55,7 @@ def test_small_files_of_records_are_merged_and_nothing_else_changes(
 
         lake.complete("job5", as_of=AS_OF, inputs={}, seconds=0.0)
         assert newest_content(path) == newest_version(path) == version + 2
-        assert compact_records(lake, after=1) == ["ops.noted", "ops.table_versions"]
+        assert sorted(compact_records(lake, after=1)) == ["ops.noted", "ops.table_versions"]
         assert lake.note("ops.noted") == {"until": 7}
         # The same write once more is still known by its transaction id.
         lake.append("ops.noted", spark.sql("select 7L n"))

@@ -21,12 +21,15 @@ SERVE = """
 import sys
 from pathlib import Path
 from tests.conftest import TEST_SETTINGS
+from portrait.jars import jar_folder
 from portrait.suite import load_suite
 from portrait.lake import Lake
 from portrait.serving import Users, load_login_policy, serving
 from portrait.session import start_embedded
 
-spark = start_embedded(Path("conf"), overrides=TEST_SETTINGS)
+# As conf/spark/sql-server.conf has it: sessions that Thrift clients open do not see spark.jars.
+jars = {"spark.driver.extraClassPath": f"{jar_folder()}/*"}
+spark = start_embedded(Path("conf"), overrides={**TEST_SETTINGS, **jars})
 lake = Lake(spark, sys.argv[1], load_suite(Path("conf"), Path("schemas")))
 users = Users(Path(sys.argv[2]))
 with serving(lake, host="127.0.0.1", port=0, users=users, policy=load_login_policy(Path("conf"))) as gateway:

@@ -17,6 +17,7 @@ from thrift.transport.TTransport import TMemoryBuffer
 
 START, OK, BAD, ERROR, COMPLETE = 1, 2, 3, 4, 5
 _LARGEST_GREETING = 64 * 1024
+_CALL = struct.pack(">I", 0x80010000 | TMessageType.CALL)  # version 1 of the binary protocol
 LARGEST_REQUEST = 4 * 1024 * 1024
 """A statement of 200,000 characters is far below; what a client announces beyond is not waited for."""
 _LARGEST_RESULT = 256 * 1024 * 1024
@@ -127,15 +128,19 @@ def call_name(frame: bytes) -> str:
 
 
 def read_call(frame: bytes, arguments: type[Any]) -> tuple[Any, int]:
-    """The request of a call, and the number that its reply has to carry."""
-    protocol = TBinaryProtocol(TMemoryBuffer(frame))
+    """The request of a call, and the number that its reply has to carry.
+
+    Raises Disconnected unless the frame is this one call and nothing else: Thrift's server would go on reading.
+    """
+    buffer = TMemoryBuffer(frame)
+    protocol = TBinaryProtocol(buffer)
     try:
         _, _, number = protocol.readMessageBegin()
         found = arguments()
         found.read(protocol)
     except Exception as error:
         raise Disconnected from error
-    if found.req is None:
+    if found.req is None or not frame.startswith(_CALL) or buffer.read(1):
         raise Disconnected
     return found.req, number
 

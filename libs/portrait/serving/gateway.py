@@ -43,7 +43,7 @@ from portrait.serving.users import Users
 _METADATA_CALLS = ("GetTables", "GetColumns", "GetSchemas", "GetFunctions", "GetPrimaryKeys", "GetCrossReference")
 _OTHER_CALLS = (
     "CancelOperation", "CloseOperation", "CloseSession", "FetchResults", "GetCatalogs", "GetInfo", "GetOperationStatus",
-    "GetQueryId", "GetResultSetMetadata", "GetTableTypes", "GetTypeInfo",
+    "GetResultSetMetadata", "GetTableTypes", "GetTypeInfo",
 )  # fmt: skip
 _CALLS = frozenset({"OpenSession", "ExecuteStatement", *_METADATA_CALLS, *_OTHER_CALLS})
 _REFUSED_LOGIN = b"user or password is wrong, or there were too many attempts"
@@ -153,7 +153,6 @@ class _Connection(socketserver.BaseRequestHandler):
         name = call_name(frame)
         if name not in _CALLS:
             raise Disconnected
-        # What Spark gets is written anew: a frame may hold a second call behind the one that was looked at.
         request, number = read_call(frame, getattr(calls, f"{name}_args"))
         if name == "ExecuteStatement":
             self._execute(request, number, client, spark, user)
@@ -165,7 +164,9 @@ class _Connection(socketserver.BaseRequestHandler):
             for attribute in ("schemaName", "parentSchemaName", "foreignSchemaName"):
                 if hasattr(request, attribute):
                     setattr(request, attribute, PUBLISHED)
-        spark.write_frame(write_call(name, getattr(calls, f"{name}_args")(req=request), number))
+        if name not in _OTHER_CALLS:
+            frame = write_call(name, getattr(calls, f"{name}_args")(req=request), number)
+        spark.write_frame(frame)
         client.write_frame(spark.read_frame())
 
     def _execute(self, request: Any, number: int, client: Wire, spark: Wire, user: str) -> None:
