@@ -179,6 +179,8 @@ def serve(lake: Lake, day: date) -> None:
     found = [RuleResult(table, "table.not_empty", "error", True, 0, 1) for table in tables]
     lake.replace("ops.quality_results", results_frame(lake, found, as_of=day), day)
     publish(lake, as_of=day)
+    lake.complete("publish", as_of=day, inputs={}, seconds=0.0)
+    next_run(lake)
 
 
 def random_expression(draw: random.Random, depth: int) -> str:
@@ -380,6 +382,7 @@ def test_an_export_whose_lists_cannot_be_asked_is_refused(bank: Bank, tmp_path: 
     with pytest.raises(GateRefused, match=r"'unsubscribed' asks responses: .* has no such feed, but it came"):
         export_audience(audiences=plain, **ask)
     assert len(list(tmp_path.iterdir())) == 1
+    next_run(bank.lake)
 
 
 def test_an_export_leaves_out_whom_the_lists_name_and_is_logged(bank: Bank, tmp_path: Path) -> None:
@@ -408,7 +411,7 @@ def test_an_export_leaves_out_whom_the_lists_name_and_is_logged(bank: Bank, tmp_
 
 
 def test_a_delta_export_without_lists_holds_all_members(bank: Bank, tmp_path: Path) -> None:
-    bank.lake.resume(None)
+    next_run(bank.lake)
     done = export_audience(bank.lake, audiences=bank.audiences, name="grown", purpose="risk", to=tmp_path, kind="delta")
     assert bank.lake.spark.read.format("delta").load(str(done.folder)).count() == done.members == done.exported
 
