@@ -19,9 +19,12 @@ from portrait.entities import as_of
 from portrait.entities.transactions import owner_days, resolve_transactions
 from portrait.entities.versions import snapshots_as_changes
 from portrait.features.facts import response_events
-from portrait.job import fingerprints, shared_lake
+from portrait.job import shared_lake
 from portrait.lake import Lake, Lease
+from portrait.settings import Settings
+from portrait.staleness import fingerprints
 
+CHECKOUT = Path(__file__).resolve().parents[1]
 ZONES = ("UTC", "Europe/Berlin", "Asia/Shanghai", "America/Los_Angeles", "Asia/Kolkata", "Asia/Kathmandu",
          "Australia/Lord_Howe", "America/Sao_Paulo", "Pacific/Apia", "Africa/Cairo")  # fmt: skip
 # Around changes of the clock (in Sao Paulo and Cairo at midnight), the leap day, ends of months and years.
@@ -150,7 +153,8 @@ def test_an_answer_to_a_campaign_is_of_the_banks_day(spark: SparkSession) -> Non
 def test_another_zone_is_another_fingerprint_of_every_job(schemas_dir: Path, conf_dir: Path) -> None:
     def of(zone: str) -> dict[str, str]:
         catalogue = load_catalogue(schemas_dir, time_zone=zone)
-        return fingerprints(job_graph(catalogue), catalogue, conf_dir)
+        settings = Settings(conf=conf_dir, jobs=CHECKOUT / "jobs", time_zone=zone)
+        return fingerprints(job_graph(catalogue), catalogue, settings)
 
     utc, shanghai, berlin = of("UTC"), of("Asia/Shanghai"), of("Europe/Berlin")
     assert utc == of("UTC")
@@ -167,7 +171,8 @@ def test_a_lake_is_computed_again_when_the_zone_changes(
     for number, zone in enumerate(("Asia/Shanghai", "Asia/Shanghai", "UTC")):
         catalogue = load_catalogue(schemas_dir, time_zone=zone)
         with Lease(tmp_path) as lease, shared_lake(Lake(spark, tmp_path, catalogue, lease=lease)) as lake:
-            lake.fingerprints = fingerprints(job_graph(catalogue), catalogue, conf_dir)
+            settings = Settings(conf=conf_dir, jobs=CHECKOUT / "jobs", time_zone=zone)
+            lake.fingerprints = fingerprints(job_graph(catalogue), catalogue, settings)
             if number == 0:
                 arrive(lake, {"transactions": bookings})
             run_job("transactions", "--as-of", "2024-04-30", "--conf", str(conf_dir))
@@ -178,7 +183,6 @@ def test_a_lake_is_computed_again_when_the_zone_changes(
     assert found == [(date(2024, 4, 1), table), (date(2024, 4, 1), []), (date(2024, 3, 31), table)]
 
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(CHECKOUT / "libs/portrait").rglob("*.py"), *(CHECKOUT / "jobs").glob("*.py")])
 # What asks for a day takes the zone; whoever calls it must hand it on.
 TAKES_ZONE = {

@@ -407,7 +407,7 @@ def test_a_writer_that_lost_the_lease_is_fenced_off(spark: SparkSession, tmp_pat
     paused._replace({**paused._content(), "host": "elsewhere", "expires_at": 0.0})
     with Lease(tmp_path) as second:
         assert second.token == paused.token + 1
-        with pytest.raises(LakeBusy, match="took the lake over"):
+        with pytest.raises(LakeBusy, match="lost its lease to run"):
             tiers(old, D1, {"a": "2"})
         tiers(Lake(spark, tmp_path, catalogue, lease=second), D1, {"a": "3"})
     assert [int(row.assets) for row in old.read("gold.tier").collect()] == [3]

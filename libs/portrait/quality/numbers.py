@@ -52,7 +52,7 @@ def check_numbers(df: DataFrame, contract: Contract) -> list[RuleResult]:
 
 def check_balances(lake: Lake) -> list[RuleResult]:
     """`numbers.fit` of silver.balances: runs of days whose closing balance is unknown."""
-    if not lake.has(_BALANCES):
+    if _BALANCES not in lake.catalogue.tables or not lake.has(_BALANCES):
         return []
     balances = lake.read(_BALANCES)
     # Statistics of files answer both, where nothing is unknown.
