@@ -145,7 +145,7 @@ def test_wrong_types_and_columns_that_differ_by_case_refuse_the_feed(bank: Bank)
         "float": "column 'amount' is DOUBLE, the contract says DECIMAL(18,2)",
         "whole": "column 'amount' is BIGINT, the contract says DECIMAL(18,2)",
         "nested": "column 'note' is struct<a: int64>, the contract says STRING",
-        "twins": "columns 'Amount' and 'amount' differ by case alone",
+        "twins": "columns 'amount' and 'Amount' differ by case alone",
     }.items():
         assert f"bookings/{file}.parquet: {reason}" in message
     for file in (bank.landing / "bookings").iterdir():

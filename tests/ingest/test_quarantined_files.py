@@ -71,8 +71,8 @@ def test_an_unreadable_file_beside_a_sound_one_is_a_warning_until_it_comes_alone
 def miscounting(monkeypatch: pytest.MonkeyPatch) -> None:
     inspect = admission.inspect_file
 
-    def one_more(landed: Any, *, width: int) -> Any:
-        seen = inspect(landed, width=width)
+    def one_more(landed: Any, **bounds: Any) -> Any:
+        seen = inspect(landed, **bounds)
         return replace(seen, rows=seen.rows + 1) if "wrong" in landed.path else seen
 
     monkeypatch.setattr(admission, "inspect_file", one_more)
@@ -132,13 +132,13 @@ def test_lake_and_landing_folder_may_have_any_name(bank: Bank, name: str, monkey
     if name.startswith("Bank"):
         monkeypatch.setattr(batch, "_SMALL", -1)  # judged rows go through files
     odd = replace(bank, root=bank.root / name)
-    odd.csv("it's [one] {1} 100% #1.csv", good(1), "torn")
+    odd.csv("it's [one] {1} 100% #1.csv", good(1), *(good(number) for number in range(4, 8)), "torn")
     odd.land("bookings/dt=2025-01-01/c.jsonl", json.dumps({"id": "B2"} | SOUND))
     pq.write_table(pa.table({"id": ["P1"], "active": [True]}), folder(odd) / "p.parquet")
     odd.run()
     odd.csv("next.csv", good(3))
     odd.run()
-    assert odd.bronze_ids() == ["B1", "B2", "B3"]
+    assert odd.bronze_ids() == [f"B{number}" for number in range(1, 8)]
     assert set(odd.files()) == {
         "bookings/it's [one] {1} 100% #1.csv",
         "bookings/dt=2025-01-01/c.jsonl",
@@ -171,7 +171,7 @@ def test_small_feeds_share_their_executions(bank: Bank, spark: SparkSession) -> 
         spark.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()  # type: ignore[union-attr]
         return int(spark._jsparkSession.sharedState().statusStore().executionsCount())
 
-    bank.csv("a.csv", good(1), good(2), "torn")
+    bank.csv("a.csv", *(good(number) for number in range(11, 16)), "torn")
     bank.land("people/p.csv", "id,active\nP1,true\n")
     bank.run()  # makes the tables
     bank.csv("b.csv", good(3), "torn", good(4), good(5))

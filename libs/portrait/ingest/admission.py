@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -11,7 +10,7 @@ from portrait.ingest.columns import compare_columns
 from portrait.ingest.landing import Inspection, LandedFile, inspect_file
 from portrait.ingest.ledger import FileCache, Ledger
 from portrait.ingest.lines import Counts
-from portrait.ingest.parquet import recased_twins, takes
+from portrait.ingest.parquet import takes
 from portrait.ingest.staging import Manifest
 from portrait.ingest.text import bounds_of
 from portrait.ingest.verdicts import FileResult
@@ -107,10 +106,8 @@ def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledge
     else:
         types = _in_contract_words(seen, contract)
         finding = compare_columns(seen.columns, contract, types, keyed=item.format == "jsonl")
-        twins = recased_twins(seen.columns) if item.format == "parquet" else []
-        differences = list(dict.fromkeys([*finding.differences, *_of_twins(twins, contract)]))
-        if differences:
-            feed.turned_away.append(turn_away("refused", "; ".join(differences)))
+        if finding.differences:
+            feed.turned_away.append(turn_away("refused", "; ".join(finding.differences)))
         else:
             feed.admitted.append((item, _ignoring(manifest, finding.ignored)))
 
@@ -120,16 +117,6 @@ def _in_contract_words(seen: Inspection, contract: Contract) -> tuple[str, ...]:
     wanted = {column.name: column.physical_type for column in contract.columns}
     pairs = zip(seen.columns, seen.types, strict=False)
     return tuple(wanted[name] if name in wanted and takes(wanted[name], kind) else kind for name, kind in pairs)
-
-
-def _of_twins(twins: Iterable[tuple[str, ...]], contract: Contract) -> list[str]:
-    """Why a file with columns that differ by case alone is refused: only where one of them is the contract's."""
-    lowered = {name.lower() for name in contract.column_names}
-    return [
-        f"columns {' and '.join(repr(name) for name in sorted(set(names)))} differ by case alone"
-        for names in twins
-        if names[0].lower() in lowered
-    ]
 
 
 def _ignoring(manifest: Manifest, columns: tuple[str, ...]) -> Manifest:

@@ -40,6 +40,7 @@ from portrait.ingest.verdicts import (
     typed_columns,
 )
 from portrait.lake import Lake
+from portrait.paths import as_named
 from portrait.rows import frame_of
 
 QUARANTINE = "ops.quarantine"
@@ -166,8 +167,7 @@ def _judge_alone(lake: Lake, contract: Contract, files: dict[str, Manifest], *, 
             folder = str(judged_folder(lake.root, contract.name))
             judged = judged_files(lake.spark, lake.root, contract, wanted)
             judged.write.mode("overwrite").parquet(folder)
-            reader = lake.spark.read.option("__globPaths__", "false")
-            rows = reader.schema(judged.schema).parquet(folder)
+            rows = lake.spark.read.schema(judged.schema).parquet(as_named(folder))
         return rows, _counted(rows, contract).collect()
 
     try:

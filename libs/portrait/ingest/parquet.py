@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -94,11 +94,3 @@ def takes(wanted: str, found: str) -> bool:
     if wanted == "DATE":
         return found in ("DATE", "TIMESTAMP", NANOSECONDS)
     return found == wanted or (wanted == "TIMESTAMP" and found == NANOSECONDS)
-
-
-def recased_twins(columns: Iterable[str]) -> list[tuple[str, ...]]:
-    """Columns that differ by case alone: Spark cannot tell them apart."""
-    twins: dict[str, list[str]] = {}
-    for name in columns:
-        twins.setdefault(name.lower(), []).append(name)
-    return [tuple(names) for names in twins.values() if len(set(names)) > 1]

@@ -17,9 +17,9 @@ from portrait.contracts.contract import quoted
 from portrait.ingest.parquet import NANOSECONDS, NO_TYPE
 from portrait.ingest.staging import Manifest, staged_path
 from portrait.ingest.verdicts import judged_lines
+from portrait.paths import as_named
 
 _MOMENT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"
-_AS_NAMED = ("__globPaths__", "false")  # or brackets and braces of a folder's name would be a pattern
 
 
 def judged_files(spark: SparkSession, root: Path, contract: Contract, manifests: Mapping[str, Manifest]) -> DataFrame:
@@ -36,7 +36,7 @@ def judged_files(spark: SparkSession, root: Path, contract: Contract, manifests:
 
 
 def _lines(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
-    lines = spark.read.option("lineSep", "\n").option(*_AS_NAMED).text(list(paths))
+    lines = spark.read.option("lineSep", "\n").text([as_named(path) for path in paths])
     file, start = F.col("_metadata.file_name").alias("__file"), F.col("_metadata.file_block_start").alias("__start")
     return lines.select(F.col("value").alias("__value"), file, start)
 
@@ -67,10 +67,10 @@ def _typed_rows(spark: SparkSession, root: Path, contract: Contract, files: Mapp
     empty = {c.name: F.lit(None).cast(c.physical_type) for c in contract.columns if types[c.name] == NO_TYPE}
     read = {name: "BIGINT" if kind == NANOSECONDS else kind for name, kind in types.items() if name not in empty}
     schema = ", ".join(f"{quoted(name)} {kind}" for name, kind in read.items())
-    reader = spark.read.schema(schema).option(*_AS_NAMED)
+    reader = spark.read.schema(schema)
     # Dates before 1582 and the like are taken as they stand: whether they may be is for the contract to say.
     reader = reader.option("datetimeRebaseMode", "CORRECTED").option("int96RebaseMode", "CORRECTED")
-    raw = reader.parquet(*[str(staged_path(root, contract.name, name)) for name in files]).withColumns(
+    raw = reader.parquet(*[as_named(staged_path(root, contract.name, name)) for name in files]).withColumns(
         {
             "__file": F.col("_metadata.file_name"),
             "__start": F.lit(0).cast("bigint"),

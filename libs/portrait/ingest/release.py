@@ -25,6 +25,7 @@ from portrait.ingest.ledger import FILES
 from portrait.ingest.parsing import Layout, escaped, judge, parse_lines
 from portrait.ingest.text import write_staged
 from portrait.lake import Lake
+from portrait.paths import as_named
 
 RELEASED = "released-"
 """How the names of files begin in which rows of the quarantine are landed again."""
@@ -272,7 +273,7 @@ def _corrected(lake: Lake, catalogue: Catalogue, path: Path, landing: Path) -> t
     staged = _corrected_copy(lake)
     staged.parent.mkdir(parents=True, exist_ok=True)
     write_staged(path, staged, packed=False, one_line=True)
-    lines = lake.spark.read.option("lineSep", "\n").text(str(staged))
+    lines = lake.spark.read.option("lineSep", "\n").text(as_named(staged))
     numbered = lines.select(F.col("value").alias("__value"), F.monotonically_increasing_id().alias("__place"))
     # One file in one go: its header is the row with the lowest number.
     rows = numbered.where(F.col("__place") > 0).select("__value", F.lit("").alias("__file"))

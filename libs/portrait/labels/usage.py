@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from portrait.labels.readers import SHOWN
 from portrait.lake import Lake
+from portrait.paths import as_named
 from portrait.rows import frame_of
 
 _READS = {"audience": "gold.audiences", "export": "ops.audience_exports"}
@@ -41,7 +42,7 @@ def label_usage(lake: Lake, *, log: str | None = None) -> DataFrame:
 def _statements(spark: SparkSession, log: str) -> DataFrame:
     """A row a statement and column that it names; columns that are no label meet none."""
     shown = F.array(*(F.lit(table.split(".")[1]) for table in SHOWN))
-    lines = spark.read.schema(_STATEMENT).json(str(Path(log).resolve()))
+    lines = spark.read.schema(_STATEMENT).json(as_named(Path(log).resolve()))
     asked = lines.where((F.col("event") == "statement") & F.arrays_overlap("tables", shown))
     return asked.select(
         F.explode("columns").alias("label"),

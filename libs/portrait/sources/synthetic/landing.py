@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from portrait.errors import ConfigurationError
+from portrait.paths import as_named
 from portrait.sources.delivery import Staging, delivery
 from portrait.sources.synthetic import campaigns, catalogue, families, lending, lists, records, service
 from portrait.sources.synthetic.bank import DEFAULT_START, Bank, people
@@ -158,7 +159,7 @@ def _kept(frame: DataFrame, staging: Staging, name: str) -> DataFrame:
     """The frame from disk: computed once for all feeds that are derived from it."""
     path = str(staging.work(name))
     frame.write.options(**NO_MARKERS).parquet(path)
-    return frame.sparkSession.read.option("__globPaths__", "false").parquet(path)  # a folder may be called [a]
+    return frame.sparkSession.read.parquet(as_named(path))
 
 
 def _land_bookings(job: _Job) -> int:
