@@ -124,9 +124,8 @@ def staged(folder: Path, feed: Contract) -> dict[str, Manifest]:
     found = {}
     for item in landed_files(folder, known=["feed", "staged"], feeds=["feed"]):
         seen = inspect_file(item, width=len(feed.columns))
-        manifest = Manifest(
-            "feed", item.path, seen.hash, item.format or "", seen.columns, (), seen.rows, feed.hash, seen.one_line
-        )
+        facts = ("feed", item.path, seen.hash, item.format or "", seen.columns, (), seen.rows, feed.hash)
+        manifest = Manifest(*facts, one_line=seen.one_line)
         name = item.source.name.removesuffix(".gz")
         found[name] = manifest
         packed = item.extension.endswith(".gz")

@@ -146,7 +146,7 @@ def _reused(lake: Lake, *, since: int, allowed: float) -> _Judged:
             others = taken.where(F.col("run") > F.lit(since)).groupBy(ids).agg(F.count("*").alias("rows"))
             # They are among the rows that came: counted as known there, and taken off again here.
             values = values.unionByName(
-                others.select("value", -F.col("rows").alias("rows"), F.lit(True).alias("known"))
+                others.select("value", (-F.col("rows")).alias("rows"), F.lit(True).alias("known"))
             )
             values = values.unionByName(others.withColumn("known", F.lit(None).cast("boolean")))
     meaning = "transaction_id belongs to another account; the booking is not admitted (ops.conflicts)"
