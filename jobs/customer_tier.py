@@ -9,7 +9,7 @@ the slices.
 
 from __future__ import annotations
 
-from portrait.entities import as_of
+from portrait.entities.versions import as_of
 from portrait.job import job_arguments, open_lake, submit
 from portrait.rows import frame_of
 from portrait.value.corrections import note_corrections

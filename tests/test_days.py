@@ -15,9 +15,8 @@ from tests.deliveries import arrive, run_job
 
 from portrait.contracts import job_graph, load_catalogue
 from portrait.days import day_of, instant_of, start_of
-from portrait.entities import as_of
 from portrait.entities.transactions import owner_days, resolve_transactions
-from portrait.entities.versions import snapshots_as_changes
+from portrait.entities.versions import as_of, snapshots_as_changes
 from portrait.features.facts import response_events
 from portrait.job import shared_lake
 from portrait.lake import Lake, Lease

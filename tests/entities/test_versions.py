@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
-from portrait.entities import as_of
-from portrait.entities.versions import rebuild_versions, snapshots_as_changes
+from portrait.entities.versions import as_of, rebuild_versions, snapshots_as_changes
 
 DELIVERED = "_run bigint, _file string, _line bigint"
 CHANGES = f"id string, op string, changed_at timestamp, name string, level int, {DELIVERED}"

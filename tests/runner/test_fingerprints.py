@@ -115,7 +115,7 @@ def test_the_modules_of_a_job_are_those_that_python_loads(catalogue: Catalogue, 
     needed = {name for name, modules in loaded.items() if "portrait.entities.versions" in modules}
     assert stale == needed
     assert {"entities", "transactions", "customer_features"} <= stale
-    assert not stale & {"ingest", "quality", "publish", "segments", "customer_group"}
+    assert not stale & {"ingest", "quality", "publish", "segments"}
 
 
 @pytest.mark.parametrize(

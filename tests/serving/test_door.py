@@ -12,6 +12,7 @@ from portrait.contracts import Catalogue, Column, Contract
 from portrait.contracts.contract import contract_of
 from portrait.contracts.document import load_document
 from portrait.lake import Lake, Lease, publish
+from portrait.quality import RuleResult, results_frame
 from portrait.serving.server import Door
 from portrait.serving.statements import Refused
 
@@ -26,7 +27,8 @@ KEYS = (
 
 def test_a_server_waits_for_the_first_publication(spark: SparkSession, tmp_path: Path, schemas_dir: Path) -> None:
     tables = [
-        contract_of(load_document(schemas_dir / "ops" / f"{name}.yml")) for name in ("table_versions", "publication")
+        contract_of(load_document(schemas_dir / "ops" / f"{name}.yml"))
+        for name in ("table_versions", "publication", "quality_results")
     ]
     tables.append(Contract("gold.first", "Test table.", "One row.", KEYS, (), {"job": "test"}))
     catalogue = Catalogue({table.id: table for table in tables})
@@ -40,6 +42,8 @@ def test_a_server_waits_for_the_first_publication(spark: SparkSession, tmp_path:
         lake = Lake(spark, tmp_path, catalogue, lease=lease)
         lake.replace("gold.first", spark.sql(f"select date '{AS_OF}' as_of, 'a' customer_id"), AS_OF)
         lake.complete("test", as_of=AS_OF, inputs={}, seconds=0.0)
+        passed = RuleResult("gold.first", "key.unique", "error", True, 0, 1)
+        lake.replace("ops.quality_results", results_frame(lake, [passed], as_of=AS_OF), AS_OF)
         publish(lake, as_of=AS_OF)
     spark.sql("drop database published cascade")  # a server does not share its session with the run that publishes
 

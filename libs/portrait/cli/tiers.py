@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from portrait.cli.context import reading
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, OptionalAsOf, Output, Target, settings_of
 from portrait.cli.output import console, emit
-from portrait.entities import as_of as versions_at
+from portrait.entities.versions import as_of as versions_at
 from portrait.errors import ConfigurationError
 from portrait.job import business_date
 from portrait.lake import Lake

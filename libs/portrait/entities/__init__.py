@@ -1,5 +1,4 @@
-"""Silver: versions of entities, resolved transactions, closing balances. Pure transforms; the jobs read and write."""
+"""Silver: versions of entities, resolved transactions, closing balances. Pure transforms; the jobs read and write.
 
-from portrait.entities.versions import as_of
-
-__all__ = ["as_of"]
+Exports nothing: who imports one module of it must not depend on the others, or a change of one makes every job stale.
+"""

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
-from portrait.entities import as_of as versions_at
+from portrait.entities.versions import as_of as versions_at
 from portrait.features.balances import aggregate_balances
 from portrait.features.bookings import PLAIN, Care, aggregate_bookings
 from portrait.features.compiler import aggregate_events

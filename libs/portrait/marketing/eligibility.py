@@ -8,8 +8,8 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from portrait.entities import as_of as versions_at
 from portrait.entities.recorded import Recorded
+from portrait.entities.versions import as_of as versions_at
 from portrait.features.population import OWNER
 from portrait.marketing.policy import RecommendationPolicy
 from portrait.settings import UTC

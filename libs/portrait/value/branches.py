@@ -7,7 +7,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from portrait.entities import as_of as versions_at
+from portrait.entities.versions import as_of as versions_at
 from portrait.settings import UTC
 
 NONE = "none"

@@ -18,8 +18,8 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from portrait.days import day_of
-from portrait.entities import as_of as versions_at
 from portrait.entities.money import UNKNOWN, known, settled, to_amount, to_minor
+from portrait.entities.versions import as_of as versions_at
 from portrait.features.facts import account_people, owners_of
 from portrait.settings import UTC
 from portrait.value.loans import loan_results

@@ -8,8 +8,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.days import day_of
-from portrait.entities import as_of as versions_at
 from portrait.entities.money import MOST, UNKNOWN, settled
+from portrait.entities.versions import as_of as versions_at
 from portrait.settings import UTC
 from portrait.value.policy import Contribution
 from portrait.value.prices import MICRO, YEAR_DAYS, ratio
