@@ -289,8 +289,8 @@ def test_every_level_adds_up_to_what_the_accounts_earned(shared: list[Row], bank
             sums[row[level]] += row.contribution
         assert len(sums) > 3
         assert sum(sums.values()) == total
-    names = ("customer_id", "contribution", *BALANCES)
-    layout = f"customer_id string, {', '.join(f'{name} decimal(18,2)' for name in names[1:])}"
+    names = ("customer_id", "product_kind", "contribution", *BALANCES)
+    layout = f"customer_id string, product_kind string, {', '.join(f'{name} decimal(18,2)' for name in names[2:])}"
     frame = spark.createDataFrame([tuple(row[name] for name in names) for row in shared], layout)
     customers = by_customer(frame).collect()
     assert sum(row.contribution for row in customers) == total

@@ -40,7 +40,11 @@ def test_who_owns_no_account_changes_nobodys_score(spark: SparkSession) -> None:
     own = measures(spark, [(n, 20 - n, 100.0 + n) for n in range(12)]).withColumn("relationship", F.lit("owner"))
     # A former owner with the best of everything, and users who never did anything.
     other = measures(spark, [(0, 900, 90_000.0), *[(None, 0, 0.0)] * 40]).withColumns(
-        {"relationship": F.lit("user"), "customer_id": F.concat(F.lit("u"), "customer_id")}
+        {
+            "relationship": F.lit("user"),
+            "customer_id": F.concat(F.lit("u"), "customer_id"),
+            "assets": F.lit(0).cast("decimal(18,2)"),
+        }
     )
     alone, among = valued(spark, own, policy=POLICY), valued(spark, own.unionByName(other), policy=POLICY)
     assert {name: among[name] for name in alone} == alone
