@@ -48,9 +48,11 @@ test-scale: setup
 test-cluster: setup
 	FULL=$(FULL) $(BIN)/python -m pytest -m cluster --durations=20
 
-# Both at once, as CI runs them: they share the bank.
+# All at once: they share the bank. SUITES leaves some out, DELIVERIES says how many damaged deliveries are tried.
+SUITES ?= process or fault or cluster
+DELIVERIES ?= 300
 test-processes: setup
-	FULL=$(FULL) $(BIN)/python -m pytest -m "process or fault or cluster" --durations=20
+	FULL=$(FULL) DELIVERIES=$(DELIVERIES) $(BIN)/python -m pytest -m "$(SUITES)" --durations=20
 
 # Only for root: an engine of its own, from the system's packages where there is none; makes image and cluster.
 test-docker: setup
