@@ -134,7 +134,7 @@ def _with_conflict_rules(catalogue: Catalogue) -> Catalogue:
                 f"conflicts is '{wins}'", where=f"schemas/raw/{feed.name}.yml", remedy="write first or last"
             )
         changed[contract.id] = replace(contract, properties=contract.properties | {"conflicts": wins})
-    return Catalogue(catalogue.contracts | changed)
+    return replace(catalogue, contracts=catalogue.contracts | changed)
 
 
 def _check_references(catalogue: Catalogue) -> None:
