@@ -377,9 +377,10 @@ def test_an_export_whose_lists_cannot_be_asked_is_refused(bank: Bank, tmp_path: 
     with pytest.raises(GateRefused, match=r"'no_consent' can be told of 3\d\d of 400 customers"):
         export_audience(audiences=strict, **ask)
     files = bank.lake.catalogue.table("ops.files")
-    hashes = {"file_hash": "0" * 64, "contract_hash": "0" * 64}
+    facts: dict[str, Any] = {"file_hash": "0" * 64, "contract_hash": "0" * 64}
+    facts |= dict.fromkeys(("rows_in", "rows_good", "rows_bad"), 0)
     told = values(
-        files, {"feed": "responses", "status": "accepted", **hashes}
+        files, {"feed": "responses", "status": "accepted", **facts}
     )  # a file without rows: nothing had happened
     bank.lake.append(files.id, bank.lake.spark.createDataFrame([told], files.struct_type))
     with pytest.raises(GateRefused, match=r"'unsubscribed' asks responses: .* has no such feed, but it came"):
