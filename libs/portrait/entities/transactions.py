@@ -86,9 +86,7 @@ def bring_up_to_date(lake: Lake) -> None:
 def _as_it_is_now(lake: Lake) -> DataFrame:
     """silver.transactions, whatever is committed to it while this runs: a commit makes Spark compute again what is kept
     in memory, and would find the new bookings among the known ones."""
-    lake.register(_TABLE)  # may alter the table
-    reader = lake.spark.read.format("delta").option("versionAsOf", lake.version(_TABLE))
-    return reader.load(str(lake.path(_TABLE)))
+    return lake.read(_TABLE, version=lake.version(_TABLE))
 
 
 def known_bookings(

@@ -6,6 +6,7 @@ files before it stay until a VACUUM.
 
 from __future__ import annotations
 
+from delta.tables import DeltaTable
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
@@ -23,10 +24,9 @@ def compact_records(lake: Lake, *, after: int) -> list[str]:
     compacted = []
     for contract in lake.catalogue.layer("ops"):
         if lake.has(contract.id) and most_small_files(lake.path(contract.id), enough=after) >= after:
-            lake.register(contract.id)
             lake.lease.check()
             try:
-                lake.spark.sql(f"OPTIMIZE {contract.id}")
+                DeltaTable.forPath(lake.spark, str(lake.path(contract.id))).optimize().executeCompaction()
             except (PySparkException, Py4JError) as error:  # the run itself is done; the next one tries again
                 event("records_not_compacted", table=contract.id, error=type(error).__name__)
                 continue

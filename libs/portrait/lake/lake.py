@@ -26,10 +26,12 @@ from portrait.contracts import Catalogue, Contract
 from portrait.contracts.contract import literal
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.faults import fault_point
+from portrait.lake.creation import create_table
+from portrait.lake.files import few_files
 from portrait.lake.lease import Lease
-from portrait.lake.log import is_readable, metrics, newest_note, newest_version
+from portrait.lake.log import has_commits, is_readable, metrics, newest_note, newest_version
 from portrait.lake.records import Completion, Records, Write
-from portrait.lake.schema import check_frame, evolve, refused_write
+from portrait.lake.schema import check_frame, evolution, refused_write
 from portrait.rows import frame_of
 
 _TRANSACTION = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
@@ -55,6 +57,7 @@ class Lake:
         self.writes: list[Write] = []
         self._lock = RLock()
         self._table_locks: defaultdict[str, RLock] = defaultdict(RLock)
+        self._opened: set[str] = set()
         self._registered: set[str] = set()
         self._records: Records | None = None
         # Called once, before the first commit: the runner writes the beginning of the run here.
@@ -95,7 +98,7 @@ class Lake:
 
     def has(self, table: str) -> bool:
         """Whether the table was ever written."""
-        return DeltaTable.isDeltaTable(self.spark, str(self.path(table)))
+        return has_commits(self.path(table))
 
     def version(self, table: str) -> int:
         """The newest Delta version of a table."""
@@ -139,16 +142,26 @@ class Lake:
 
     # -- read ---------------------------------------------------------------------------------------------------
 
-    def read(self, table: str) -> DataFrame:
-        """A whole table; raises PortraitError when it was never written."""
+    def read(self, table: str, *, version: int | None = None) -> DataFrame:
+        """A whole table, at a version or as it is now; raises PortraitError when it was never written."""
         if not self.has(table):
             raise PortraitError(
                 f"{table} does not exist yet",
                 where=str(self.path(table)),
                 remedy=f"run the job '{self.catalogue.table(table).job}' first",
             )
-        self.register(table)
-        return self.spark.table(table)
+        return self.rows(table, version=version)
+
+    def rows(self, table: str, *, version: int | None = None, as_of: date | None = None) -> DataFrame:
+        """The rows of a table, or of one of its slices, at a version: the newest unless told. It must be there."""
+        self._open(table)
+        folder = self.path(table)
+        files = few_files(folder, version=self.version(table) if version is None else version, as_of=as_of)
+        if files is not None:
+            return files.frame(self.spark)
+        reader = self.spark.read.format("delta")
+        rows = (reader if version is None else reader.option("versionAsOf", version)).load(str(folder))
+        return rows if as_of is None else rows.where(F.col("as_of") == F.lit(as_of))
 
     def slice(self, table: str, as_of: date) -> DataFrame:
         """The rows of one `as_of`; raises PortraitError when that slice was never written."""
@@ -159,7 +172,7 @@ class Lake:
                 where=str(self.path(table)),
                 remedy=f"run the job '{self.catalogue.table(table).job}' with --as-of {as_of}; newest slices: {known}",
             )
-        return self.read(table).where(F.col("as_of") == F.lit(as_of))
+        return self.rows(table, as_of=as_of)
 
     def previous_slice(self, table: str, as_of: date) -> DataFrame:
         """The latest slice before `as_of`; an empty frame of the contract's columns when there is none."""
@@ -189,13 +202,13 @@ class Lake:
         The contract must say `changeFeed`. An update is two rows, update_preimage and update_postimage. None where a
         VACUUM, or the retention of the log, has removed what tells of these changes: then only the whole table helps.
         """
-        self.register(table)
+        self._open(table)
         if after >= until:
-            return self.spark.table(table).where(F.lit(False)).withColumn("_change_type", F.lit(""))
+            return self.rows(table).where(F.lit(False)).withColumn("_change_type", F.lit(""))
         if not is_readable(self.path(table), range(after + 1, until + 1)):
             return None
-        feed = self.spark.read.option("readChangeFeed", "true").option("startingVersion", after + 1)
-        return feed.option("endingVersion", until).table(table)
+        feed = self.spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", after + 1)
+        return feed.option("endingVersion", until).load(str(self.path(table)))
 
     def completed_slice(self, table: str, as_of: date) -> DataFrame | None:
         """A slice as the job that wrote it left it when it ended well, whatever was committed since.
@@ -206,10 +219,9 @@ class Lake:
         if not is_readable(self.path(table), [version]):
             return None
         try:
-            frame = self.spark.read.format("delta").option("versionAsOf", version).load(str(self.path(table)))
+            return self.rows(table, version=version, as_of=as_of)
         except AnalysisException:  # the log begins with a later checkpoint
             return None
-        return frame.where(F.col("as_of") == F.lit(as_of))
 
     # -- write --------------------------------------------------------------------------------------------------
 
@@ -266,7 +278,7 @@ class Lake:
         key = contract.key
         source = rows.select(*contract.column_names, F.lit(False).alias("_gone"))
         if replacing is not None:
-            scoped = self.spark.table(table).alias("t").where(among or "true")
+            scoped = self.rows(table).alias("t").where(among or "true")
             scoped = scoped.join(replacing, on=replacing.columns, how="left_semi")
             gone = scoped.join(rows.select(*key), on=key, how="left_anti")
             source = source.unionByName(gone.select(*contract.column_names, F.lit(True).alias("_gone")))
@@ -306,7 +318,7 @@ class Lake:
             raise PortraitError("this lake was opened for reading", where=table, remedy="open it with a lease")
         contract = self.catalogue.table(table)
         check_frame(df, contract)
-        self.register(table, create=True)
+        self._open(table, create=True)
         return contract
 
     @contextmanager
@@ -367,24 +379,37 @@ class Lake:
         self.records.add(self.run_number, job, as_of, writes, inputs, code)
         return writes
 
-    def register(self, table: str, *, create: bool = False) -> None:
-        """Make `layer.table` known to the session; with `create`, make the Delta table and add new columns."""
+    def _open(self, table: str, *, create: bool = False) -> None:
+        """Once for a table: see that it exists (with `create` make it), and that it is what its contract says."""
+        with self._lock:
+            if table in self._opened:
+                return
+            contract, folder = self.catalogue.table(table), self.path(table)
+            if self.has(table):
+                statements = evolution(folder, contract) if self.lease is not None else []
+            elif create:
+                create_table(folder, contract)
+                statements = []
+            else:
+                raise PortraitError(f"{table} does not exist yet", where=table, remedy=f"run '{contract.job}' first")
+            self._opened.add(table)
+            if statements:
+                self.register(table)
+                for statement in statements:
+                    self.spark.sql(statement)
+
+    def register(self, table: str) -> None:
+        """Make `layer.table` a name that SQL of this session may use; jobs do not need it, and it takes executions."""
         with self._lock:
             if table in self._registered:
                 return
-            contract, path, exists = self.catalogue.table(table), self.path(table), self.has(table)
-            if not exists and not create:
-                raise PortraitError(f"{table} does not exist yet", where=table, remedy=f"run '{contract.job}' first")
-            if not self.spark.catalog.databaseExists(contract.layer):  # a statement costs an execution
-                self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.layer}")
+            layer = self.catalogue.table(table).layer
+            self._open(table)
+            if not self.spark.catalog.databaseExists(layer):  # a statement costs an execution
+                self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {layer}")
             # The session may know the name from another lake. Dropping an external table leaves its files alone.
             self.spark.sql(f"DROP TABLE IF EXISTS {table}")
-            if exists:
-                self.spark.sql(f"CREATE TABLE {table} USING delta LOCATION {literal(str(path))}")
-                if self.lease is not None:
-                    evolve(self.spark, contract)
-            else:
-                self.spark.sql(contract.ddl(path))
+            self.spark.sql(f"CREATE TABLE {table} USING delta LOCATION {literal(str(self.path(table)))}")
             self._registered.add(table)
 
     def register_all(self) -> None:

@@ -75,8 +75,7 @@ def published_slice(lake: Lake, table: str, as_of: date | None) -> tuple[date, D
 
 def rows_of(lake: Lake, table: str, served: Publication) -> DataFrame:
     """The rows of a table that a publication serves."""
-    reader = lake.spark.read.format("delta").option("versionAsOf", served.versions[table])
-    return reader.load(str(lake.path(table))).where(F.col("as_of") == F.lit(served.as_of))
+    return lake.rows(table, version=served.versions[table], as_of=served.as_of)
 
 
 def slice_at(lake: Lake, table: str, as_of: date | None) -> tuple[date, DataFrame]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from deltalake import DeltaTable
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
 from portrait.contracts import Contract
 from portrait.contracts.contract import literal, quoted
 from portrait.errors import PortraitError
+from portrait.lake.files import schema_of
 
 
 def check_frame(df: DataFrame, contract: Contract) -> None:
@@ -31,12 +35,13 @@ def check_frame(df: DataFrame, contract: Contract) -> None:
         )
 
 
-def evolve(spark: SparkSession, contract: Contract) -> None:
-    """Add the contract's new nullable columns and its change feed to a registered table; let go of NOT NULL.
+def evolution(folder: Path, contract: Contract) -> list[str]:
+    """The statements that give a table the contract's new nullable columns and its change feed, and let go of NOT NULL.
 
     Every other difference is an error. A change feed tells of commits after this one: who reads it starts anew then.
     """
-    fields = spark.table(contract.id).schema.fields
+    table = DeltaTable(str(folder))
+    fields = schema_of(table).fields
     found = {field.name: field.dataType.simpleString() for field in fields}
     kinds = {field.name: field.dataType.simpleString() for field in contract.struct_type.fields}
     strict = {field.name for field in fields if not field.nullable}
@@ -55,17 +60,18 @@ def evolve(spark: SparkSession, contract: Contract) -> None:
             where=contract.id,
             remedy="migrate the table (ALTER, or rebuild it into a new lake) before the contract",
         )
+    alter = f"ALTER TABLE {contract.id}"
+    statements = []
     if new:
         columns = ", ".join(f"{quoted(c.name)} {c.physical_type} COMMENT {literal(c.description)}" for c in new)
-        spark.sql(f"ALTER TABLE {contract.id} ADD COLUMNS ({columns})")
+        statements.append(f"{alter} ADD COLUMNS ({columns})")
     for column in contract.columns:
         if column.name in strict and not column.required:
-            spark.sql(f"ALTER TABLE {contract.id} ALTER COLUMN {quoted(column.name)} DROP NOT NULL")
+            statements.append(f"{alter} ALTER COLUMN {quoted(column.name)} DROP NOT NULL")
     feed = "delta.enableChangeDataFeed"
-    if feed in contract.table_properties:
-        known = {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {contract.id}").collect()}
-        if known.get(feed) != "true":
-            spark.sql(f"ALTER TABLE {contract.id} SET TBLPROPERTIES ('{feed}' = 'true')")
+    if feed in contract.table_properties and table.metadata().configuration.get(feed) != "true":
+        statements.append(f"{alter} SET TBLPROPERTIES ('{feed}' = 'true')")
+    return statements
 
 
 def refused_write(error: Exception, table: str) -> PortraitError:
