@@ -20,11 +20,9 @@ def main(argv: list[str] | None = None) -> None:
     with open_lake(args) as lake:
         touched: dict[Dimension, DataFrame] = {}
         for dimension in dimensions(lake.catalogue):
-            if not lake.has(dimension.source):
+            if not lake.has(dimension.source) or not lake.has_new_rows(dimension.source, consumer=dimension.table):
                 continue
             new = lake.new_rows(dimension.source, consumer=dimension.table)
-            if new.isEmpty():
-                continue
             changes = touched[dimension] = dimension.changes(lake.read(dimension.source), new=new)
             keys = changes.select(*dimension.key).distinct() if lake.has(dimension.table) else None
             lake.merge(dimension.table, dimension.versions(changes), replacing=keys)

@@ -71,9 +71,10 @@ def test_small_files_of_records_are_merged_and_nothing_else_changes(
 def test_a_merged_ledger_still_belongs_to_its_cache(spark: SparkSession, tmp_path: Path, schemas_dir: Path) -> None:
     with Lease(tmp_path) as lease:
         lake = Lake(spark, tmp_path, catalogue_of(schemas_dir), lease=lease)
-        lake.register("ops.files", create=True)
+        lake.append("ops.files", spark.createDataFrame([], lake.catalogue.table("ops.files").struct_type))
+        lake.register("ops.files")
         cache = FileCache(tmp_path / "_checkpoints" / "x.json", newest_content(lake.path("ops.files")), {})
         spark.sql("OPTIMIZE ops.files")
         assert cache.is_current(lake)
-        lake.append("ops.files", spark.table("ops.files"))
+        lake.append("ops.files", spark.table("ops.files"), transaction=("another", 1))
         assert not cache.is_current(lake)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from portrait.contracts import Column, Contract
-from portrait.quality.numbers import check_numbers, missing_rates
+from portrait.quality.numbers import missing_rates, number_counts, number_results
+from portrait.quality.results import RuleResult
 
 MONEY = "DECIMAL(18,2)"
 CONTRACT = Contract(
@@ -27,6 +28,11 @@ CONTRACT = Contract(
     ),
     declared=("declared", "undelivered"),
 )
+
+
+def check_numbers(df: DataFrame, contract: Contract) -> list[RuleResult]:
+    counts = number_counts(df, contract)
+    return number_results(df, contract, {"rows": df.count(), **counts.first().asDict()})
 
 
 def test_unknown_numbers_are_counted(spark: SparkSession) -> None:

@@ -50,8 +50,6 @@ def bring_up_to_date(lake: Lake) -> None:
 
     new = lake.new_rows(_BOOKINGS, consumer=_TABLE).select(*BOOKING_COLUMNS, *DELIVERED)
     if not lake.has(_TABLE) or lake.completed(_TABLE) is None:  # another code may have chosen other records
-        if new.isEmpty():
-            return
         again = repeated_ids(new).persist()
         settled = settle(new.join(again, on="transaction_id", how="left_semi"), wins=wins).persist()
         record_booking_conflicts(lake, conflicts_of(settled, zone=zone), whole=True)
@@ -60,10 +58,12 @@ def bring_up_to_date(lake: Lake) -> None:
         whole = resolved(once.unionByName(counting(settled))).repartitionByRange("booked_on")
         lake.overwrite(_TABLE, whole.sortWithinPartitions("booked_on"))
         return
-    moved = None if parties is None else lake.new_rows("bronze.account_parties", consumer=_TABLE)
+    moved = None
+    if parties is not None and lake.has_new_rows("bronze.account_parties", consumer=_TABLE):
+        moved = lake.new_rows("bronze.account_parties", consumer=_TABLE)
     transactions = _as_it_is_now(lake)
-    near = near_ids(new, "transaction_id")
-    if near is None and (moved is None or moved.isEmpty()):
+    near = near_ids(new, "transaction_id") if lake.has_new_rows(_BOOKINGS, consumer=_TABLE) else None
+    if near is None and moved is None:
         return
     known = known_bookings(transactions, new=new, near=near, moved=moved, zone=zone)
     again = known.unionByName(repeated_ids(new).withColumn("booked_on", F.lit(None).cast("date"))).persist()

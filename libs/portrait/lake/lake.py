@@ -190,6 +190,11 @@ class Lake:
         rows = self.read(bronze)
         return rows if done is None else rows.where(F.col("_run") > F.lit(done.run))
 
+    def has_new_rows(self, bronze: str, *, consumer: str) -> bool:
+        """Whether `new_rows` may have some; the records of what was written say so, and the table is not asked."""
+        done, written = self.completed(consumer), self.records.written(bronze, None)
+        return done is None or written is None or written > done.run
+
     def completed(self, table: str, as_of: date | None = None) -> Completion | None:
         """How the job of a table last ended well; None when its code, contract or configuration were others then."""
         job = self.catalogue.table(table).job or ""

@@ -159,14 +159,16 @@ def _point(lake: Lake, *, run: int, as_of: date, action: str, versions: dict[str
     values = [(row.sequence, row.run, row.as_of, row.action, row.versions, row.published_at)]
     fault_point("lake.before_publish", str(as_of))
     lake.append(POINTER, frame_of(lake.spark, values, lake.catalogue.table(POINTER).struct_type))
-    register_views(lake)
     return row
 
 
 def register_views(
     lake: Lake, publication: Publication | None = None, *, database: str = PUBLISHED
 ) -> Publication | None:
-    """Make the views of a publication in `database`: of the one in force unless told; None when there is none yet."""
+    """Make the views of a publication in `database`: of the one in force unless told; None when there is none yet.
+
+    Views are of a session: whoever queries them makes them, and makes them again to follow the pointer.
+    """
     served = publication or next(iter(publications(lake)), None)
     lake.spark.sql(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}")
     versions = served.versions if served else {}

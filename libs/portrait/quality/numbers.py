@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
@@ -16,32 +17,40 @@ _BALANCES, _RATES, _RESULTS = "silver.balances", "silver.exchange_rates", "ops.q
 _RATE = ".rate"
 
 
-def check_numbers(df: DataFrame, contract: Contract) -> list[RuleResult]:
+def number_counts(df: DataFrame, contract: Contract) -> DataFrame | None:
+    """One row: of every column that may be unknown, how often it is (`unknown_0`) and how often it may be (`of_0`).
+
+    Which columns, and where NULL says so, tells `unknownWhen` of the contract; None for a table without such columns.
+    """
+    conditions = _conditions(contract)
+    if not conditions:
+        return None
+    # By number: Spark takes dots and long lists of names worse.
+    counts = [F.count_if(_unknown(name, c)).alias(f"unknown_{n}") for n, (name, c) in enumerate(conditions.items())]
+    counts += [F.count_if(F.expr(c)).alias(f"of_{n}") for n, c in enumerate(conditions.values())]
+    return df.agg(*counts)
+
+
+def number_results(df: DataFrame, contract: Contract, counts: Mapping[str, int]) -> list[RuleResult]:
     """`numbers.fit`: rows of a slice with an unknown number; and `<column>.fits` for every column that has some.
 
-    Which columns, and where NULL says so, tells `unknownWhen` of the contract. A declared or conditional column that is
-    NULL wherever it may be is of a source or model that is not there. No results for a table without such columns.
+    `counts`: `rows`, and what `number_counts` found. A declared or conditional column that is NULL wherever it may be
+    is of a source or model that is not there. No results for a table without columns that may be unknown.
     """
-    conditions = {column.name: column.unknown_when for column in contract.columns if column.unknown_when}
+    conditions = _conditions(contract)
     if not conditions:
         return []
-    unknown = {name: F.col(name).isNull() & F.expr(condition) for name, condition in conditions.items()}
-    # By number: Spark takes dots and long lists of names worse.
-    counts = [F.count_if(test).alias(f"unknown_{place}") for place, test in enumerate(unknown.values())]
-    counts += [F.count_if(F.expr(test)).alias(f"of_{place}") for place, test in enumerate(conditions.values())]
-    row = df.agg(F.count("*").alias("total"), *counts).collect()[0]
-    total = int(row["total"])
     found = {}
     for place, (name, condition) in enumerate(conditions.items()):
-        count, applicable = int(row[f"unknown_{place}"]), int(row[f"of_{place}"])
+        count, applicable = counts[f"unknown_{place}"], counts[f"of_{place}"]
         absent = (name in contract.declared or condition != "true") and count == applicable
         if count and not absent:
             found[name] = count
-    rows = 0
+    rows, total = 0, counts["rows"]
     if found:
         anywhere = F.lit(False)
         for name in found:
-            anywhere = anywhere | F.coalesce(unknown[name], F.lit(False))
+            anywhere = anywhere | F.coalesce(_unknown(name, conditions[name]), F.lit(False))
         rows = df.where(anywhere).count()
     summary = RuleResult(contract.id, FIT, "warning", rows == 0, rows, total)
     return [
@@ -50,13 +59,21 @@ def check_numbers(df: DataFrame, contract: Contract) -> list[RuleResult]:
     ]
 
 
+def _conditions(contract: Contract) -> dict[str, str]:
+    return {column.name: column.unknown_when for column in contract.columns if column.unknown_when}
+
+
+def _unknown(name: str, condition: str) -> Column:
+    return F.col(name).isNull() & F.expr(condition)
+
+
 def check_balances(lake: Lake) -> list[RuleResult]:
     """`numbers.fit` of silver.balances: runs of days whose closing balance is unknown."""
     if _BALANCES not in lake.catalogue.tables or not lake.has(_BALANCES):
         return []
     balances = lake.read(_BALANCES)
-    # Statistics of files answer both, where nothing is unknown.
-    unknown, total = balances.where("balance is null").count(), balances.count()
+    row = balances.agg(F.count_if(F.col("balance").isNull()).alias("unknown"), F.count("*").alias("total")).collect()[0]
+    unknown, total = int(row["unknown"]), int(row["total"])
     return [RuleResult(_BALANCES, FIT, "warning", unknown == 0, unknown, total)]
 
 

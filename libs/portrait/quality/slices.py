@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 
 from pyspark.sql import DataFrame
 
-from portrait.contracts import Contract
 from portrait.errors import PortraitError
 from portrait.lake import Lake
-from portrait.quality.checks import check_slice
-from portrait.quality.numbers import check_balances, check_numbers
+from portrait.quality.checks import check_slices
+from portrait.quality.numbers import check_balances
 from portrait.quality.results import RuleResult
 from portrait.rows import frame_of
 
@@ -26,14 +24,8 @@ def check_gold(lake: Lake, as_of: date) -> list[RuleResult]:
     """
     present = [contract for contract in lake.catalogue.layer("gold") if as_of in lake.slices(contract.id)]
     slices = [_recorded_slice(lake, contract.id, as_of) for contract in present]
-    # Two at a time: while the rules of one are judged on the driver, the rows of the other are read.
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        results = [result for found in pool.map(_check, slices, present) for result in found]
+    results = [result for found in check_slices(list(zip(slices, present, strict=True))) for result in found]
     return results + check_balances(lake)
-
-
-def _check(df: DataFrame, contract: Contract) -> list[RuleResult]:
-    return [*check_slice(df, contract), *check_numbers(df, contract)]
 
 
 def _recorded_slice(lake: Lake, table: str, as_of: date) -> DataFrame:

@@ -1,0 +1,66 @@
+"""The data files of a version of a table, read without asking Spark for them.
+
+Before each read of a Delta table Spark plans a query over its log to choose the files. With a few small files there is
+nothing to choose, and that query is most of the time of the read. delta-rs knows the files at once.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+
+from portrait.paths import as_named
+from portrait.rows import frame_of
+
+_FEW = 32  # more paths than that Spark lists with a query of its own
+_SMALL = 256 << 20  # bytes; of more than that, the statistics in the log are worth asking
+
+
+@dataclass(frozen=True)
+class Files:
+    """The rows of a table, or of one of its slices, at one version: its schema and its files."""
+
+    folder: Path
+    schema: StructType
+    paths: tuple[str, ...]
+
+    def frame(self, spark: SparkSession) -> DataFrame:
+        """Their rows; the columns in the table's order."""
+        if not self.paths:
+            return frame_of(spark, [], self.schema)
+        # With the folder of the table, Spark takes values of partition columns from the names of folders.
+        reader = spark.read.schema(self.schema).option("basePath", str(self.folder))
+        return reader.parquet(*map(as_named, self.paths)).select(*self.schema.names)
+
+
+def few_files(folder: Path, *, version: int, as_of: date | None = None) -> Files | None:
+    """The files of a version, or of its slice of `as_of`.
+
+    None where Spark should choose them: they are many or large, or the table is not one that every reader can read
+    (deletion vectors, column mapping): Spark reads it, or says why not.
+    """
+    try:
+        table = DeltaTable(str(folder), version=version)
+    except DeltaError:
+        return None
+    if table.protocol().min_reader_version > 1:
+        return None
+    added = pa.table(table.get_add_actions())
+    wanted = [name for name in ("path", "size_bytes", "partition") if name in added.column_names]
+    files = [file for file in added.select(wanted).to_pylist() if as_of is None or file["partition"]["as_of"] == as_of]
+    if len(files) > _FEW or sum(file["size_bytes"] for file in files) > _SMALL:
+        return None
+    return Files(folder, schema_of(table), tuple(str(folder / file["path"]) for file in files))
+
+
+def schema_of(table: DeltaTable) -> StructType:
+    """The schema of a table, with comments and nullability."""
+    return StructType.fromJson(json.loads(table.schema().to_json()))
