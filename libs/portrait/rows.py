@@ -19,6 +19,12 @@ def frame_of(spark: SparkSession, rows: Sequence[Sequence[Any]], schema: StructT
     Raises ValueError for a missing value where the schema allows none: Spark would take it for a zero.
     """
     layout = cast(StructType, StructType.fromDDL(schema)) if isinstance(schema, str) else schema
+    frame: DataFrame = spark.createDataFrame(arrow_table(rows, layout), schema=layout)
+    return frame.coalesce(1)
+
+
+def arrow_table(rows: Sequence[Sequence[Any]], layout: StructType) -> pa.Table:
+    """The same rows as an Arrow table; raises as `frame_of`."""
     wanted = to_arrow_schema(layout)
     columns = zip(*rows, strict=True) if rows else [()] * len(layout)
     arrays = [pa.array(list(values), type=field.type) for values, field in zip(columns, wanted, strict=True)]
@@ -27,5 +33,4 @@ def frame_of(spark: SparkSession, rows: Sequence[Sequence[Any]], schema: StructT
     ]
     if missing:
         raise ValueError(f"no value in required columns: {', '.join(missing)}")
-    frame: DataFrame = spark.createDataFrame(pa.Table.from_arrays(arrays, schema=wanted), schema=layout)
-    return frame.coalesce(1)
+    return pa.Table.from_arrays(arrays, schema=wanted)

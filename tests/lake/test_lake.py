@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -98,6 +98,35 @@ def test_replace_rewrites_its_slice_and_no_other(lake: Lake) -> None:
     tiers(reopened(lake), D1, {"c": "9"})
     rows = {(row.as_of, row.customer_id) for row in lake.read("gold.tier").collect()}
     assert rows == {(D1, "c"), (D2, "a")}
+
+
+@pytest.mark.parametrize("before", [{}, {"a": "1"}], ids=["first write", "again"])
+def test_a_row_of_another_slice_is_refused(lake: Lake, before: dict[str, str]) -> None:
+    if before:
+        tiers(lake, D1, before)
+    wrong = f"SELECT DATE '{D2}' AS as_of, 'b' AS customer_id, CAST(2 AS DECIMAL(18,2)) AS assets"
+    with pytest.raises(PortraitError, match="a row of another slice"):
+        reopened(lake).replace("gold.tier", lake.spark.sql(wrong), D1)
+    assert (lake.read("gold.tier").count() if before else lake.slices("gold.tier")) == (1 if before else [])
+
+
+def test_records_keep_the_rules_of_their_table(lake: Lake, schemas_dir: Path) -> None:
+    runs = contract_of(load_document(schemas_dir / "ops" / "runs.yml"))
+    noted = Lake(lake.spark, lake.root, Catalogue({**lake.catalogue.contracts, runs.id: runs}), lease=lake.lease)
+    row = {"run": 1, "as_of": D1, "status": "done", "recorded_at": datetime(2025, 1, 31, tzinfo=UTC)}
+
+    def record(**changed: object) -> None:
+        noted.record(runs.id, [tuple((row | changed).get(name) for name in runs.column_names)])
+
+    record()
+    with pytest.raises(PortraitError, match="a row breaks a constraint"):
+        record(status="never")
+    with pytest.raises(ValueError, match="status"):
+        record(status=None)
+    assert [(item.run, item.status, item.recorded_at) for item in noted.read(runs.id).collect()] == [
+        (1, "done", datetime(2025, 1, 31))
+    ]
+    assert noted.rows_written(noted.writes[-1]) == 1
 
 
 def test_previous_slice_is_the_latest_before(lake: Lake) -> None:

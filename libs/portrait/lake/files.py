@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
@@ -59,6 +59,22 @@ def few_files(folder: Path, *, version: int, as_of: date | None = None) -> Files
     if len(files) > _FEW or sum(file["size_bytes"] for file in files) > _SMALL:
         return None
     return Files(folder, schema_of(table), tuple(str(folder / file["path"]) for file in files))
+
+
+def has_files(folder: Path, *, as_of: date) -> bool:
+    """Whether the newest version of a table has a file of the slice of `as_of`."""
+    try:
+        added = pa.table(DeltaTable(str(folder)).get_add_actions())
+    except DeltaError:  # Spark reads it, or says why not
+        return True
+    return any(part["as_of"] == as_of for part in added["partition"].to_pylist())
+
+
+def append_rows(folder: Path, rows: pa.Table, *, metadata: str) -> None:
+    """Append a few rows to a table in one commit; its NOT NULL and CHECK rules hold."""
+    write_deltalake(
+        str(folder), rows, mode="append", commit_properties=CommitProperties(custom_metadata={"userMetadata": metadata})
+    )
 
 
 def schema_of(table: DeltaTable) -> StructType:

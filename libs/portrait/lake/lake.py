@@ -17,6 +17,7 @@ from threading import RLock
 from typing import Any
 
 from delta.tables import DeltaTable
+from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JError
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -27,12 +28,12 @@ from portrait.contracts.contract import literal
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.faults import fault_point
 from portrait.lake.creation import create_table
-from portrait.lake.files import few_files
+from portrait.lake.files import append_rows, few_files, has_files
 from portrait.lake.lease import Lease
 from portrait.lake.log import has_commits, is_readable, metrics, newest_note, newest_version
 from portrait.lake.records import Completion, Records, Write
-from portrait.lake.schema import check_frame, evolution, refused_write
-from portrait.rows import frame_of
+from portrait.lake.schema import OTHER_SLICE, check_frame, evolution, refused_write
+from portrait.rows import arrow_table, frame_of
 
 _TRANSACTION = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
@@ -107,8 +108,8 @@ class Lake:
     def rows_written(self, write: Write) -> int | None:
         """Rows that a commit wrote, as Delta's own metrics say; None where the operation does not report them."""
         known = metrics(self.path(write.table), write.version)
-        found = known.get("numOutputRows", known.get("numTargetRowsInserted"))
-        return int(found) if found is not None else None
+        names = ("numOutputRows", "numTargetRowsInserted", "num_added_rows")
+        return next((int(known[name]) for name in names if name in known), None)
 
     def note(self, table: str) -> dict[str, int]:
         """What the newest commit that changed rows of a table says of itself, in one with them.
@@ -232,9 +233,15 @@ class Lake:
 
     def replace(self, table: str, df: DataFrame, as_of: date) -> None:
         """Make `df` the slice of `as_of`, atomically; a row of another slice is refused."""
-        condition = f"as_of = DATE '{as_of.isoformat()}'"
-        options, own = {"replaceWhere": condition}, self._transaction(table, as_of)
-        self._write(table, df, as_of=as_of, mode="overwrite", options=options, transaction=own)
+        day, own = F.lit(as_of), self._transaction(table, as_of)
+        if self.has(table) and has_files(self.path(table), as_of=as_of):
+            options = {"replaceWhere": f"as_of = DATE '{as_of.isoformat()}'"}
+            self._write(table, df, as_of=as_of, mode="overwrite", options=options, transaction=own)
+            return
+        # Nothing is there to be replaced, and to look for it costs two executions. What replaceWhere refuses is refused.
+        wrong = F.raise_error(F.lit(f"{OTHER_SLICE} {as_of}"))
+        checked = df.withColumn("as_of", F.when(F.col("as_of") == day, day).otherwise(wrong))
+        self._write(table, checked, as_of=as_of, mode="append", transaction=own)
 
     def append(
         self,
@@ -249,8 +256,13 @@ class Lake:
 
     def record(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Append what this run says of itself: the rows by which a rerun decides what to skip, so without an id."""
-        # Comparing ids costs Delta a pass over the log, more than writing a row does.
-        self._write(table, frame_of(self.spark, rows, self.catalogue.table(table).struct_type), mode="append")
+        # By delta-rs: for a row or two Spark plans as long as for a table. Comparing ids would be a pass over the log.
+        contract = self.catalogue.table(table)
+        found = arrow_table(rows, contract.struct_type)
+        self._check_writable(table)
+        self._open(table, create=True)
+        with self._committing(table, None):
+            append_rows(self.path(table), found, metadata=self._user_metadata())
 
     def overwrite(
         self, table: str, df: DataFrame, *, where: str | None = None, note: dict[str, int] | None = None
@@ -319,12 +331,15 @@ class Lake:
             writer.save(str(self.path(table)))
 
     def _prepare(self, table: str, df: DataFrame) -> Contract:
-        if self.lease is None:
-            raise PortraitError("this lake was opened for reading", where=table, remedy="open it with a lease")
         contract = self.catalogue.table(table)
+        self._check_writable(table)
         check_frame(df, contract)
         self._open(table, create=True)
         return contract
+
+    def _check_writable(self, table: str) -> None:
+        if self.lease is None:
+            raise PortraitError("this lake was opened for reading", where=table, remedy="open it with a lease")
 
     @contextmanager
     def _committing(self, table: str, as_of: date | None) -> Iterator[None]:
@@ -338,7 +353,7 @@ class Lake:
         with self._table_locks[table]:  # or the newest version would be that of another thread's commit
             try:
                 yield
-            except (PySparkException, Py4JError) as error:
+            except (PySparkException, Py4JError, DeltaError) as error:
                 raise refused_write(error, table) from error
             fault_point("lake.after_commit", table)
             self.writes.append(Write(table, as_of, self.version(table)))

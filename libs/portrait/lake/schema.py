@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
@@ -12,6 +13,8 @@ from portrait.contracts import Contract
 from portrait.contracts.contract import literal, quoted
 from portrait.errors import PortraitError
 from portrait.lake.files import schema_of
+
+OTHER_SLICE = "a row is not of the slice of"
 
 
 def check_frame(df: DataFrame, contract: Contract) -> None:
@@ -82,6 +85,14 @@ def refused_write(error: Exception, table: str) -> PortraitError:
         if known in text:
             condition = known
             break
+    if OTHER_SLICE in text or "DELTA_REPLACE_WHERE_MISMATCH" in text:
+        return PortraitError(
+            "the job computed a row of another slice than the one that it writes",
+            where=table,
+            remedy="as_of of every row must be the --as-of of the run: correct the job",
+        )
+    if isinstance(error, DeltaError) and "failed validation check" in text:
+        condition, text = "CONSTRAINT", f"CONSTRAINT of {table}"
     if condition and "CONSTRAINT" in condition:
         line = next((part for part in text.splitlines() if condition in part), condition)
         reason = line.split("violated by row")[0].split("] ")[-1].strip()
