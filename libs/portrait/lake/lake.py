@@ -25,11 +25,13 @@ from pyspark.sql import functions as F
 from portrait.contracts import Catalogue, Contract
 from portrait.contracts.contract import literal
 from portrait.errors import ConfigurationError, PortraitError
+from portrait.failures import as_fault
 from portrait.faults import fault_point
+from portrait.lake.commits import commit
 from portrait.lake.lease import Lease
 from portrait.lake.log import is_readable, metrics, newest_note, newest_version
 from portrait.lake.records import Completion, Records, Write
-from portrait.lake.schema import check_frame, evolve, refused_write
+from portrait.lake.schema import check_frame, comparable, evolve
 from portrait.rows import frame_of
 
 _TRANSACTION = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
@@ -94,8 +96,12 @@ class Lake:
         return self.root / contract.layer / contract.name
 
     def has(self, table: str) -> bool:
-        """Whether the table was ever written."""
-        return DeltaTable.isDeltaTable(self.spark, str(self.path(table)))
+        """Whether the table was ever written; raises PortraitError for one that this release cannot open."""
+        path = str(self.path(table))
+        try:
+            return DeltaTable.isDeltaTable(self.spark, path)
+        except (PySparkException, Py4JError) as error:
+            raise as_fault(error, where=f"{table} in {path}") from error
 
     def version(self, table: str) -> int:
         """The newest Delta version of a table."""
@@ -270,18 +276,20 @@ class Lake:
             scoped = scoped.join(replacing, on=replacing.columns, how="left_semi")
             gone = scoped.join(rows.select(*key), on=key, how="left_anti")
             source = source.unionByName(gone.select(*contract.column_names, F.lit(True).alias("_gone")))
-        target = DeltaTable.forPath(self.spark, str(self.path(table)))
         matched = " and ".join([*([among] if among else []), *[f"t.`{name}` <=> s.`{name}`" for name in key]])
         rest = [name for name in contract.column_names if name not in key]
-        changed = " or ".join(
-            f"not ({_comparable(contract, 't', n)} <=> {_comparable(contract, 's', n)})" for n in rest
-        )
+        changed = " or ".join(f"not ({comparable(contract, 't', n)} <=> {comparable(contract, 's', n)})" for n in rest)
         values: dict[str, Any] = {name: F.col(f"s.{name}") for name in contract.column_names}
-        statement = target.alias("t").merge(source.alias("s"), matched).whenMatchedDelete("s._gone")
-        statement = statement.whenMatchedUpdate(condition=f"not s._gone and ({changed or 'false'})", set=values)
-        statement = statement.whenNotMatchedInsert(condition="not s._gone", values=values)
-        with self._committing(table, None), self._session_ids(transaction or self._transaction(table, part), note):
-            statement.execute()
+
+        def statement() -> None:
+            target = DeltaTable.forPath(self.spark, str(self.path(table)))  # as it is now: this may be a second attempt
+            merge = target.alias("t").merge(source.alias("s"), matched).whenMatchedDelete("s._gone")
+            merge = merge.whenMatchedUpdate(condition=f"not s._gone and ({changed or 'false'})", set=values)
+            merge = merge.whenNotMatchedInsert(condition="not s._gone", values=values)
+            with self._session_ids(transaction or self._transaction(table, part), note):
+                merge.execute()
+
+        self._commit(table, None, statement)
 
     def _write(
         self,
@@ -298,8 +306,8 @@ class Lake:
         ids = dict(zip(("txnAppId", "txnVersion"), map(str, transaction or ()), strict=False))
         writer = df.select(*contract.column_names).write.format("delta").mode(mode)
         writer = writer.options(userMetadata=self._user_metadata(note), **ids, **(options or {}))
-        with self._committing(table, as_of):
-            writer.save(str(self.path(table)))
+        path = str(self.path(table))
+        self._commit(table, as_of, lambda: writer.save(path), repeatable=transaction is not None)
 
     def _prepare(self, table: str, df: DataFrame) -> Contract:
         if self.lease is None:
@@ -309,20 +317,15 @@ class Lake:
         self.register(table, create=True)
         return contract
 
-    @contextmanager
-    def _committing(self, table: str, as_of: date | None) -> Iterator[None]:
+    def _commit(self, table: str, as_of: date | None, write: Callable[[], None], *, repeatable: bool = True) -> None:
         assert self.lease is not None, "_prepare has checked it"
         with self._lock:  # feeds are committed from several threads
             begin, self.before_first_write = self.before_first_write, None
             if begin is not None:
                 begin()
         fault_point("lake.before_commit", table)
-        self.lease.check()
         with self._table_locks[table]:  # or the newest version would be that of another thread's commit
-            try:
-                yield
-            except (PySparkException, Py4JError) as error:
-                raise refused_write(error, table) from error
+            commit(write, table=table, folder=self.path(table), check=self.lease.check, repeatable=repeatable)
             fault_point("lake.after_commit", table)
             self.writes.append(Write(table, as_of, self.version(table)))
 
@@ -392,9 +395,3 @@ class Lake:
         for table in self.catalogue.tables:
             if self.has(table):
                 self.register(table)
-
-
-def _comparable(contract: Contract, side: str, name: str) -> str:
-    """A column as `<=>` can compare it: maps have no order of their own."""
-    is_map = contract.column(name).physical_type.startswith("MAP")
-    return f"array_sort(map_entries({side}.`{name}`))" if is_map else f"{side}.`{name}`"

@@ -167,10 +167,14 @@ def _point(lake: Lake, *, run: int, as_of: date, action: str, versions: dict[str
 def register_views(
     lake: Lake, publication: Publication | None = None, *, database: str = PUBLISHED
 ) -> Publication | None:
-    """Make the views of a publication in `database`: of the one in force unless told; None when there is none yet."""
+    """Make the views of a publication in `database`: of the one in force unless told; None when there is none yet.
+
+    A table that a later release has published, and of which this one has no contract, gets none.
+    """
     served = publication or next(iter(publications(lake)), None)
     lake.spark.sql(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}")
-    versions = served.versions if served else {}
+    known = lake.catalogue.contracts
+    versions = {table: version for table, version in served.versions.items() if table in known} if served else {}
     kept = {table.split(".")[1] for table in versions}
     for view in lake.spark.catalog.listTables(database):
         if view.name not in kept:

@@ -1,8 +1,7 @@
-"""A frame against its contract before a write, a broken rule after it, and a table against its contract when opened."""
+"""A frame against its contract before a write, and a table against its contract when it is opened."""
 
 from __future__ import annotations
 
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from portrait.contracts import Contract
@@ -68,24 +67,7 @@ def evolve(spark: SparkSession, contract: Contract) -> None:
             spark.sql(f"ALTER TABLE {contract.id} SET TBLPROPERTIES ('{feed}' = 'true')")
 
 
-def refused_write(error: Exception, table: str) -> PortraitError:
-    """What Delta said of a write, without row values: its messages about constraints quote them."""
-    condition = error.getCondition() if isinstance(error, PySparkException) else None
-    text = str(error)
-    for known in ("DELTA_VIOLATE_CONSTRAINT_WITH_VALUES", "DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "DELTA_CONCURRENT"):
-        if known in text:
-            condition = known
-            break
-    if condition and "CONSTRAINT" in condition:
-        line = next((part for part in text.splitlines() if condition in part), condition)
-        reason = line.split("violated by row")[0].split("] ")[-1].strip()
-        return PortraitError(
-            f"a row breaks a constraint: {reason}",
-            where=table,
-            remedy="the job computes something its contract forbids: correct the job, or the contract in schemas/",
-        )
-    return PortraitError(
-        f"the write failed: {condition or type(error).__name__}",
-        where=table,
-        remedy="run again with --debug for the cause",
-    )
+def comparable(contract: Contract, side: str, name: str) -> str:
+    """A column as `<=>` can compare it: maps have no order of their own."""
+    is_map = contract.column(name).physical_type.startswith("MAP")
+    return f"array_sort(map_entries({side}.`{name}`))" if is_map else f"{side}.`{name}`"
