@@ -138,6 +138,7 @@ def test_f4_a_slice_whose_answer_is_lost_is_there_once(lake: Lake, monkeypatch: 
 
 def test_f4_a_record_that_is_there_twice_says_what_it_says_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records have no transaction id: the answer to one may be lost, and every question to them is about the newest."""
+    lake.append(T, entities(lake, ("c", 1)))
     with answers_lost(monkeypatch), pytest.raises(PortraitError, match="the write failed"):
         lake.complete("test", as_of=D1, inputs={"a": "1"}, seconds=0.0)
     again = reopened(lake, run=lake.run_number)
