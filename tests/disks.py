@@ -38,8 +38,3 @@ def fill(disk: Path) -> Path:
             out.write(b"\0" * 4096)
     assert shutil.disk_usage(disk).free == 0
     return filler
-
-
-def enlarge(disk: Path, *, size: str) -> None:
-    """Give a small disk another size, as if somebody had made space."""
-    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
