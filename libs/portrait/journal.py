@@ -74,7 +74,7 @@ class Journal:
                 self._open()
                 yield self
         except BaseException as error:
-            fault = as_fault(error, where=self._where())
+            fault = as_fault(error, where=self._where(), folder=self.lake.root)
             if not isinstance(error, Exception):
                 with contextlib.suppress(Exception):  # what was interrupted may still compute
                     self.lake.spark.sparkContext.cancelAllJobs()

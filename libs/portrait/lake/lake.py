@@ -17,22 +17,23 @@ from threading import RLock
 from typing import Any
 
 from delta.tables import DeltaTable
-from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JError
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from portrait.contracts import Catalogue, Contract
 from portrait.contracts.contract import literal
 from portrait.errors import ConfigurationError, PortraitError
+from portrait.failures import as_fault
 from portrait.faults import fault_point
+from portrait.lake.commits import OTHER_SLICE, commit
 from portrait.lake.creation import create_table
 from portrait.lake.files import append_rows, few_files, has_files
 from portrait.lake.lease import Lease
 from portrait.lake.log import has_commits, is_readable, metrics, newest_note, newest_version
 from portrait.lake.records import Completion, Records, Write
-from portrait.lake.schema import OTHER_SLICE, check_frame, evolution, refused_write
+from portrait.lake.schema import check_frame, comparable, evolution
 from portrait.rows import arrow_table, frame_of
 
 _TRANSACTION = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
@@ -161,7 +162,10 @@ class Lake:
         if files is not None:
             return files.frame(self.spark)
         reader = self.spark.read.format("delta")
-        rows = (reader if version is None else reader.option("versionAsOf", version)).load(str(folder))
+        try:
+            rows = (reader if version is None else reader.option("versionAsOf", version)).load(str(folder))
+        except Py4JError as error:
+            raise as_fault(error, where=f"{table} in {folder}") from error
         return rows if as_of is None else rows.where(F.col("as_of") == F.lit(as_of))
 
     def slice(self, table: str, as_of: date) -> DataFrame:
@@ -238,7 +242,7 @@ class Lake:
             options = {"replaceWhere": f"as_of = DATE '{as_of.isoformat()}'"}
             self._write(table, df, as_of=as_of, mode="overwrite", options=options, transaction=own)
             return
-        # Nothing is there to be replaced, and to look for it costs two executions. What replaceWhere refuses is refused.
+        # There is nothing to replace, and looking costs two executions. What replaceWhere refuses is refused here too.
         wrong = F.raise_error(F.lit(f"{OTHER_SLICE} {as_of}"))
         checked = df.withColumn("as_of", F.when(F.col("as_of") == day, day).otherwise(wrong))
         self._write(table, checked, as_of=as_of, mode="append", transaction=own)
@@ -261,8 +265,8 @@ class Lake:
         found = arrow_table(rows, contract.struct_type)
         self._check_writable(table)
         self._open(table, create=True)
-        with self._committing(table, None):
-            append_rows(self.path(table), found, metadata=self._user_metadata())
+        folder, known = self.path(table), self._user_metadata()
+        self._commit(table, None, lambda: append_rows(folder, found, metadata=known), repeatable=False)
 
     def overwrite(
         self, table: str, df: DataFrame, *, where: str | None = None, note: dict[str, int] | None = None
@@ -299,18 +303,20 @@ class Lake:
             scoped = scoped.join(replacing, on=replacing.columns, how="left_semi")
             gone = scoped.join(rows.select(*key), on=key, how="left_anti")
             source = source.unionByName(gone.select(*contract.column_names, F.lit(True).alias("_gone")))
-        target = DeltaTable.forPath(self.spark, str(self.path(table)))
         matched = " and ".join([*([among] if among else []), *[f"t.`{name}` <=> s.`{name}`" for name in key]])
         rest = [name for name in contract.column_names if name not in key]
-        changed = " or ".join(
-            f"not ({_comparable(contract, 't', n)} <=> {_comparable(contract, 's', n)})" for n in rest
-        )
+        changed = " or ".join(f"not ({comparable(contract, 't', n)} <=> {comparable(contract, 's', n)})" for n in rest)
         values: dict[str, Any] = {name: F.col(f"s.{name}") for name in contract.column_names}
-        statement = target.alias("t").merge(source.alias("s"), matched).whenMatchedDelete("s._gone")
-        statement = statement.whenMatchedUpdate(condition=f"not s._gone and ({changed or 'false'})", set=values)
-        statement = statement.whenNotMatchedInsert(condition="not s._gone", values=values)
-        with self._committing(table, None), self._session_ids(transaction or self._transaction(table, part), note):
-            statement.execute()
+
+        def statement() -> None:
+            target = DeltaTable.forPath(self.spark, str(self.path(table)))  # as it is now: this may be a second attempt
+            merge = target.alias("t").merge(source.alias("s"), matched).whenMatchedDelete("s._gone")
+            merge = merge.whenMatchedUpdate(condition=f"not s._gone and ({changed or 'false'})", set=values)
+            merge = merge.whenNotMatchedInsert(condition="not s._gone", values=values)
+            with self._session_ids(transaction or self._transaction(table, part), note):
+                merge.execute()
+
+        self._commit(table, None, statement)
 
     def _write(
         self,
@@ -327,8 +333,8 @@ class Lake:
         ids = dict(zip(("txnAppId", "txnVersion"), map(str, transaction or ()), strict=False))
         writer = df.select(*contract.column_names).write.format("delta").mode(mode)
         writer = writer.options(userMetadata=self._user_metadata(note), **ids, **(options or {}))
-        with self._committing(table, as_of):
-            writer.save(str(self.path(table)))
+        path = str(self.path(table))
+        self._commit(table, as_of, lambda: writer.save(path), repeatable=transaction is not None)
 
     def _prepare(self, table: str, df: DataFrame) -> Contract:
         contract = self.catalogue.table(table)
@@ -341,20 +347,15 @@ class Lake:
         if self.lease is None:
             raise PortraitError("this lake was opened for reading", where=table, remedy="open it with a lease")
 
-    @contextmanager
-    def _committing(self, table: str, as_of: date | None) -> Iterator[None]:
+    def _commit(self, table: str, as_of: date | None, write: Callable[[], None], *, repeatable: bool = True) -> None:
         assert self.lease is not None, "_prepare has checked it"
         with self._lock:  # feeds are committed from several threads
             begin, self.before_first_write = self.before_first_write, None
             if begin is not None:
                 begin()
         fault_point("lake.before_commit", table)
-        self.lease.check()
         with self._table_locks[table]:  # or the newest version would be that of another thread's commit
-            try:
-                yield
-            except (PySparkException, Py4JError, DeltaError) as error:
-                raise refused_write(error, table) from error
+            commit(write, table=table, folder=self.path(table), check=self.lease.check, repeatable=repeatable)
             fault_point("lake.after_commit", table)
             self.writes.append(Write(table, as_of, self.version(table)))
 
@@ -437,9 +438,3 @@ class Lake:
         for table in self.catalogue.tables:
             if self.has(table):
                 self.register(table)
-
-
-def _comparable(contract: Contract, side: str, name: str) -> str:
-    """A column as `<=>` can compare it: maps have no order of their own."""
-    is_map = contract.column(name).physical_type.startswith("MAP")
-    return f"array_sort(map_entries({side}.`{name}`))" if is_map else f"{side}.`{name}`"

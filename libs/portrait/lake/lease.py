@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from portrait.errors import LakeBusy
+from portrait.errors import LakeBusy, PortraitError
 from portrait.events import event
 
 
@@ -69,6 +69,12 @@ class Lease:
                 f"another run took the lake a moment ago as run {self.token}",
                 where=str(self.folder.parent),
                 remedy="wait for it to end",
+            ) from error
+        except OSError as error:
+            raise PortraitError(
+                f"the lake cannot be taken for writing: {error.strerror or type(error).__name__}",
+                where=str(self.folder),
+                remedy="check the space of its disk and the rights of this user, then run again",
             ) from error
         finally:
             draft.unlink(missing_ok=True)

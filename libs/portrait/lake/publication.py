@@ -168,10 +168,12 @@ def register_views(
     """Make the views of a publication in `database`: of the one in force unless told; None when there is none yet.
 
     Views are of a session: whoever queries them makes them, and makes them again to follow the pointer.
+    A table that a later release has published, and of which this one has no contract, gets none.
     """
     served = publication or next(iter(publications(lake)), None)
     lake.spark.sql(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}")
-    versions = served.versions if served else {}
+    known = lake.catalogue.contracts
+    versions = {table: version for table, version in served.versions.items() if table in known} if served else {}
     kept = {table.split(".")[1] for table in versions}
     for view in lake.spark.catalog.listTables(database):
         if view.name not in kept:
