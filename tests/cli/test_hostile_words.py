@@ -18,8 +18,8 @@ from tests.cli.test_bad_words import CHECKOUT, Ended
 from portrait.cli import app as application
 from portrait.cli import context, main
 from portrait.cli.look import readable_tables
+from portrait.dates import business_date
 from portrait.errors import ConfigurationError
-from portrait.job import business_date
 from portrait.serving import read_only_query
 from portrait.suite import load_suite
 

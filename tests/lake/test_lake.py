@@ -372,7 +372,7 @@ def test_published_views_show_columns_with_comments(lake: Lake) -> None:
 
 
 def test_digest_ignores_order_and_sees_null_swaps(spark: SparkSession) -> None:
-    from portrait.lake.digest import frame_digest
+    from portrait.lake.digests import frame_digest
 
     one = spark.createDataFrame(
         [("a", None, {"x": 1, "y": 2}), ("b", "c", {})], "k string, v string, m map<string,bigint>"

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from pyspark.sql.types import StructField, StructType, _parse_datatype_string
+from typing import TYPE_CHECKING, Any
 
 from portrait.contracts.bounds import check_bound, time_bound
 from portrait.contracts.document import Document, Property
 from portrait.contracts.identifiers import POLICY, Identifier, identifier_of
 from portrait.errors import ConfigurationError
 from portrait.settings import UTC
+
+if TYPE_CHECKING:
+    from pyspark.sql.types import StructType
 
 # What `customProperties` of a table may say; a misspelt one is an error.
 KNOWN_PROPERTIES = {
@@ -185,6 +186,9 @@ class Contract:
     @cached_property
     def struct_type(self) -> StructType:
         """The Spark schema, with comments and nullability."""
+        # Importing Spark takes a second, and who only looks at a lake never asks for this.
+        from pyspark.sql.types import StructField, StructType, _parse_datatype_string
+
         return StructType(
             [
                 StructField(
