@@ -347,7 +347,7 @@ def test_files_of_all_formats_agree_and_placeholders_are_counted(shanghai: Bank)
     assert sorted(bronze) == ["P1", "P2", "b1", "c1"]
     assert {row.told_at for row in bronze.values()} == {instant}
     assert [(row.born, row.legacy) for row in bronze.values()] == [(None, None)] * 4
-    summary_rows = quarantine_summary(shanghai.lake()).collect()
+    summary_rows = quarantine_summary(shanghai.lake().reader)
     values = damaged_identifiers(shanghai.lake(), summary_rows)
     assert values["people", "friend.identifier", "people/b.parquet"] == "' '"
     assert values["people", "friend.identifier", "people/d.csv"] == "'A1\\xa0'"

@@ -144,7 +144,7 @@ class Selection:
             return self.spark.read(self.path, self.version, self.filters, names)
         found = [part for file in self._files for _, part, _ in self._parts(file, names, coded=coded)]
         layout = pa.schema([self._schema.field(name) for name in names])
-        return pa.concat_tables(found, promote_options="none") if found else layout.empty_table()
+        return pa.concat_tables(found, promote_options="none") if found else pa.Table.from_batches([], schema=layout)
 
     def rows(self, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """The rows as Python values, as Spark's `collect` gives them; see `python_rows`."""
@@ -177,7 +177,7 @@ class Selection:
                 best = both if best is None else pa.concat_tables([best, both])
                 best = ordered(best, order).slice(0, limit)
         if best is None:
-            return self._schema.empty_table()
+            return pa.Table.from_batches([], schema=self._schema)
         found = []
         chosen = best.select(["__file", "__row"]).to_pydict()
         wanted = list(zip(chosen["__file"], chosen["__row"], strict=True))
@@ -361,6 +361,8 @@ def python_rows(table: pa.Table) -> list[dict[str, Any]]:
 def values_of(column: pa.ChunkedArray) -> list[Any]:
     """The values of a column, as in `python_rows`."""
     kind = column.type
+    if not len(column):  # pyarrow imports pandas to combine no chunks
+        return []
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         return [None if at is None else _clock(at) for at in column.cast(pa.int64()).to_pylist()]
     if pa.types.is_map(kind):
