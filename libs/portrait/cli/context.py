@@ -34,7 +34,6 @@ def suite_of(settings: Settings) -> Catalogue:
     return load_suite(settings.conf, settings.schemas, time_zone=settings.time_zone)
 
 
-@cache
 def declarations_of(settings: Settings) -> Declared:
     """Labels, audiences and the contracts, for who only looks: what else is configured is not checked."""
     from portrait.declared import load_declared
