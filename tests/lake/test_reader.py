@@ -154,6 +154,15 @@ def test_the_first_rows_are_those_of_spark(spark: SparkSession, table: Path, ord
     assert repr(ours) == repr(theirs)
 
 
+@pytest.mark.delta
+def test_an_instant_beyond_the_millisecond_that_the_log_keeps_is_found(spark: SparkSession, tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    spark.sql("SELECT timestamp'2024-01-01 00:00:00.123456' AS at, 0.1D AS rate").write.format("delta").save(str(path))
+    at = datetime(2024, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)
+    assert Selection(path).where("at", "=", at).count() == 1
+    assert Selection(path).where("at", ">=", at).where("rate", "=", 0.1).count() == 1
+
+
 def test_rows_without_an_order_come_from_the_largest_file(tmp_path: Path) -> None:
     for rows in (range(3), range(100, 1100)):
         write_deltalake(tmp_path, pa.table({"n": list(rows)}), mode="append")

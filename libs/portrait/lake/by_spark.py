@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from functools import reduce
 from operator import and_
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -39,6 +41,11 @@ class BySpark:
 def _condition(item: Filter) -> Column:
     column = F.col(f"`{item.column}`")
     if item.operator == "in":
-        return column.isin(*item.value)
-    value = F.lit(item.value)
+        return column.isin(*[_literal(value) for value in item.value])
+    value = _literal(item.value)
     return {"=": column == value, "<": column < value, "<=": column <= value, ">=": column >= value}[item.operator]
+
+
+def _literal(value: Any) -> Column:
+    # pyspark hands the year 1 to Java with one digit, which Java does not take for a year.
+    return F.lit(value.isoformat()).cast("date") if type(value) is date else F.lit(value)

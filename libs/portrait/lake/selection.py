@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from portrait.lake.arrow import array_of, scalar_of
 
 # What a table may ask of its readers and be read here. All else, known or not, is left to Spark.
 _READABLE_FEATURES = frozenset({"timestampNtz", "vacuumProtocolCheck"})
+_EXACT = (str, int, bool, date)  # types of which the least and greatest values of a file are what they are
 _TRUNCATED = 32  # characters of a text that Delta keeps as the greatest of a file
 _PLAIN_TYPES = {
     "string": pa.string(), "long": pa.int64(), "integer": pa.int32(), "short": pa.int16(), "byte": pa.int8(),
@@ -322,10 +323,13 @@ def _of(actions: dict[str, list[Any]], name: str, place: int) -> Any:
 
 
 def _comparable(bounds: tuple[Any, Any], item: Filter) -> tuple[Any, Any]:
-    """Bounds that Python can compare with the values of a filter; None for those that it cannot."""
+    """Bounds of the type of a filter's values, where they are exact; None for others.
+
+    Delta cuts instants to milliseconds, writes decimals as JSON numbers, and says nothing of NaN.
+    """
     values = item.value if item.operator == "in" else [item.value]
     kinds = {type(value) for value in values}
-    least, most = (bound if {type(bound)} == kinds else None for bound in bounds)
+    least, most = (bound if type(bound) in _EXACT and {type(bound)} == kinds else None for bound in bounds)
     return least, most
 
 
@@ -367,8 +371,6 @@ def values_of(column: pa.ChunkedArray) -> list[Any]:
         return [None if at is None else _clock(at) for at in column.cast(pa.int64()).to_pylist()]
     if pa.types.is_map(kind):
         return [None if pairs is None else dict(pairs) for pairs in column.to_pylist()]
-    if pa.types.is_binary(kind):
-        return [None if value is None else bytearray(value) for value in column.to_pylist()]
     if pa.types.is_string(kind) or pa.types.is_date(kind):  # most values repeat
         coded = column.combine_chunks().dictionary_encode()
         known = coded.dictionary.to_pylist()
