@@ -75,7 +75,9 @@ def behind(
         reads = sorted(
             {column for name in columns if labels[name].label.source == source for column in labels[name].reads}
         )
-        found = reader.slice(source, as_of).where("customer_id", "=", customer).rows(reads) if reads else []
+        rows = reader.slice(source, as_of).where("customer_id", "=", customer)
+        there = [column for column in reads if column in set(rows.columns)]  # others are younger than the table
+        found = rows.rows(there) if there else []
         facts[source] = found[0] if found else {}
     return {
         name: Behind(
