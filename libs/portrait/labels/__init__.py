@@ -45,4 +45,5 @@ __all__ = [
     "write_label_statistics",
     "write_portrait",
 ]
-__getattr__ = exports(__name__, _PLACES)
+if not TYPE_CHECKING:  # or type checkers would take any name for one of the package
+    __getattr__ = exports(__name__, _PLACES)

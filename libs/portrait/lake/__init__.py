@@ -54,4 +54,5 @@ __all__ = [
     "rollback",
     "slice_at",
 ]
-__getattr__ = exports(__name__, _PLACES)
+if not TYPE_CHECKING:  # or type checkers would take any name for one of the package
+    __getattr__ = exports(__name__, _PLACES)

@@ -69,4 +69,5 @@ __all__ = [
     "tree",
     "weigh",
 ]
-__getattr__ = exports(__name__, _PLACES)
+if not TYPE_CHECKING:  # or type checkers would take any name for one of the package
+    __getattr__ = exports(__name__, _PLACES)
