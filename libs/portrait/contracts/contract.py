@@ -189,17 +189,11 @@ class Contract:
         # Importing Spark takes a second, and who only looks at a lake never asks for this.
         from pyspark.sql.types import StructField, StructType, _parse_datatype_string
 
-        return StructType(
-            [
-                StructField(
-                    column.name,
-                    _parse_datatype_string(column.physical_type),
-                    not column.required,
-                    {"comment": column.description},
-                )
-                for column in self.columns
-            ]
-        )
+        fields = [
+            StructField(c.name, _parse_datatype_string(c.physical_type), not c.required, {"comment": c.description})
+            for c in self.columns
+        ]
+        return StructType(fields)
 
     @cached_property
     def hash(self) -> str:
