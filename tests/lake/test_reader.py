@@ -163,6 +163,23 @@ def test_an_instant_beyond_the_millisecond_that_the_log_keeps_is_found(spark: Sp
     assert Selection(path).where("at", ">=", at).where("rate", "=", 0.1).count() == 1
 
 
+@pytest.mark.parametrize("limit", [1, 5, 40, 900])
+def test_the_first_of_many_files_are_those_of_a_sort(tmp_path: Path, limit: int) -> None:
+    draw = random.Random(4)
+    every: list[tuple[date, str | None, int]] = []
+    for file in range(6):
+        rows = [(D1, draw.choice([None, f"k{draw.randrange(50):02d}"]), 100 * file + n) for n in range(100)]
+        names, columns = ["as_of", "k", "n"], zip(*rows, strict=True)
+        table = pa.table(dict(zip(names, map(list, columns), strict=True)))
+        write_deltalake(tmp_path, table, mode="append", partition_by=["as_of"])
+        every += rows
+    wanted = sorted(every, key=lambda row: (row[1] is not None, row[1] or "", row[2]))[:limit]
+    found = Selection(tmp_path).where("as_of", "=", D1).first(limit, order=["as_of", "k", "n"])
+    assert found.select(["as_of", "k", "n"]).to_pylist() == [
+        dict(zip(("as_of", "k", "n"), row, strict=True)) for row in wanted
+    ]
+
+
 def test_rows_without_an_order_come_from_the_largest_file(tmp_path: Path) -> None:
     for rows in (range(3), range(100, 1100)):
         write_deltalake(tmp_path, pa.table({"n": list(rows)}), mode="append")

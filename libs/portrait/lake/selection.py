@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -158,33 +159,25 @@ class Selection:
         """
         if self._log is None:
             return ordered(self.read(), order).slice(0, limit)
+        fixed = {item.column for item in self.filters if item.operator == "="}
+        order = [name for name in order if name not in fixed]
         best: pa.Table | None = None
         for place, file in enumerate(self._files):
             if best is not None and not order and best.num_rows >= limit:
                 break
             for start, part, kept in self._parts(file, order):
-                size = part.num_rows
-                if kept is None:
-                    rows = array_of(range(start, start + size), pa.int64())
-                else:
-                    rows = pc.add(pc.indices_nonzero(kept).cast(pa.int64()), scalar_of(start, pa.int64()))
-                both = pa.table(
-                    {
-                        **{name: part.column(name) for name in order},
-                        "__file": pa.repeat(scalar_of(place, pa.int32()), size),
-                        "__row": rows,
-                    }
-                )
-                best = both if best is None else pa.concat_tables([best, both])
+                places = pa.repeat(scalar_of(place, pa.int32()), part.num_rows)
+                part = part.append_column("__file", places).append_column("__row", _places(start, part.num_rows, kept))
+                if best is not None and order and best.num_rows == limit:
+                    part = _up_to(part, best, order[0])
+                best = part if best is None else pa.concat_tables([best, part])
                 best = ordered(best, order).slice(0, limit)
         if best is None:
             return pa.Table.from_batches([], schema=self._schema)
-        found = []
-        chosen = best.select(["__file", "__row"]).to_pydict()
-        wanted = list(zip(chosen["__file"], chosen["__row"], strict=True))
-        for place in sorted(set(chosen["__file"])):
-            rows = sorted(row for file, row in wanted if file == place)
-            found.append(self._rows_of(self._files[place], rows))
+        chosen: dict[int, list[int]] = {}
+        for place, row in zip(best.column("__file").to_pylist(), best.column("__row").to_pylist(), strict=True):
+            chosen.setdefault(place, []).append(row)
+        found = [self._rows_of(self._files[place], sorted(rows)) for place, rows in sorted(chosen.items())]
         return ordered(pa.concat_tables(found), order)
 
     # -- files --------------------------------------------------------------------------------------------------
@@ -316,6 +309,20 @@ def _arrow_type(kind: Any) -> pa.DataType:
     if kind["type"] == "map":
         return pa.map_(_arrow_type(kind["keyType"]), _arrow_type(kind["valueType"]))
     return pa.struct([pa.field(field["name"], _arrow_type(field["type"])) for field in kind["fields"]])
+
+
+def _places(start: int, size: int, kept: pa.ChunkedArray | None) -> pa.Array:
+    """The places in a file of the rows of a part that begins at `start`; `kept`: which of it are left, None: all."""
+    if kept is None:
+        return pa.Array.from_buffers(pa.int64(), size, [None, pa.py_buffer(np.arange(start, start + size))])
+    return pc.add(pc.indices_nonzero(kept).cast(pa.int64()), scalar_of(start, pa.int64()))
+
+
+def _up_to(part: pa.Table, best: pa.Table, name: str) -> pa.Table:
+    """The rows of a part that may come before the last of the best by the first column of the order."""
+    column, last = part.column(name), best.column(name)[-1]
+    early = pc.is_null(column)
+    return part.filter(pc.or_kleene(early, pc.less_equal(column, last)) if last.is_valid else early)
 
 
 def _of(actions: dict[str, list[Any]], name: str, place: int) -> Any:
