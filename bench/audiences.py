@@ -27,6 +27,7 @@ from portrait.labels.audiences import PortraitColumns, labels_read
 from portrait.labels.audiences.clauses import Clause
 from portrait.labels.audiences.parsing import Vocabulary, parse_audience
 from portrait.labels.declaration import Label
+from portrait.lake import Selection
 from portrait.session import start_embedded
 
 EXPRESSIONS = [
@@ -69,7 +70,7 @@ def portrait(spark: SparkSession, customers: int, labels: int, folder: str) -> d
         value = kinds[name.split("_")[0]].format(f"pmod(xxhash64(id, {position}, 1), 1000000007)")
         values.append(f"if({draw} % 10 = 0, null, {value}) as {name}")
     rows = spark.range(0, customers, 1, 4).selectExpr("concat('C', lpad(id, 9, '0')) as customer_id", *values)
-    rows.write.parquet(folder)
+    rows.write.format("delta").save(folder)
     return {name: label_of(name) for name in names}
 
 
@@ -86,10 +87,10 @@ def main() -> None:
         labels = portrait(spark, args.customers, args.labels, files)
         words = Vocabulary(labels, lambda name: None)
         clauses = [parse_audience(text, words=words, where="bench") for text in EXPRESSIONS]
-        table = spark.read.parquet(files)
+        table = spark.read.format("delta").load(files)
         read = sorted(set().union(*(labels_read(clause) for clause in clauses)))
         kept = table.select(*read).persist()
-        columns = PortraitColumns(table, labels)
+        columns = PortraitColumns(Selection(Path(files)), labels)
         connection = duckdb.connect()
         connection.execute("set threads = 2")
         engines: dict[str, Callable[[Clause], int]] = {

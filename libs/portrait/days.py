@@ -18,11 +18,6 @@ def day_of(instant: Column | str, zone: str) -> Column:
     return F.to_date(instant if zone == UTC else F.from_utc_timestamp(instant, zone))
 
 
-def day_sql(instant: str, zone: str) -> str:
-    """`day_of` as SQL; `instant` is SQL of a TIMESTAMP."""
-    return f"to_date({instant})" if zone == UTC else f"to_date(from_utc_timestamp({instant}, '{zone}'))"
-
-
 def instant_of(clock: Column, zone: str) -> Column:
     """TIMESTAMP: the instant at which the bank's clock shows `clock`, a TIMESTAMP that was read as if it were UTC."""
     return clock if zone == UTC else F.to_utc_timestamp(clock, zone)

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TypeGuard
 
 from portrait.errors import ConfigurationError
 
@@ -52,7 +53,8 @@ def modules_of(script: bytes) -> set[str]:
     """The files of the package that run when a script is imported or works: `portrait/lake/lake.py`.
 
     Read off the source, so no module has to be imported: imports within functions count, imports for type checkers do
-    not, a package counts with its `__init__`, and what it imports, like any module.
+    not, a package counts with its `__init__`, and what it imports, like any module; of what it imports when it is asked
+    (`portrait.lazy`) counts what is asked for.
     """
     waiting, found = list(_imported(script, package="")), set[str]()
     while waiting:
@@ -87,6 +89,9 @@ def _imported(source: bytes, *, package: str) -> set[str]:
             above = parents[: len(parents) - node.level + 1]
             base = ".".join([*above, *([node.module] if node.module else [])])
             named = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+            if _is_module(base):
+                places = _exported(_sources()[_file_of(base)])
+                named += [places[alias.name] for alias in node.names if alias.name in places]
             if any(alias.name == "*" for alias in node.names):  # whatever the package has may be meant
                 modules = (_module_of(file) for file in _sources() if file.endswith(".py"))
                 named += [name for name in modules if name.startswith(f"{base}.")]
@@ -98,11 +103,27 @@ def _imported(source: bytes, *, package: str) -> set[str]:
     return found
 
 
+@cache
+def _exported(source: bytes) -> dict[str, str]:
+    """The names of a package that are imported when they are asked for, and the module of each (`portrait.lazy`)."""
+    found: dict[str, str] = {}
+    for node in ast.parse(source).body:
+        if _is_places(node):
+            found = ast.literal_eval(node.value)
+    return found
+
+
+def _is_places(node: ast.AST) -> TypeGuard[ast.Assign]:
+    return isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["_PLACES"]
+
+
 def _running(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node of a module but the bodies of `if TYPE_CHECKING`."""
+    """Every node of a module but the bodies of `if TYPE_CHECKING` and what others may import through it."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
+        if _is_places(node):
+            continue
         yield node
         if isinstance(node, ast.If) and ast.unparse(node.test).split(".")[-1] == "TYPE_CHECKING":
             waiting += node.orelse

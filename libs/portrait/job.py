@@ -10,24 +10,12 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 
-from portrait.errors import ConfigurationError
+from portrait.dates import business_date
 from portrait.failures import as_fault
 from portrait.lake import Lake
 from portrait.settings import Settings
-
-
-def business_date(text: str) -> date:
-    """A date as `YYYY-MM-DD`; raises ConfigurationError for anything else."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigurationError(f"'{text}' is not a date", where="--as-of", remedy="write it as 2025-12-31") from error
-    if text != day.isoformat():
-        raise ConfigurationError(f"'{text}' is not a date as YYYY-MM-DD", where="--as-of", remedy=f"write {day}")
-    return day
 
 
 def job_arguments(doc: str | None) -> argparse.ArgumentParser:

@@ -18,20 +18,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pyspark.sql import functions as F
-
 from portrait.contracts import Catalogue
 from portrait.contracts.graph import Job
 from portrait.errors import GateRefused, InputRefused
 from portrait.events import event
 from portrait.failures import as_fault
 from portrait.lake import Lake, Write, publications
+from portrait.lake.runs import DIED, OPEN, RUNS, RunRecord, run_records
 from portrait.lineage import record_job, record_run
 from portrait.metrics import write_metrics
 
-RUNS = "ops.runs"
-OPEN = ("started", "resumed")
-DIED = "no end was recorded: the process was killed, or the machine stopped"
 _LOOKED_BACK = 100  # runs among which one that died is looked for
 
 
@@ -92,22 +88,25 @@ class Journal:
         """Go on with a run that broke off where its plan is this one; record the end of others that died."""
         latest = self._latest()
         newest = latest[0] if latest else None
-        if newest is not None and self.plan is not None and newest["plan"] == self.plan:
-            self.lake.resume(newest["run"] if newest["status"] not in ("done", "refused") else None)
-        died = [row for row in latest if row["status"] in OPEN and not (self.lake.resumed and row is newest)]
+        if newest is not None and self.plan is not None and newest.plan == self.plan:
+            self.lake.resume(newest.run if newest.status not in ("done", "refused") else None)
+        died = [row for row in latest if row.status in OPEN and not (self.lake.resumed and row is newest)]
         for row in died:
-            event("run_failed", run=row["run"], as_of=row["as_of"], reason=DIED)
+            event("run_failed", run=row.run, as_of=row.as_of, reason=DIED)
         if died:
-            self._append([self._row(row["run"], row["as_of"], "failed", row["plan"], DIED, 0.0, {}) for row in died])
+            self._append([self._row(row.run, row.as_of, "failed", row.plan, DIED, 0.0, {}) for row in died])
         self.lake.before_first_write = self._begin
 
-    def _latest(self) -> list[dict[str, Any]]:
+    def _latest(self) -> list[RunRecord]:
         """The last record of each run, newest run first."""
         if not self.lake.has(RUNS):
             return []
-        last = F.max(F.struct("recorded_at", "status", "plan", "as_of")).alias("last")
-        rows = self.lake.read(RUNS).groupBy("run").agg(last).orderBy(F.col("run").desc()).limit(_LOOKED_BACK)
-        return [{"run": row["run"], **row["last"].asDict()} for row in rows.collect()]
+        last: dict[int, RunRecord] = {}
+        for record in run_records(self.lake.reader):
+            if record.run not in last and len(last) == _LOOKED_BACK:
+                break
+            last.setdefault(record.run, record)
+        return list(last.values())
 
     def _begin(self) -> None:
         """Called before the first commit of the run."""
@@ -233,15 +232,3 @@ def _rows(lake: Lake, latest: Write) -> int | None:
     commits = [write for write in lake.writes if (write.table, write.as_of) == (latest.table, latest.as_of)]
     counts = [count for write in commits if (count := lake.rows_written(write)) is not None]
     return sum(counts) if counts else None
-
-
-def died_runs(rows: list[Any], *, held: bool) -> set[int]:
-    """Runs among rows of ops.runs, newest first, that began and never ended; `held`: a run holds the lake now.
-
-    Of the runs without an end the newest is the one that holds it.
-    """
-    last: dict[int, str] = {}
-    for row in rows:
-        last.setdefault(row.run, row.status)
-    unended = sorted((run for run, status in last.items() if status in OPEN), reverse=True)
-    return set(unended[1:] if held else unended)

@@ -26,8 +26,7 @@ from portrait.faults import fault_point
 from portrait.fingerprint import hash_text
 from portrait.job import shared_lake
 from portrait.journal import Journal, Progress, finish, is_sliced, measured_start
-from portrait.lake import Lake, Lease, compact_records
-from portrait.lake.publication import Publication, publications
+from portrait.lake import Lake, Lease, Publication, compact_records, publications
 from portrait.settings import Settings
 from portrait.staleness import fingerprints, fixed_slices, input_stamps
 from portrait.workers import check_workers

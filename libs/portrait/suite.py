@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from portrait.contracts import Catalogue, load_catalogue
+from portrait.declared import declared_of
 from portrait.entities.currencies import load_currency_policy
 from portrait.entities.reconciliation import load_policy as load_reconciliation
 from portrait.entities.recorded import load_recorded
 from portrait.errors import ConfigurationError
 from portrait.features import check_values, load_features, load_population
 from portrait.groups.policy import load_group_policy
-from portrait.labels import load_labels, load_trust_policy
-from portrait.labels.audiences import load_audiences
+from portrait.labels import load_trust_policy
 from portrait.marketing.policy import load_recommendation_policy
 from portrait.quality import load_reference_policy
 from portrait.serving import load_login_policy
@@ -53,11 +53,8 @@ def load_suite(conf: Path, schemas: Path, *, time_zone: str = UTC) -> Catalogue:
         load(conf)
     features = load_features(conf)
     check_values(features, catalogue)
-    catalogue = catalogue.with_columns("gold.customer_features", features.columns())
     _check_feeds(conf, catalogue)
-    labels = load_labels(conf, catalogue)
-    load_audiences(conf, labels, catalogue)
-    catalogue = catalogue.with_columns("gold.customer_portrait", labels.columns())
+    catalogue = declared_of(conf, catalogue).catalogue
     if (conf / "superset.yml").exists():
         load_declaration(conf, catalogue)
     _refuse_unread(conf, catalogue)

@@ -10,16 +10,19 @@ import types
 import typing
 from collections.abc import Callable, Iterator
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from tests.cli.test_bad_words import CHECKOUT, Ended
+from typer import Typer
 
 from portrait.cli import app as application
 from portrait.cli import context, main
-from portrait.cli.look import readable_tables
+from portrait.cli.ask import readable_tables
+from portrait.cli.commands import function_of
+from portrait.dates import business_date
 from portrait.errors import ConfigurationError
-from portrait.job import business_date
 from portrait.serving import read_only_query
 from portrait.suite import load_suite
 
@@ -90,13 +93,16 @@ FREE = {
 
 
 def commands() -> Iterator[tuple[str, Callable[..., None]]]:
-    for command in application.app.registered_commands:
-        if command.callback is not None:
-            yield str(command.name), command.callback
-    for group in application.app.registered_groups:
-        for command in group.typer_instance.registered_commands if group.typer_instance else []:
+    for name, place in application.COMMANDS.items():
+        found = function_of(place)
+        if not isinstance(found, Typer):
+            yield name, found
+            continue
+        for command in found.registered_commands:
             if command.callback is not None:
-                yield f"{group.name} {command.name}", command.callback
+                yield f"{name} {command.name}", command.callback
+        for part, there in getattr(import_module(place.split(":")[0]), "COMMANDS", {}).items():
+            yield f"{name} {part}", function_of(there)
 
 
 def text_parameters() -> Iterator[str]:

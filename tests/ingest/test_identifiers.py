@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 
 from portrait.contracts import Column, Contract, load_catalogue
 from portrait.contracts.identifiers import Identifier, all_clean, visible
-from portrait.ingest import damaged_identifiers, quarantine_summary
+from portrait.ingest import damaged_identifiers, quarantine_summary, readable_identifiers
 from portrait.ingest.parsing import Layout, judge, judge_typed, parse_lines
 
 from .conftest import Bank, catalogue_of
@@ -347,8 +347,9 @@ def test_files_of_all_formats_agree_and_placeholders_are_counted(shanghai: Bank)
     assert sorted(bronze) == ["P1", "P2", "b1", "c1"]
     assert {row.told_at for row in bronze.values()} == {instant}
     assert [(row.born, row.legacy) for row in bronze.values()] == [(None, None)] * 4
-    summary_rows = quarantine_summary(shanghai.lake()).collect()
+    summary_rows = quarantine_summary(shanghai.lake().reader)
     values = damaged_identifiers(shanghai.lake(), summary_rows)
+    assert readable_identifiers(shanghai.lake().reader, summary_rows) == values, "read without Spark"
     assert values["people", "friend.identifier", "people/b.parquet"] == "' '"
     assert values["people", "friend.identifier", "people/d.csv"] == "'A1\\xa0'"
     bad = {row.file: row for row in shanghai.rows("ops.quarantine")}

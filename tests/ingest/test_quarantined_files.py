@@ -46,7 +46,7 @@ def test_a_feed_that_brings_nothing_else_stops_every_run_until_somebody_acts(
     assert bank.run(quarantined_file="warn").alerts == [
         "bookings/cut.csv.gz: file.gzip: the file is cut off or damaged"
     ]
-    assert [item.path for item in quarantined_files(bank.lake())] == ["bookings/cut.csv.gz"]
+    assert [item.path for item in quarantined_files(bank.lake().reader)] == ["bookings/cut.csv.gz"]
 
     bank.csv("sound.csv", good(1))
     assert len(bank.run().alerts) == 1, "the feed has come; the file is still named"

@@ -7,7 +7,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +27,7 @@ from typer.testing import CliRunner, Result
 
 from portrait.cli.audience import audience as command
 from portrait.contracts import Catalogue, Column, load_catalogue
+from portrait.declared import Declared
 from portrait.errors import ConfigurationError, GateRefused, PortraitError
 from portrait.labels import LabelSet, customer_portrait, load_labels, write_label_history
 from portrait.labels.audiences import (
@@ -46,7 +47,7 @@ from portrait.labels.audiences import (
 )
 from portrait.labels.trust import Verdict
 from portrait.labels.usage import label_usage
-from portrait.lake import Lake, Lease, publish
+from portrait.lake import Lake, Lease, Reader, publish
 from portrait.quality import RuleResult, results_frame
 
 pytestmark = pytest.mark.delta
@@ -111,7 +112,8 @@ class Bank:
     def __init__(self, lake: Lake, labels: LabelSet, audiences: AudienceSet) -> None:
         self.lake, self.labels, self.audiences = lake, labels, audiences
         self.portrait = lake.slice("gold.customer_portrait", D2)
-        self.columns = PortraitColumns(self.portrait, audiences.words.labels)
+        self.slice = lake.reader.slice("gold.customer_portrait", D2)
+        self.columns = PortraitColumns(self.slice, audiences.words.labels)
 
 
 def declare(folder: Path, audiences: dict[str, dict[str, object]]) -> None:
@@ -296,8 +298,8 @@ def test_a_reason_has_value_day_and_facts(bank: Bank) -> None:
         .agg(F.max("as_of").alias("day"))
     )
     steady = jobs.where(f"day = date'{D1}'").collect()[0].customer_id
-    columns = one_customer(bank.portrait, customer=steady, clause=item.clause, labels=known)
-    reasons = behind(bank.lake, customer=steady, as_of=D2, columns=columns, labels=known)
+    columns = one_customer(bank.slice, customer=steady, clause=item.clause, labels=known)
+    reasons = behind(bank.lake.reader, customer=steady, as_of=D2, columns=columns, labels=known)
     row = bank.lake.slice("gold.customer_features", D2).where(f"customer_id = '{steady}'").head()
     assert (reasons["job"].value, reasons["job"].since, reasons["job"].facts) == (
         row.occupation,
@@ -310,12 +312,12 @@ def test_a_reason_has_value_day_and_facts(bank: Bank) -> None:
 
 def test_an_unknown_customer_is_an_error(bank: Bank) -> None:
     with pytest.raises(ConfigurationError, match="no such customer"):
-        one_customer(bank.portrait, customer="nobody", clause=bank.audiences.audience("workers").clause, labels={})
+        one_customer(bank.slice, customer="nobody", clause=bank.audiences.audience("workers").clause, labels={})
 
 
 def test_a_past_audience_is_what_it_meant_that_day(bank: Bank) -> None:
     today = replace(bank.audiences, checked={}, words=replace(bank.audiences.words, audience=lambda name: None))
-    then = audiences_at(bank.lake, audiences=today, as_of=D1)
+    then = audiences_at(bank.lake.reader, audiences=today, as_of=D1)
     assert then.audience("quiet").clause.sql == bank.audiences.audience("quiet").clause.sql
     assert then.audience("quiet").audience.unknown == "include"
     assert labels_read(then.parse("quiet or consents", where="test")) == {"consents", "job", "salaried", "spent"}
@@ -332,8 +334,8 @@ def test_a_past_audience_may_read_what_has_retired_or_lost_a_value_since(bank: B
     today = replace(bank.audiences, words=replace(words, labels={**words.labels, "job": job}))
     with pytest.raises(ConfigurationError, match="is retired"):
         today.parse("job = 'cook'", where="test")
-    then = audiences_at(bank.lake, audiences=today, as_of=D1)
-    day, portrait = portrait_at(bank.lake, D1)
+    then = audiences_at(bank.lake.reader, audiences=today, as_of=D1)
+    day, portrait = bank.lake.reader.slice_at("gold.customer_portrait", D1)
     columns = PortraitColumns(portrait, then.words.labels)
     recorded = bank.lake.slice("gold.audiences", day).where("audience = 'workers'").head()
     assert columns.count(then.audience("workers").clause).true == recorded.members > 0
@@ -344,7 +346,9 @@ def test_a_label_that_is_younger_than_the_slice_is_unknown_for_all(bank: Bank, s
     newer = Lake(spark, bank.lake.root, bank.lake.catalogue.with_columns("gold.customer_portrait", [young]))
     portrait = portrait_at(newer, None)[1]
     assert portrait.where("young is null").count() == CUSTOMERS
-    assert PortraitColumns(portrait, bank.audiences.words.labels).customers == CUSTOMERS
+    label = bank.audiences.words.labels["salaried"].model_copy(update={"id": "young"})
+    columns = PortraitColumns(bank.slice, {**bank.audiences.words.labels, "young": label})
+    assert columns["young"].null_count == columns.customers == CUSTOMERS
 
 
 def next_run(lake: Lake) -> None:
@@ -485,10 +489,10 @@ def shaken(lake: Lake) -> None:
 def test_an_audience_that_reads_a_label_in_doubt_warns_or_is_refused(bank: Bank, tmp_path: Path) -> None:
     lake, audiences = bank.lake, bank.audiences
     shaken(lake)
-    doubts = label_doubts(lake, labels=audiences.words.labels, as_of=None)
+    doubts = label_doubts(lake.reader, labels=audiences.words.labels, as_of=None)
     assert doubts == {"salaried": Verdict("suspect", ("it shook",)), "spent": Verdict("failed", ("it broke",))}
-    assert label_doubts(lake, labels=audiences.words.labels, as_of=D1) == {}
-    late = label_doubts(lake, labels=audiences.words.labels, as_of=date(2024, 5, 3))
+    assert label_doubts(lake.reader, labels=audiences.words.labels, as_of=D1) == {}
+    late = label_doubts(lake.reader, labels=audiences.words.labels, as_of=date(2024, 5, 3))
     assert late["job"] == Verdict("stale", ("its newest slice is of 2024-04-30, 3 days before",))
     assert late["spent"].status == "failed"
     weighed = audiences.weighed(doubts)
@@ -514,13 +518,14 @@ def test_an_audience_that_reads_a_label_in_doubt_warns_or_is_refused(bank: Bank,
 def test_what_was_really_read_is_counted(bank: Bank, tmp_path: Path) -> None:
     next_run(bank.lake)
     ask = {"lake": bank.lake, "audiences": bank.audiences, "name": "workers", "purpose": "marketing", "to": tmp_path}
-    before = {tuple(row) for row in label_usage(bank.lake).where("label = 'job' and kind = 'audience'").collect()}
+    before = {astuple(use) for use in label_usage(bank.lake.reader) if (use.label, use.kind) == ("job", "audience")}
     # Two slices were built of every audience; those that read 'job' are workers, quiet by way of workers, and grown.
     assert before == {("job", "audience", name, 2, D2) for name in ("workers", "quiet", "grown")}
 
     def exports() -> list[tuple[int, date]]:
-        reads = label_usage(bank.lake).where("kind = 'export' and reader = 'workers' and label = 'salaried'")
-        return [(row.times, row["last"]) for row in reads.collect()]
+        wanted = ("export", "workers", "salaried")
+        reads = [use for use in label_usage(bank.lake.reader) if (use.kind, use.reader, use.label) == wanted]
+        return [(use.times, use.last) for use in reads]
 
     times = sum(number for number, _ in exports())
     done = export_audience(**ask, kind="delta")
@@ -542,9 +547,9 @@ def test_labels_that_sql_clients_named_are_counted(bank: Bank, tmp_path: Path) -
          "columns": ["job"], "seconds": 0.1},
     ]  # fmt: skip
     log.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    found = label_usage(bank.lake, log=str(log)).where("kind = 'sql' and label = 'job'").collect()
-    assert [tuple(row) for row in found] == [("job", "sql", "bi", 2, date(2025, 3, 4))]
-    assert label_usage(bank.lake, log="-").where("kind = 'sql'").isEmpty()
+    found = [astuple(use) for use in label_usage(bank.lake.reader, log=str(log)) if use.kind == "sql"]
+    assert [use for use in found if use[0] == "job"] == [("job", "sql", "bi", 2, date(2025, 3, 4))]
+    assert not [use for use in label_usage(bank.lake.reader, log="-") if use.kind == "sql"]
 
 
 Run = Callable[..., Result]
@@ -555,12 +560,12 @@ def run(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> Run:
     """`portrait audience WORDS` on the lake of these tests, in this session."""
 
     @contextmanager
-    def opened(*_: object) -> Iterator[Lake]:
-        yield bank.lake
+    def opened(*_: object) -> Iterator[Reader]:
+        yield Reader(bank.lake.root, bank.lake.catalogue)
 
-    for door in ("reading", "writing"):
-        monkeypatch.setattr(f"portrait.cli.audience.{door}", opened)
-    monkeypatch.setattr("portrait.cli.audience.declared", lambda settings: (bank.labels, bank.audiences))
+    monkeypatch.setattr("portrait.cli.audience.looking", opened)
+    declared = Declared(bank.lake.catalogue, bank.labels, bank.audiences)
+    monkeypatch.setattr("portrait.cli.audience.declarations_of", lambda settings: declared)
     return lambda *words: CliRunner().invoke(command, [str(word) for word in words], catch_exceptions=False)
 
 
@@ -629,7 +634,7 @@ def test_what_was_not_published_is_neither_exported_nor_listed(
     assert listed == json.loads(run("members", "workers", "--as-of", D2, "--format", "json").stdout) != []
     with pytest.raises(GateRefused, match=r"gold\.audience_members has no published slice of 2024-03-31 or before"):
         run("members", "workers", "--as-of", D1)
-    monkeypatch.setattr("portrait.lake.publication.publications", lambda lake: [])
+    monkeypatch.setattr(Reader, "publications", lambda reader: [])
     with pytest.raises(GateRefused, match="no published slice; its slice of 2024-05-31 was not published") as refusal:
         export_audience(**ask, to=tmp_path / "none")
     assert refusal.value.exit_code == 4

@@ -10,7 +10,9 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 
 from portrait.contracts import Catalogue
@@ -23,7 +25,7 @@ from portrait.labels.audiences.declaration import Audience, AudienceSet, Checked
 from portrait.labels.lifecycle import Applied, applied_labels, apply, plan
 from portrait.labels.portrait import with_all
 from portrait.labels.preview import audience_preview, changed_customers, facts_behind, label_preview
-from portrait.lake import Lake, Lease
+from portrait.lake import Lake, Lease, Selection
 
 LabelsOf = Callable[..., LabelSet]
 D = date(2024, 3, 31)
@@ -215,15 +217,17 @@ def test_the_preview_of_audiences_is_what_then_happens(labels_of: LabelsOf, feat
     assert sum(row.gained for row in found) > 0
 
 
-def test_intervals_by_hand(spark: SparkSession) -> None:
-    history = spark.sql("""select * from values
-        ('c', 'tier', date'2024-01-31', 'vip', 1), ('c', 'tier', date'2024-03-31', null, 2),
-        ('c', 'paid', date'2024-01-31', 'true', 1), ('d', 'tier', date'2024-01-31', 'low', 1)
-        as t(customer_id, label, valid_from, value, version)""")
+def test_intervals_by_hand(tmp_path: Path) -> None:
+    rows = [
+        ("c", "tier", date(2024, 3, 31), None, 2), ("d", "tier", date(2024, 1, 31), "low", 1),
+        ("c", "tier", date(2024, 1, 31), "vip", 1), ("c", "paid", date(2024, 1, 31), "true", 1),
+    ]  # fmt: skip
+    names = ["customer_id", "label", "valid_from", "value", "version"]
+    write_deltalake(tmp_path, pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))))
 
     def of(as_of: date | None, label: str | None = "tier") -> list[tuple[object, ...]]:
-        rows = label_intervals(history, customer="c", label=label, as_of=as_of).orderBy("label", "valid_from")
-        return [tuple(row) for row in rows.collect()]
+        found = label_intervals(Selection(tmp_path), customer="c", label=label, as_of=as_of)
+        return [tuple(row.values()) for row in found]
 
     first = ("tier", "vip", date(2024, 1, 31), date(2024, 3, 30), 1)
     second = ("tier", None, date(2024, 3, 31), None, 2)

@@ -17,9 +17,10 @@ from tests.runner.mini_suite import DAY, MiniSuite, mini_suite
 from portrait.errors import PortraitError
 from portrait.failures import as_fault
 from portrait.job import submit
-from portrait.journal import DIED, RUNS, died_runs, measured_start
+from portrait.journal import measured_start
 from portrait.lake import Lake, Lease
 from portrait.lake.lease import is_held
+from portrait.lake.runs import DIED, RUNS, died_runs
 from portrait.runner import load_job
 
 pytestmark = pytest.mark.delta

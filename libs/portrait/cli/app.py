@@ -4,60 +4,48 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from portrait import __version__
-from portrait.cli.audience import audience
-from portrait.cli.doctor import doctor_command
-from portrait.cli.features import features
-from portrait.cli.labels import labels
-from portrait.cli.land import demo_command, land
-from portrait.cli.look import digest_command, explain_command, show_command, sql_command
+from portrait.cli.commands import group_of
 from portrait.cli.output import errors
-from portrait.cli.quarantine import quarantine_command
-from portrait.cli.reports import dictionary_command, report_command, superset_command
-from portrait.cli.runs import plan_command, publish_command, rollback_command, run_command, status_command
-from portrait.cli.tiers import tiers
-from portrait.cli.users import sql_user_command
-from portrait.cli.value import value
-from portrait.failures import as_fault
+from portrait.errors import PortraitError
+
+COMMANDS = {
+    "doctor": "portrait.cli.doctor:doctor_command",
+    "demo": "portrait.cli.land:demo_command",
+    "run": "portrait.cli.runs:run_command",
+    "plan": "portrait.cli.runs:plan_command",
+    "status": "portrait.cli.look:status_command",
+    "show": "portrait.cli.look:show_command",
+    "sql": "portrait.cli.ask:sql_command",
+    "explain": "portrait.cli.look:explain_command",
+    "quarantine": "portrait.cli.quarantine:quarantine_command",
+    "publish": "portrait.cli.runs:publish_command",
+    "rollback": "portrait.cli.runs:rollback_command",
+    "report": "portrait.cli.reports:report_command",
+    "digest": "portrait.cli.ask:digest_command",
+    "dictionary": "portrait.cli.reports:dictionary_command",
+    "superset": "portrait.cli.reports:superset_command",
+    "sql-user": "portrait.cli.users:sql_user_command",
+    "land": "portrait.cli.land:land",
+    "features": "portrait.cli.features:features",
+    "tiers": "portrait.cli.tiers:tiers",
+    "value": "portrait.cli.value:value",
+    "labels": "portrait.cli.labels:labels",
+    "audience": "portrait.cli.audience:audience",
+}
 
 app = typer.Typer(
     name="portrait",
     help="Know your customers: labels, value, tiers, groups, recommendations.",
+    cls=group_of(COMMANDS),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.add_typer(land, name="land")
-app.add_typer(features, name="features")
-app.add_typer(tiers, name="tiers")
-app.add_typer(value, name="value")
-app.add_typer(labels, name="labels")
-app.add_typer(audience, name="audience")
-_COMMANDS: dict[str, Callable[..., None]] = {
-    "doctor": doctor_command,
-    "demo": demo_command,
-    "run": run_command,
-    "plan": plan_command,
-    "status": status_command,
-    "show": show_command,
-    "sql": sql_command,
-    "explain": explain_command,
-    "quarantine": quarantine_command,
-    "publish": publish_command,
-    "rollback": rollback_command,
-    "report": report_command,
-    "digest": digest_command,
-    "dictionary": dictionary_command,
-    "superset": superset_command,
-    "sql-user": sql_user_command,
-}
-for name, command in _COMMANDS.items():
-    app.command(name)(command)
 
 
 def _version(wanted: bool) -> None:
@@ -86,6 +74,12 @@ def main() -> None:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        fault = as_fault(error, where="portrait " + " ".join(sys.argv[1:2]))
+        fault = error if isinstance(error, PortraitError) else _as_fault(error)
         errors.print(f"error: {fault}", markup=False, soft_wrap=True)
         sys.exit(fault.exit_code)
+
+
+def _as_fault(error: Exception) -> PortraitError:
+    from portrait.failures import as_fault
+
+    return as_fault(error, where="portrait " + " ".join(sys.argv[1:2]))

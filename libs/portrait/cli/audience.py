@@ -6,15 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import pyarrow.compute as pc
 import typer
 from pyarrow import Array
-from pyspark.sql import functions as F
 
-from portrait.cli.context import embedded, existing, reading, suite_of, writing
+from portrait.cli.commands import group_of
+from portrait.cli.context import declarations_of, looking
 from portrait.cli.options import (
     CONF,
     AsOf,
@@ -29,8 +28,8 @@ from portrait.cli.options import (
     settings_of,
 )
 from portrait.cli.output import console, emit, errors
+from portrait.declared import Declared
 from portrait.errors import ConfigurationError, PortraitError
-from portrait.labels import LabelSet, load_labels
 from portrait.labels.audiences import (
     AUDIENCES,
     MEMBERS,
@@ -41,36 +40,42 @@ from portrait.labels.audiences import (
     Weighed,
     audiences_at,
     behind,
-    export_audience,
     label_doubts,
-    load_audiences,
     one_customer,
-    portrait_at,
     tree,
     weigh,
 )
+from portrait.labels.tables import PORTRAIT
 from portrait.labels.trust import Verdict
-from portrait.lake import Lake, published_slice
-from portrait.runner import run
+from portrait.lake.selection import values_of
 from portrait.settings import Settings
 
-audience = typer.Typer(help="Audiences: expressions over labels, and who is in them.", no_args_is_help=True)
+COMMANDS = {
+    "list": "portrait.cli.audience:list_command",
+    "count": "portrait.cli.audience:count_command",
+    "build": "portrait.cli.audience_lists:build_command",
+    "members": "portrait.cli.audience:members_command",
+    "overlap": "portrait.cli.audience:overlap_command",
+    "export": "portrait.cli.audience_lists:export_command",
+    "explain": "portrait.cli.audience:explain_command",
+}
+audience = typer.Typer(
+    help="Audiences: expressions over labels, and who is in them.", cls=group_of(COMMANDS), no_args_is_help=True
+)
+
+
+@audience.callback()
+def _group() -> None:
+    """Audiences: expressions over labels, and who is in them."""
+
 
 Name = Annotated[str, typer.Argument(parser=identifier, metavar="ID", help="An audience, a file of conf/audiences.")]
 PastDay = OptionalAsOf
 
 
-def declared(settings: Settings) -> tuple[LabelSet, AudienceSet]:
-    """Labels and audiences of the configuration, checked."""
-    catalogue = suite_of(settings)
-    labels = load_labels(settings.conf, catalogue)
-    return labels, load_audiences(settings.conf, labels, catalogue)
-
-
-@audience.command("list")
 def list_command(conf: Conf = CONF, output: Output = Format.table) -> None:
     """Every audience of conf/audiences and what it means."""
-    audiences = declared(settings_of(conf, None))[1]
+    audiences = declarations_of(settings_of(conf, None)).audiences
     rows = [
         [name, item.audience.title, item.audience.purpose, audiences.sensitivity(item.clause), item.audience.where]
         for name, item in audiences.checked.items()
@@ -78,7 +83,6 @@ def list_command(conf: Conf = CONF, output: Output = Format.table) -> None:
     emit(["audience", "title", "purpose", "sensitivity", "where"], rows, output, title="Audiences")
 
 
-@audience.command("count")
 def count_command(
     expression: Annotated[
         str | None,
@@ -92,10 +96,11 @@ def count_command(
 ) -> None:
     """How many customers an expression has, and of how many it cannot be told; without one, as many as you type."""
     settings = settings_of(conf, target, lake=lake)
-    audiences = declared(settings)[1]
+    declared = declarations_of(settings)
+    audiences = declared.audiences
     if expression is not None and as_of is None:
         audiences.parse(expression, where="EXPR")  # before Spark starts
-    with _asking(settings, target, audiences, as_of) as asked:
+    with _asking(settings, target, declared, as_of) as asked:
         if expression is not None:
             asked.print_count(expression, output)
             return
@@ -147,9 +152,10 @@ def _heed(weighed: Weighed, where: str) -> None:
 
 
 @contextmanager
-def _asking(settings: Settings, target: str | None, audiences: AudienceSet, as_of: AsOf | None) -> Iterator[_Asked]:
-    with reading(settings, target) as opened:
-        day, portrait = portrait_at(opened, as_of)
+def _asking(settings: Settings, target: str | None, declared: Declared, as_of: AsOf | None) -> Iterator[_Asked]:
+    audiences = declared.audiences
+    with looking(settings, target, declared.catalogue) as opened:
+        day, portrait = opened.slice_at(PORTRAIT, as_of)
         labels = audiences.words.labels
         yield _Asked(
             audiences_at(opened, audiences=audiences, as_of=day if as_of else None),
@@ -158,25 +164,6 @@ def _asking(settings: Settings, target: str | None, audiences: AudienceSet, as_o
         )
 
 
-@audience.command("build")
-def build_command(
-    as_of: AsOf, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
-) -> None:
-    """Write gold.audience_members and gold.audiences for a day, as a run does; skipped when up to date."""
-    settings = settings_of(conf, target, lake=lake)
-    catalogue = suite_of(settings)
-    existing(settings)
-    spark = embedded(settings, target)
-    try:
-        run(spark, settings, catalogue=catalogue, as_of=as_of, select="audiences")
-        rows = Lake(spark, settings.lake, catalogue).slice(AUDIENCES, as_of).orderBy("audience")
-        columns = ["audience", "members", "unknown", "customers"]
-        emit(columns, [list(row) for row in rows.select(*columns).collect()], output, title=f"Audiences of {as_of}")
-    finally:
-        spark.stop()
-
-
-@audience.command("members")
 def members_command(
     name: Name,
     as_of: PastDay = None,
@@ -188,21 +175,20 @@ def members_command(
 ) -> None:
     """Customers in an audience, as published; with --as-of as it was, by what the audience meant that day."""
     settings = settings_of(conf, target, lake=lake)
-    with reading(settings, target) as opened:
-        day, members = published_slice(opened, MEMBERS, as_of)
-        found = members.where(F.col("audience") == F.lit(name)).select("customer_id")
-        rows = found.orderBy("customer_id").limit(limit).collect()
-        built = published_slice(opened, AUDIENCES, as_of)[1].where(F.col("audience") == F.lit(name)).head()
-    if built is None:
+    with looking(settings, target) as opened:
+        day, members = opened.published_slice(MEMBERS, as_of)
+        found = members.where("audience", "=", name).first(limit, order=["customer_id"])
+        built = opened.published_slice(AUDIENCES, as_of)[1].where("audience", "=", name).rows()
+    if not built:
         raise ConfigurationError(
             f"there was no audience '{name}' on {day}", where=AUDIENCES, remedy="check the id, or --as-of"
         )
-    if "trust" in built:
-        _heed(Weighed(built.trust, tuple(built.doubts or ())), f"{AUDIENCES} of {day}, {name}")
-    emit(["customer_id"], [[row.customer_id] for row in rows], output, title=f"{name} on {day}")
+    if "trust" in built[0]:
+        _heed(Weighed(built[0]["trust"], tuple(built[0]["doubts"] or ())), f"{AUDIENCES} of {day}, {name}")
+    customers = values_of(found.column("customer_id"))
+    emit(["customer_id"], [[customer] for customer in customers], output, title=f"{name} on {day}")
 
 
-@audience.command("overlap")
 def overlap_command(
     one: Name,
     other: Annotated[str, typer.Argument(parser=identifier, metavar="ID", help="Another audience.")],
@@ -214,8 +200,8 @@ def overlap_command(
 ) -> None:
     """How many customers two audiences share, by each audience's own policy for unknown."""
     settings = settings_of(conf, target, lake=lake)
-    audiences = declared(settings)[1]
-    with _asking(settings, target, audiences, as_of) as asked:
+    declared = declarations_of(settings)
+    with _asking(settings, target, declared, as_of) as asked:
         a, b = (asked.member(name) for name in (one, other))
         both, customers = pc.and_(a, b).true_count, asked.columns.customers
     either = a.true_count + b.true_count - both
@@ -226,37 +212,6 @@ def overlap_command(
     emit(["customers in", "customers"], rows, output)
 
 
-@audience.command("export")
-def export_command(
-    name: Name,
-    purpose: Annotated[str, typer.Option(help="What the list is for: the audience's own purpose.")],
-    to: Annotated[Path, typer.Option("--to", help="Folder below which the list is written.")],
-    kind: Annotated[str, typer.Option("--as", metavar="csv|delta", help="How the list is written.")] = "csv",
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
-    target: Target = None,
-) -> None:
-    """Write the customers of an audience, without whom conf/exports.yml suppresses; ops.audience_exports says so."""
-    if kind not in ("csv", "delta"):
-        raise ConfigurationError(f"'{kind}' is no format", where="--as", remedy="csv or delta")
-    settings = settings_of(conf, target, lake=lake)
-    audiences = declared(settings)[1]
-    audiences.audience(name)
-    with writing(settings, target) as opened:
-        done = export_audience(opened, audiences=audiences, name=name, purpose=purpose, to=to, kind=kind)
-    console.print(
-        f"Export {done.number}: {done.exported:,} of {done.members:,} members of {done.as_of}", soft_wrap=True
-    )
-    for doubt in done.doubts:
-        errors.print(f"warning: {doubt}", markup=False, soft_wrap=True)
-    for entry, customers in done.suppressed.items():
-        console.print(f"  suppressed    {customers:,} by {entry}")
-    for entry in done.not_asked:
-        console.print(f"  not asked     {entry}: the bank delivers no such feed")
-    console.print(f"  written to    {done.folder}", soft_wrap=True)
-
-
-@audience.command("explain")
 def explain_command(
     name: Name,
     customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="Customer id.")],
@@ -268,10 +223,10 @@ def explain_command(
 ) -> None:
     """Why a customer is in an audience or not: every clause, each label's value, since when and from which facts."""
     settings = settings_of(conf, target, lake=lake)
-    labels, audiences = declared(settings)
-    known = {checked.label.id: checked for checked in labels.checked}
-    with reading(settings, target) as opened:
-        day, portrait = portrait_at(opened, as_of)
+    declared = declarations_of(settings)
+    audiences, known = declared.audiences, {checked.label.id: checked for checked in declared.labels.checked}
+    with looking(settings, target, declared.catalogue) as opened:
+        day, portrait = opened.slice_at(PORTRAIT, as_of)
         meant = audiences_at(opened, audiences=audiences, as_of=day if as_of else None)
         item = meant.audience(name)
         weighed = meant.weigh(item, label_doubts(opened, labels=audiences.words.labels, as_of=as_of))

@@ -1,51 +1,46 @@
-"""Commands about labels: what there is, what a customer had when, what a change of the files would do."""
+"""Commands that look at labels: what there is, what a customer had when. Without Spark."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
-from pyspark.sql import functions as F
 
-from portrait.cli.audience import declared
-from portrait.cli.context import embedded, reading, suite_of, writing
-from portrait.cli.options import (
-    CONF,
-    Conf,
-    Format,
-    LakeRoot,
-    Limit,
-    OptionalAsOf,
-    Output,
-    Target,
-    identifier,
-    settings_of,
-)
-from portrait.cli.output import console, emit
+from portrait.cli.commands import group_of
+from portrait.cli.context import declarations_of, looking
+from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.output import emit
 from portrait.errors import ConfigurationError
-from portrait.labels import LabelSet, computable, label_intervals
-from portrait.labels.audiences import AudienceSet, labels_read, portrait_at
-from portrait.labels.declaration import SOURCES, CheckedLabel
-from portrait.labels.editor import editor_schemas
-from portrait.labels.examples import try_examples
-from portrait.labels.history import STATISTICS
-from portrait.labels.lifecycle import Applied, Change, applied_labels, apply, plan
-from portrait.labels.preview import audience_preview, changed_customers, facts_behind, label_preview
+from portrait.labels import LabelSet, label_intervals
+from portrait.labels.declaration import CheckedLabel
+from portrait.labels.intervals import COLUMNS
 from portrait.labels.readers import readers_of
+from portrait.labels.tables import HISTORY, STATISTICS
 from portrait.labels.usage import label_usage
-from portrait.lake import Lake, slice_at
 
-labels = typer.Typer(help="Labels: their files, their history, and what a change would do.", no_args_is_help=True)
-SAMPLE = 5  # customers shown for each changed label
+COMMANDS = {
+    "list": "portrait.cli.labels:list_command",
+    "show": "portrait.cli.labels:show_command",
+    "history": "portrait.cli.labels:history_command",
+    "plan": "portrait.cli.label_files:plan_command",
+    "apply": "portrait.cli.label_files:apply_command",
+    "test": "portrait.cli.label_files:examples_command",
+    "schema": "portrait.cli.label_files:schema_command",
+    "new": "portrait.cli.label_files:new_command",
+}
+labels = typer.Typer(
+    help="Labels: their files, their history, and what a change would do.", cls=group_of(COMMANDS), no_args_is_help=True
+)
 
 
-@labels.command("list")
+@labels.callback()
+def _group() -> None:
+    """Labels: their files, their history, and what a change would do."""
+
+
 def list_command(conf: Conf = CONF, output: Output = Format.table) -> None:
     """Every label of conf/labels."""
-    known = declared(settings_of(conf, None))[0]
+    known = declarations_of(settings_of(conf, None)).labels
     rows = [
         [item.id, item.theme, item.kind, item.type, item.status, item.version, item.sensitivity, item.title]
         for item in (checked.label for checked in known.checked)
@@ -53,7 +48,6 @@ def list_command(conf: Conf = CONF, output: Output = Format.table) -> None:
     emit(["label", "theme", "kind", "type", "status", "version", "sensitivity", "title"], rows, output, title="Labels")
 
 
-@labels.command("show")
 def show_command(
     name: Annotated[str, typer.Argument(metavar="ID", help="A label, a file of conf/labels.")],
     as_of: OptionalAsOf = None,
@@ -64,32 +58,35 @@ def show_command(
 ) -> None:
     """One label: what it means, who reads it, how its values are spread, what it costs, whether to trust it."""
     settings = settings_of(conf, target, lake=lake)
-    known = declared(settings)[0]
-    item = _label(known, name)
+    declared = declarations_of(settings)
+    item = label_of(declared.labels, name)
     label = item.label
     rows: list[list[object]] = [
         ["title", label.title], ["description", label.description], ["values", label.values or ""],
         ["rule", label.rule], ["from", f"{label.source}: {', '.join(sorted(item.reads))}"],
         ["unknown means", label.unknown_means or ""], ["owner", label.owner], ["sensitivity", label.sensitivity],
         ["status", f"{label.status}, version {label.version}"],
-        ["read by", ", ".join(readers_of(settings.conf, suite_of(settings)).get(name, []))],
+        ["read by", ", ".join(readers_of(settings.conf, declared.catalogue).get(name, []))],
     ]  # fmt: skip
-    with reading(settings, target) as opened:
-        used = label_usage(opened, log=settings.log).where(F.col("label") == F.lit(name)).orderBy("kind", "reader")
-        for use in used.collect():
-            rows.append([f"used by {use.kind} {use.reader}", f"{use.times} times, last for {use.last}"])
+    with looking(settings, target, declared.catalogue) as opened:
+        for use in label_usage(opened, log=settings.log):
+            if use.label == name:
+                rows.append([f"used by {use.kind} {use.reader}", f"{use.times} times, last for {use.last}"])
         if any(as_of is None or day <= as_of for day in opened.slices(STATISTICS)):
-            day, statistics = slice_at(opened, STATISTICS, as_of)
-            facts = statistics.drop("as_of", "label", "theme", "kind").where(F.col("label") == F.lit(name)).head()
-            rows += [[f"{key}, {day}", _fact(value)] for key, value in (facts.asDict() if facts else {}).items()]
+            day, statistics = opened.slice_at(STATISTICS, as_of)
+            for facts in statistics.where("label", "=", name).rows()[:1]:
+                rows += [[f"{key}, {day}", fact_text(value)] for key, value in facts.items() if key not in _NOT_SHOWN]
     emit(["what", name], rows, output)
 
 
-def _fact(value: object) -> object:
+_NOT_SHOWN = ("as_of", "label", "theme", "kind")
+
+
+def fact_text(value: object) -> object:
+    """A fact as it is printed: nothing where it is unknown, a list in one line."""
     return "" if value is None else "; ".join(value) if isinstance(value, list) else value
 
 
-@labels.command("history")
 def history_command(
     customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="Customer id.")],
     name: Annotated[str | None, typer.Argument(metavar="[LABEL]", help="Default: every label.")] = None,
@@ -102,177 +99,16 @@ def history_command(
 ) -> None:
     """When the labels of a customer changed, and to what; with --as-of what they were that day."""
     settings = settings_of(conf, target, lake=lake)
-    known = declared(settings)[0]
+    declared = declarations_of(settings)
     if name is not None:
-        _label(known, name)
-    with reading(settings, target) as opened:
-        rows = label_intervals(opened.read("gold.label_history"), customer=customer, label=name, as_of=as_of)
-        found = rows.orderBy("label", "valid_from").limit(limit).collect()
-    emit(rows.columns, [list(row) for row in found], output, title=f"Customer {customer}")
+        label_of(declared.labels, name)
+    with looking(settings, target, declared.catalogue) as opened:
+        spans = label_intervals(opened.read(HISTORY), customer=customer, label=name, as_of=as_of)[:limit]
+    emit(COLUMNS, [list(span.values()) for span in spans], output, title=f"Customer {customer}")
 
 
-@labels.command("plan")
-def plan_command(
-    lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
-) -> None:
-    """What the files would change: labels, customers gained and lost by tier and group, audiences, a sample."""
-    settings = settings_of(conf, target, lake=lake)
-    known, audiences = declared(settings)
-    with reading(settings, target) as opened:
-        applied = applied_labels(opened)
-        changes = plan(known, applied)
-        rows = [[c.label, c.action, c.status, c.version, ", ".join(c.keys)] for c in changes]
-        emit(["label", "action", "status", "version", "keys"], rows, output, title="Changes")
-        ending = [c.label for c in changes if c.action in ("deprecated", "retired")]
-        if ending:
-            used = label_usage(opened, log=settings.log).where(F.col("label").isin(ending))
-            used = used.orderBy("label", "kind", "reader")
-            emit(used.columns, [list(row) for row in used.collect()], output, title="Uses so far of what ends")
-        touched = [c for c in changes if c.changes_values]
-        # Before anything was ever applied every label is new, and nothing can be compared.
-        if applied and touched and opened.slices("gold.customer_portrait"):
-            _preview(opened, known, audiences, touched, applied, output)
-
-
-def _preview(
-    lake: Lake,
-    known: LabelSet,
-    audiences: AudienceSet,
-    changes: list[Change],
-    applied: Mapping[str, Applied],
-    output: Format,
-) -> None:
-    day, before = portrait_at(lake, None)
-    sources = {name: lake.slice(f"gold.{name}", day) for name in SOURCES}
-    after, failed = computable(known, as_of=day, sources=sources)
-    if failed:
-        emit(["label", "cannot be computed"], [[*item] for item in failed.items()], output, title="Labels that fail")
-    names = {change.label for change in changes}
-    names |= {i.label.id for step in known.levels() for i in step if _reads(known, i, names)}
-    touched = [item.label for item in known.checked if item.label.id in names and item.label.has_column]
-    tiers = lake.slice("gold.customer_tier", day).select("customer_id", "tier")
-    groups = lake.slice("gold.customer_group", day).select("customer_id", "group_name")
-    placed = tiers.join(groups, on="customer_id", how="full_outer")
-    effects = label_preview(before=before, after=after, labels=touched, placed=placed)
-    columns = ["label", "effect", "tier", "group_name", "customers"]
-    rows = [list(row) for row in effects.orderBy(*columns[:-1]).collect()]
-    emit(columns, rows, output, title=f"Customers of {day}")
-    asked = _reading(audiences, names)
-    if asked:
-        counts = audience_preview(before=before, after=after, audiences=audiences, names=asked)
-        emit(counts.columns, [list(row) for row in counts.collect()], output, title=f"Audiences of {day}")
-    sample = changed_customers(before=before, after=after, labels=touched, limit=SAMPLE)
-    shown = sample.orderBy("label", "customer_id").collect()
-    checked = {item.label.id: item for item in known.checked}
-    then = {name: item.definition for name, item in applied.items()}
-    facts = facts_behind(shown, labels=checked, applied=then, sources={**sources, "portrait": after})
-    said = [", ".join(f"{name} = {_fact(value)}" for name, value in found.items()) for found in facts]
-    rows = [[*row, words] for row, words in zip(shown, said, strict=True)]
-    emit([*sample.columns, "facts"], rows, output, title="Sample")
-
-
-def _reads(known: LabelSet, item: CheckedLabel, names: set[str]) -> bool:
-    """Whether a label is made from one of `names`, through other labels too."""
-    made = {i.label.id: i for i in known.computed_from("portrait")}
-    return any(name in names or (name in made and _reads(known, made[name], names)) for name in item.reads)
-
-
-def _reading(audiences: AudienceSet, names: set[str]) -> list[str]:
-    return [name for name, item in audiences.checked.items() if labels_read(item.clause) & names]
-
-
-@labels.command("apply")
-def apply_command(lake: LakeRoot = None, conf: Conf = CONF, target: Target = None) -> None:
-    """Record the changes of the files in ops.label_events, with who applied them; the next run computes them."""
-    settings = settings_of(conf, target, lake=lake)
-    known = declared(settings)[0]
-    with writing(settings, target) as opened:
-        changes = plan(known, applied_labels(opened))
-        if not changes:
-            console.print("Nothing to apply: the files are as applied last.")
-            return
-        event = apply(opened, changes)
-    counted: dict[str, int] = {}
-    for change in changes:
-        counted[change.action] = counted.get(change.action, 0) + 1
-    told = ", ".join(f"{count} {action}" for action, count in sorted(counted.items()))
-    console.print(f"Applied as event {event}: {told}.", soft_wrap=True)
-
-
-@labels.command("test")
-def examples_command(
-    name: Annotated[str | None, typer.Argument(metavar="[ID]", help="Default: every label with examples.")] = None,
-    conf: Conf = CONF,
-    target: Target = None,
-    output: Output = Format.table,
-) -> None:
-    """Compute the examples in the label files, and say which do not hold; exit code 1 when one does not."""
-    settings = settings_of(conf, target)
-    catalogue = suite_of(settings)
-    known = declared(settings)[0]
-    items = [item for item in known.checked if item.label.examples and name in (None, item.label.id)]
-    if name is not None and not items:
-        _label(known, name)
-    spark = embedded(settings, target)
-    try:
-        tried = [one for item in items for one in try_examples(spark, item, source=catalogue.table(item.label.source))]
-    finally:
-        spark.stop()
-    rows = [
-        [one.label, one.example.given, one.example.expect, one.found, "ok" if one.passed else "NOT OK"] for one in tried
-    ]
-    emit(["label", "given", "expected", "found", "state"], rows, output, title="Examples")
-    if not all(one.passed for one in tried):
-        raise typer.Exit(1)
-
-
-@labels.command("schema")
-def schema_command(
-    write: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("docs/editor"),
-) -> None:
-    """Write the JSON Schemas of label and audience files, for completion in editors."""
-    write.mkdir(parents=True, exist_ok=True)
-    for name, text in editor_schemas().items():
-        (write / name).write_text(text, encoding="utf-8")
-        console.print(f"Wrote {write / name}", soft_wrap=True)
-
-
-@labels.command("new")
-def new_command(
-    name: Annotated[str, typer.Option("--id", prompt="Id (lower case, with underscores)", help="Id of the label.")],
-    title: Annotated[str, typer.Option(prompt="Title", help="What people call it.")],
-    theme: Annotated[str, typer.Option(prompt="Theme", help="Folder of conf/labels.")],
-    source: Annotated[str, typer.Option("--from", prompt="From (a table, or portrait)", help="Where the facts are.")],
-    kind: Annotated[str, typer.Option("--type", prompt="Type (boolean, string, integer, decimal, date)", help="Type.")],
-    value: Annotated[str, typer.Option(prompt="Value (Spark SQL)", help="Spark SQL over columns of --from.")],
-    description: Annotated[str, typer.Option(prompt="Description", help="What a marketer needs to know.")],
-    unknown_means: Annotated[str, typer.Option(prompt="Unknown means", help="What it means that it is unknown.")],
-    owner: Annotated[str, typer.Option(prompt="Owner", help="Team that answers for it.")],
-    sensitivity: Annotated[str, typer.Option(help="public, internal, personal or sensitive.")] = "internal",
-    conf: Conf = CONF,
-) -> None:
-    """Write a valid label file by asking; it is a draft until its status is changed."""
-    path = conf / "labels" / identifier(theme) / f"{identifier(name)}.yml"
-    if path.exists():
-        raise ConfigurationError("the file exists already", where=str(path), remedy="choose another id")
-    written = {
-        "id": name, "title": title, "theme": theme, "kind": "rule", "type": kind, "from": source, "value": value,
-        "unknown_means": unknown_means, "owner": owner, "sensitivity": sensitivity, "freshness": "1 day",
-        "status": "active", "version": 1, "description": description,
-    }  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        # Checked as an active label, because a draft's expression is not looked at.
-        for status in ("active", "draft"):
-            path.write_text(yaml.safe_dump(written | {"status": status}, sort_keys=False, width=110), encoding="utf-8")
-            declared(settings_of(conf, None))
-    except ConfigurationError:
-        path.unlink()
-        raise
-    console.print(f"Wrote {path}; set 'status: active' to compute it from the next run on.", soft_wrap=True)
-
-
-def _label(known: LabelSet, name: str) -> CheckedLabel:
+def label_of(known: LabelSet, name: str) -> CheckedLabel:
+    """One label; raises ConfigurationError for a name that none has."""
     for item in known.checked:
         if item.label.id == name:
             return item

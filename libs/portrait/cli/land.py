@@ -13,7 +13,7 @@ from portrait.cli.context import embedded
 from portrait.cli.options import CONF, Conf, Target, settings_of
 from portrait.cli.output import console
 from portrait.cli.runs import execute
-from portrait.job import business_date
+from portrait.dates import business_date
 from portrait.sources.berka import land_berka
 from portrait.sources.synthetic import feeds_named, land_synthetic, last_day
 

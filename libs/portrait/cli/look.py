@@ -1,25 +1,70 @@
-"""Commands that look: tables, queries, digests, one customer."""
+"""Commands that look: runs, tables, one customer. They read the lake as Arrow, without Spark, to answer at once."""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
-import sqlglot
+import pyarrow as pa
 import typer
-from pyspark.sql import functions as F
-from sqlglot import exp
 
-from portrait.cli.context import reading, suite_of
+from portrait.cli.context import declarations_of, existing, looking, reading
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
 from portrait.cli.output import console, emit
-from portrait.contracts import Catalogue
+from portrait.contracts import Contract, load_catalogue
 from portrait.errors import ConfigurationError
-from portrait.lake import Lake, Publication, digest, publications, register_views
-from portrait.lake.publication import rows_of
-from portrait.serving import read_only_query
+from portrait.ingest import FileCache, remedy_of
+from portrait.lake import Publication, Reader, Selection
+from portrait.lake.lease import is_held
+from portrait.lake.runs import DIED, died_runs, run_records
+from portrait.lake.selection import values_of
+from portrait.settings import Settings
 
 TableName = Annotated[str, typer.Argument(metavar="TABLE", help="gold.x is the table, published.x what readers see.")]
+_PUBLISHED = "published."
+_RECORDS = 20  # of runs that `status` shows
+_ROWS = 100  # of one customer in a table
+
+
+def status_command(
+    lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
+) -> None:
+    """Runs and how they ended, what is published, and which landed files were quarantined whole."""
+    settings = settings_of(conf, target, lake=lake)
+    with looking(settings, target) as opened:
+        records = run_records(opened, newest=_RECORDS)
+        served = next(iter(opened.publications()), None)
+    died = died_runs(records, held=is_held(settings.lake))
+    columns = ["run", "as_of", "status", "seconds", "recorded_at", "message", "absent"]
+    rows = [
+        [
+            record.run,
+            record.as_of,
+            "died" if record.run in died else record.status,
+            round(record.seconds, 1),
+            record.recorded_at,
+            DIED if record.run in died else record.message,
+            (record.facts or {}).get("absent"),
+        ]
+        for record in records
+    ]
+    emit(columns, rows, output, title="Runs")
+    if output is Format.table:
+        if served:
+            console.print(
+                f"Served: {len(served.versions)} tables of {served.as_of}, run {served.run} ({served.action})."
+            )
+        for subject, text in not_ingested(settings.lake):
+            console.print(f"{subject}: {text}", soft_wrap=True)
+
+
+def not_ingested(root: Path) -> list[tuple[str, str]]:
+    """The files of the landing folder that were quarantined whole."""
+    return [
+        ("not ingested", f"{item.path}: {item.reason}; {remedy_of(item.reason)}")
+        for item in FileCache.below(root).kept_out()
+    ]
 
 
 def show_command(
@@ -33,88 +78,47 @@ def show_command(
 ) -> None:
     """The first rows of a table, in the order of its key."""
     settings = settings_of(conf, target, lake=lake)
-    contract = suite_of(settings).table(table.replace("published.", "gold."))
-    with reading(settings, target) as opened:
-        if table.startswith("published."):
-            register_views(opened)
-            rows = opened.spark.table(table)
+    contracts = load_catalogue(settings.schemas, time_zone=settings.time_zone, standard=False)
+    contract = contracts.table(table.replace(_PUBLISHED, "gold."))
+    existing(settings)
+    if table.startswith(_PUBLISHED) and contract.custom("publishedAs"):
+        columns, found = _of_view(settings, target, table, contract, limit)
+        emit(columns, found, output, title=table)
+        return
+    if table.startswith(_PUBLISHED) and contract.custom("columnsFrom"):
+        contracts = declarations_of(settings).catalogue  # readers see the columns in the order of the declarations
+    with looking(settings, target, contracts) as opened:
+        if table.startswith(_PUBLISHED):
+            contract = contracts.table(contract.id)
+            rows = opened.rows_of(contract.id, opened.served(contract.id, None))
         elif contract.sliced and (day := as_of or max(opened.slices(table), default=None)):
             rows = opened.slice(table, day)
         else:
             rows = opened.read(table)
         key = [name for name in contract.key if name in rows.columns]
+        shown = rows.first(limit, order=key)
+    if table.startswith(_PUBLISHED):
+        shown = shown.select([name for name in contract.column_names if name in shown.column_names])
+    emit(shown.column_names, _lists(shown), output, title=table)
+
+
+def _lists(rows: pa.Table) -> list[list[Any]]:
+    columns = [values_of(rows.column(name)) for name in rows.column_names]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _of_view(
+    settings: Settings, target: str | None, view: str, contract: Contract, limit: int
+) -> tuple[list[str], list[list[Any]]]:
+    """Rows of a published view that is more than a slice: its SQL is Spark's."""
+    from portrait.lake import register_views
+
+    with reading(settings, target) as opened:
+        register_views(opened)
+        rows = opened.spark.table(view)
+        key = [name for name in contract.key if name in rows.columns]
         found = (rows.orderBy(*key) if key else rows).limit(limit).collect()
-    emit(rows.columns, [list(row) for row in found], output, title=table)
-
-
-def sql_command(
-    query: Annotated[str, typer.Argument(help="A SELECT over raw names like gold.segments or published.segments.")],
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
-    target: Target = None,
-    limit: Limit = 1000,
-    output: Output = Format.table,
-) -> None:
-    """Ask a question in Spark SQL; reading only."""
-    settings = settings_of(conf, target, lake=lake)
-    tables = readable_tables(query, suite_of(settings))
-    query = read_only_query(query)
-    with reading(settings, target) as opened:
-        for table in tables:
-            if not table.startswith("published."):
-                opened.read(table)
-        if any(table.startswith("published.") for table in tables):
-            register_views(opened)
-        result = opened.spark.sql(query)
-        rows = result.limit(limit).collect()
-    emit(result.columns, [list(row) for row in rows], output)
-
-
-def readable_tables(query: str, catalogue: Catalogue) -> list[str]:
-    """The tables that a query reads; raises ConfigurationError unless it is one SELECT over tables of the lake.
-
-    A path as a table name, another statement or an unknown table is refused before Spark sees the text.
-    """
-    try:
-        statements = sqlglot.parse(query, dialect="spark")
-    except sqlglot.errors.ParseError as error:
-        raise ConfigurationError(
-            f"not a query: {str(error).splitlines()[0]}", where="sql", remedy="write one SELECT statement"
-        ) from error
-    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        raise ConfigurationError("only one SELECT is allowed", where="sql", remedy="tables are written by jobs alone")
-    names = {cte.alias for cte in statements[0].find_all(exp.CTE)}
-    found = []
-    for table in statements[0].find_all(exp.Table):
-        if not table.db and table.name in names:
-            continue
-        name = f"{table.db}.{table.name}" if table.db else table.name
-        catalogue.table(name.replace("published.", "gold."))
-        if table.catalog:
-            raise ConfigurationError(f"'{table.sql()}' is not a table of the lake", where="sql", remedy=f"write {name}")
-        found.append(name)
-    return found
-
-
-def digest_command(
-    table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="Default: every gold table.")] = None,
-    as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
-    target: Target = None,
-    output: Output = Format.table,
-) -> None:
-    """An order-free digest of a table's contents at an as_of, for comparing runs."""
-    settings = settings_of(conf, target, lake=lake)
-    catalogue = suite_of(settings)
-    names = [catalogue.table(table).id] if table else [contract.id for contract in catalogue.layer("gold")]
-    with reading(settings, target) as opened:
-        written = [name for name in names if opened.has(name) and (as_of is None or as_of in opened.slices(name))]
-        rows = [[name, as_of, digest(opened, name, as_of)] for name in (names if table else written)]
-    if table and output is Format.table:
-        console.print(rows[0][2])
-    else:
-        emit(["table", "as_of", "digest"], rows, output)
+        return rows.columns, [list(row) for row in found]
 
 
 def explain_command(
@@ -126,8 +130,8 @@ def explain_command(
 ) -> None:
     """Tier, group, labels and recommendations of one customer, each with the facts behind it: as readers see them."""
     settings = settings_of(conf, target, lake=lake)
-    with reading(settings, target) as opened:
-        served = next(iter(publications(opened)), None) if as_of is None else None
+    with looking(settings, target) as opened:
+        served = next(iter(opened.publications()), None) if as_of is None else None
         day = served.as_of if served else opened.newest_slice("gold.segments", until=as_of)
         parts = {
             title: _rows_of(opened, table, customer, day, served)
@@ -156,8 +160,7 @@ def explain_command(
             emit([title, "value"], known, Format.table)
 
 
-def _rows_of(lake: Lake, table: str, customer: str, day: date, served: Publication | None) -> list[dict[str, object]]:
+def _rows_of(lake: Reader, table: str, customer: str, day: date, served: Publication | None) -> list[dict[str, Any]]:
     """Rows of a customer; as published where `served` is given, because a newer slice may be one that was refused."""
-    found = rows_of(lake, table, served) if served else lake.slice(table, day)
-    rows = found.where(F.col("customer_id") == F.lit(customer))
-    return [row.asDict() for row in rows.limit(100).collect()]
+    found: Selection = lake.rows_of(table, served) if served else lake.slice(table, day)
+    return found.where("customer_id", "=", customer).rows()[:_ROWS]

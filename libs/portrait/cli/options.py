@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
+from portrait.dates import business_date
 from portrait.errors import ConfigurationError
-from portrait.job import business_date
 from portrait.settings import Settings, load_settings
 
 

@@ -6,13 +6,15 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from portrait.cli.options import Format
-from portrait.runner import RunSummary
+
+if TYPE_CHECKING:
+    from portrait.runner import RunSummary
 
 # No markup: what is printed holds names, paths and ids of others, and `[x]` in them is text.
 console = Console(highlight=False, markup=False, soft_wrap=False)

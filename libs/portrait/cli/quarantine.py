@@ -7,19 +7,14 @@ from typing import Annotated
 
 import typer
 
-from portrait.cli.context import reading, suite_of, writing
+from portrait.cli.context import looking, reading, writing
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Landing, Output, Target, settings_of
 from portrait.cli.output import console, emit
-from portrait.entities.conflicts import CONFLICTS, conflict_counts
+from portrait.contracts import load_catalogue
+from portrait.entities.conflict_counts import CONFLICTS, conflict_counts
 from portrait.errors import ConfigurationError
-from portrait.ingest import (
-    damaged_identifiers,
-    export_quarantine,
-    quarantine_summary,
-    quarantined_files,
-    release,
-    remedy_of,
-)
+from portrait.ingest import quarantine_summary, quarantined_files, readable_identifiers, remedy_of
+from portrait.lake.selection import ordered, python_rows
 from portrait.settings import Settings
 
 
@@ -43,16 +38,19 @@ def quarantine_command(
 ) -> None:
     """Rejected rows by feed, rule and file, files quarantined whole, conflicts of records; --export, --release rows."""
     settings = settings_of(conf, target, landing=landing, lake=lake)
-    catalogue = suite_of(settings)
     if feed is not None:
-        catalogue.table(f"raw.{feed}")
+        load_catalogue(settings.schemas, time_zone=settings.time_zone, standard=False).table(f"raw.{feed}")
     if corrected is not None and not corrected.is_file():
         raise ConfigurationError("the file does not exist", where=str(corrected), remedy="name a corrected export")
     if export is not None:
         if feed is None:
             raise ConfigurationError("which feed?", where="--export", remedy="name it with --feed")
+        from portrait.ingest import export_quarantine
+
         with reading(settings, target) as opened:
-            rows = export_quarantine(opened, landing=settings.landing, catalogue=catalogue, feed=feed, path=export)
+            rows = export_quarantine(
+                opened, landing=settings.landing, catalogue=opened.catalogue, feed=feed, path=export
+            )
         console.print(f"Wrote {rows:,} rows to {export}; correct them, then `portrait quarantine --release --from` it.")
     elif release_rows:
         _release(settings, target, corrected, feed)
@@ -63,16 +61,21 @@ def quarantine_command(
 
 
 def _show(settings: Settings, target: str | None, feed: str | None, output: Format) -> None:
-    columns = ["feed", "rule", "file", "file_status", "rows", "line"]
-    with reading(settings, target) as opened:
-        found = quarantine_summary(opened).collect() if opened.has("ops.quarantine") else []
-        found = [row for row in found if feed in (None, row["feed"])]
-        values = damaged_identifiers(opened, found)
+    columns = ["feed", "rule", "file", "file_status", "rows", "line", "first_value"]
+    with looking(settings, target) as opened:
+        found = [item for item in quarantine_summary(opened) if feed in (None, item.feed)]
+        values = readable_identifiers(opened, found)
         conflicts = conflict_counts(opened) if output is Format.table else []
         files = [item for item in quarantined_files(opened) if feed in (None, item.feed)]
-    keys = [(row["feed"], row["rule"], row["file"]) for row in found]
-    rows = [[*(row[name] for name in columns), values.get(key)] for row, key in zip(found, keys, strict=True)]
-    columns = [*columns, "first_value"]
+    if values is None:
+        from portrait.ingest import damaged_identifiers
+
+        with reading(settings, target) as lake:
+            values = damaged_identifiers(lake, found)
+    rows: list[list[object]] = [
+        [item.feed, item.rule, item.file, item.file_status, item.rows, item.line, values.get(key)]
+        for item, key in ((item, (item.feed, item.rule, item.file)) for item in found)
+    ]
     whole = [
         [item.path, (settings.landing / item.path).is_file(), item.reason or "", remedy_of(item.reason or "")]
         for item in files
@@ -81,8 +84,9 @@ def _show(settings: Settings, target: str | None, feed: str | None, output: Form
         emit(columns, rows, output, title="Quarantine")
         if whole:
             emit(["file", "still landed", "reason", "remedy"], whole, output, title="Files quarantined whole")
-        counted = ["feed", "why", "records", "day"]
-        told = [[row[name] for name in counted] for row in conflicts if feed in (None, row["feed"])]
+        told = [
+            [row["feed"], row["why"], row["records"], row["day"]] for row in conflicts if feed in (None, row["feed"])
+        ]
         if told:
             emit(["feed", "why", "records", "newest day"], told, output, title="Conflicts (one by one: --conflicts)")
         return
@@ -97,13 +101,15 @@ def _show(settings: Settings, target: str | None, feed: str | None, output: Form
 def _show_conflicts(settings: Settings, target: str | None, feed: str | None, output: Format) -> None:
     """Where they are, not what they say: the versions are customers' data (`portrait show ops.conflicts`)."""
     columns = ["feed", "file", "line", "day", "why", "counts", "differs", "run"]
-    with reading(settings, target) as opened:
-        found = opened.read(CONFLICTS).select(*columns).orderBy(*columns[:3]) if opened.has(CONFLICTS) else None
-        rows = [] if found is None else [row for row in found.collect() if feed in (None, row["feed"])]
-    emit(columns, [list(row) for row in rows], output, title="Conflicts")
+    with looking(settings, target) as opened:
+        found = ordered(opened.read(CONFLICTS).read(columns), columns[:3]) if opened.has(CONFLICTS) else None
+        rows = [] if found is None else [row for row in python_rows(found) if feed in (None, row["feed"])]
+    emit(columns, [list(row.values()) for row in rows], output, title="Conflicts")
 
 
 def _release(settings: Settings, target: str | None, corrected: Path | None, feed: str | None) -> None:
+    from portrait.ingest import release
+
     with writing(settings, target) as opened:
         if not opened.has("ops.quarantine"):
             console.print("Nothing is in quarantine.")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from pyspark.sql import functions as F
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from portrait.cli.context import embedded, reading, suite_of, writing
+from portrait.cli.context import embedded, suite_of, writing
+from portrait.cli.look import not_ingested
 from portrait.cli.options import (
     CONF,
     AsOf,
@@ -21,7 +21,6 @@ from portrait.cli.options import (
     LakeRoot,
     Landing,
     OptionalAsOf,
-    Output,
     PlanFormat,
     PlanOutput,
     Select,
@@ -30,13 +29,12 @@ from portrait.cli.options import (
 )
 from portrait.cli.output import console, emit, errors, summarize
 from portrait.contracts import job_graph
-from portrait.entities.conflicts import conflict_counts
+from portrait.dates import business_date
+from portrait.entities.conflict_counts import conflict_counts
 from portrait.errors import ConfigurationError
-from portrait.ingest import FileCache, remedy_of
-from portrait.job import business_date
-from portrait.journal import DIED, RUNS, died_runs, measured_start
-from portrait.lake import Lake, publications, publish, rollback
-from portrait.lake.lease import is_held
+from portrait.journal import measured_start
+from portrait.lake import Lake, publish, rollback
+from portrait.lake.runs import RUNS
 from portrait.orchestration import airflow_dag, submit_arguments, submit_plan
 from portrait.quality import recorded_orphans, unknown_numbers
 from portrait.quality.expectations import NOT_EMPTY
@@ -126,24 +124,16 @@ def _notes(lake: Lake, summary: RunSummary) -> list[tuple[str, str]]:
         ("quarantined", f"{_open_rows(lake):,} rows are in ops.quarantine"),
         ("reconciled", f"{_count(lake, 'ops.reconciliation'):,} account-days do not reconcile"),
     ]
-    notes += _not_ingested(lake.root)
+    notes += not_ingested(lake.root)
     notes += [("warning", text) for text in _warnings(lake, summary)]
     notes += [("unknown", text) for text in unknown_numbers(lake, summary.as_of)]
     notes += [("references", text) for text in recorded_orphans(lake, summary.as_of)]
-    if conflicts := conflict_counts(lake, run=summary.run):
+    if conflicts := conflict_counts(lake.reader, run=summary.run):
         kinds = ", ".join(f"{row['feed']} {row['why']} {row['records']:,}" for row in conflicts)
         rows, new = sum(row["records"] for row in conflicts), sum(row["new"] for row in conflicts)
         told = f"{rows:,} records conflict with another of their key ({new:,} new in this run): {kinds}"
         notes.append(("conflicts", f"{told}; see `portrait quarantine --conflicts`"))
     return notes
-
-
-def _not_ingested(root: Path) -> list[tuple[str, str]]:
-    """The files of the landing folder that were quarantined whole."""
-    return [
-        ("not ingested", f"{item.path}: {item.reason}; {remedy_of(item.reason)}")
-        for item in FileCache.below(root).kept_out()
-    ]
 
 
 def _count(lake: Lake, table: str) -> int:
@@ -225,38 +215,6 @@ def _print_plan(settings: Settings, target: str | None, as_of: date, select: str
     shown = 3 if output is Format.table else 5
     texts = [[*row[:3], ", ".join(row[3]), ", ".join(row[4])] for row in rows]
     emit(columns[:shown], [row[:shown] for row in texts], output)
-
-
-def status_command(
-    lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
-) -> None:
-    """Runs and how they ended, what is published, and which landed files were quarantined whole."""
-    settings = settings_of(conf, target, lake=lake)
-    with reading(settings, target) as opened:
-        events = opened.read(RUNS).orderBy(F.col("run").desc(), F.col("recorded_at").desc()).limit(20).collect()
-        served = publications(opened)
-    died = died_runs(events, held=is_held(settings.lake))
-    columns = ["run", "as_of", "status", "seconds", "recorded_at", "message", "absent"]
-    rows = [
-        [
-            row.run,
-            row.as_of,
-            "died" if row.run in died else row.status,
-            round(row.seconds, 1),
-            row.recorded_at,
-            DIED if row.run in died else row.message,
-            (row.facts or {}).get("absent"),
-        ]
-        for row in events
-    ]
-    emit(columns, rows, output, title="Runs")
-    if output is Format.table and served:
-        console.print(
-            f"Served: {len(served[0].versions)} tables of {served[0].as_of}, run {served[0].run} ({served[0].action})."
-        )
-    if output is Format.table:
-        for subject, text in _not_ingested(settings.lake):
-            console.print(f"{subject}: {text}", soft_wrap=True)
 
 
 RunNumber = Annotated[int, typer.Argument(metavar="RUN", min=1, help="Number of a run, as `portrait status` shows it.")]

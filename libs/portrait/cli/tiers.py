@@ -14,9 +14,9 @@ from pyspark.sql import functions as F
 from portrait.cli.context import reading
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, OptionalAsOf, Output, Target, settings_of
 from portrait.cli.output import console, emit
+from portrait.dates import business_date
 from portrait.entities.versions import as_of as versions_at
 from portrait.errors import ConfigurationError
-from portrait.job import business_date
 from portrait.lake import Lake
 from portrait.value.migration import OUTSIDE, Moves, expected_customers, groups_of_both, mobility, moves_by
 from portrait.value.simulate import month_ends, replay, simulated_moves

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from portrait.days import day_sql
+from portrait.dates import day_sql
 
 NUMBERS = ("INT", "BIGINT", "DOUBLE", "DECIMAL")
 TIMES = ("DATE", "TIMESTAMP")

@@ -72,8 +72,8 @@ class Catalogue:
         return replace(self, contracts=self.contracts | {table: self.table(table).with_columns(columns)})
 
 
-def load_catalogue(schemas: Path, *, time_zone: str = UTC) -> Catalogue:
-    """The contracts below `schemas`, and the bronze ones that derive from the feeds.
+def load_catalogue(schemas: Path, *, time_zone: str = UTC, standard: bool = True) -> Catalogue:
+    """The contracts below `schemas`, and the bronze ones that derive from the feeds; `standard`: see `load_document`.
 
     Raises ConfigurationError for a broken file, a read of an unknown table, or a key that is missing.
     """
@@ -82,7 +82,7 @@ def load_catalogue(schemas: Path, *, time_zone: str = UTC) -> Catalogue:
     contracts: dict[str, Contract] = {}
     for layer in ("raw", "silver", "gold", "ops"):
         for path in sorted((schemas / layer).glob("*.yml")):
-            contract = contract_of(load_document(path), time_zone=time_zone)
+            contract = contract_of(load_document(path, standard=standard), time_zone=time_zone)
             contracts[contract.id] = contract
             if layer == "raw":
                 bronze = bronze_contract(contract)

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from pyspark.sql.types import StructField, StructType, _parse_datatype_string
+from typing import TYPE_CHECKING, Any
 
 from portrait.contracts.bounds import check_bound, time_bound
 from portrait.contracts.document import Document, Property
 from portrait.contracts.identifiers import POLICY, Identifier, identifier_of
 from portrait.errors import ConfigurationError
 from portrait.settings import UTC
+
+if TYPE_CHECKING:
+    from pyspark.sql.types import StructType
 
 # What `customProperties` of a table may say; a misspelt one is an error.
 KNOWN_PROPERTIES = {
@@ -185,17 +186,14 @@ class Contract:
     @cached_property
     def struct_type(self) -> StructType:
         """The Spark schema, with comments and nullability."""
-        return StructType(
-            [
-                StructField(
-                    column.name,
-                    _parse_datatype_string(column.physical_type),
-                    not column.required,
-                    {"comment": column.description},
-                )
-                for column in self.columns
-            ]
-        )
+        # Importing Spark takes a second, and who only looks at a lake never asks for this.
+        from pyspark.sql.types import StructField, StructType, _parse_datatype_string
+
+        fields = [
+            StructField(c.name, _parse_datatype_string(c.physical_type), not c.required, {"comment": c.description})
+            for c in self.columns
+        ]
+        return StructType(fields)
 
     @cached_property
     def hash(self) -> str:

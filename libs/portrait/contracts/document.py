@@ -11,13 +11,15 @@ import re
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import jsonschema
 from pydantic import Field, field_validator
 
 from portrait.errors import ConfigurationError
 from portrait.settings import Strict, line_of, load_yaml, load_yaml_tree
+
+if TYPE_CHECKING:
+    import jsonschema
 
 _PHYSICAL_TYPE = re.compile(
     r"STRING|INT|BIGINT|DOUBLE|BOOLEAN|DATE|TIMESTAMP|DECIMAL\(\d+,\d+\)|(ARRAY|MAP)<(STRING|BIGINT|DOUBLE)(,(STRING|BIGINT|DOUBLE))?>"
@@ -125,6 +127,8 @@ class Document(Strict):
 
 @lru_cache(maxsize=1)
 def _standard() -> jsonschema.Draft201909Validator:
+    import jsonschema
+
     text = resources.files("open_data_contract_standard").joinpath("schema.json").read_text(encoding="utf-8")
     return jsonschema.Draft201909Validator(json.loads(text))
 
@@ -133,15 +137,32 @@ def _standard() -> jsonschema.Draft201909Validator:
 _sound: dict[Path, Document] = {}
 
 
-def load_document(path: Path) -> Document:
+def load_document(path: Path, *, standard: bool = True) -> Document:
     """A contract file, checked by our models and by the standard's JSON schema.
 
-    Raises ConfigurationError with file, line and key; a misspelt key is an error.
+    `standard`: whether by the latter; who only looks at a lake leaves that to those who write it. Raises
+    ConfigurationError with file, line and key; a misspelt key is an error.
     """
     document = load_yaml(path, Document)
     if _sound.get(path.absolute()) is document:
         return document
-    violation = jsonschema.exceptions.best_match(_standard().iter_errors(load_yaml_tree(path)))
+    if standard:
+        _check_standard(path)
+    if f"{path.parent.name}.{path.stem}" != document.id or document.schema_[0].physicalName != document.id:
+        raise ConfigurationError(
+            f"the contract calls itself '{document.id}' and its table '{document.schema_[0].physicalName}'",
+            where=str(path),
+            remedy=f"both must be '{path.parent.name}.{path.stem}', as the file's place says",
+        )
+    if standard:
+        _sound[path.absolute()] = document
+    return document
+
+
+def _check_standard(path: Path) -> None:
+    from jsonschema.exceptions import best_match
+
+    violation = best_match(_standard().iter_errors(load_yaml_tree(path)))
     if violation is not None:
         location = tuple(violation.absolute_path)
         raise ConfigurationError(
@@ -149,11 +170,3 @@ def load_document(path: Path) -> Document:
             where=f"{path}:{line_of(path, location)}",
             remedy="correct the contract; the standard's schema says what the key may hold",
         )
-    if f"{path.parent.name}.{path.stem}" != document.id or document.schema_[0].physicalName != document.id:
-        raise ConfigurationError(
-            f"the contract calls itself '{document.id}' and its table '{document.schema_[0].physicalName}'",
-            where=str(path),
-            remedy=f"both must be '{path.parent.name}.{path.stem}', as the file's place says",
-        )
-    _sound[path.absolute()] = document
-    return document

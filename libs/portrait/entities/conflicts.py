@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.days import day_of
+from portrait.entities.conflict_counts import CONFLICTS
 from portrait.entities.dimensions import Dimension
 from portrait.entities.versions import attribute_names, settle_instants
 from portrait.lake import Lake
 from portrait.settings import UTC
-
-CONFLICTS = "ops.conflicts"
 
 
 def change_conflicts(changes: DataFrame, *, feed: str, key: Sequence[str], zone: str = UTC) -> DataFrame:
@@ -89,15 +88,6 @@ def record_change_conflicts(lake: Lake, changes: Mapping[Dimension, DataFrame]) 
         # Another file may have changed which record counts: the rows of a key are replaced together.
         keys = conflicts.select("feed", "key").distinct()
         lake.merge(CONFLICTS, conflicts, replacing=keys, transaction=(f"entities:{CONFLICTS}", lake.run_number))
-
-
-def conflict_counts(lake: Lake, *, run: int | None = None) -> list[Row]:
-    """Conflicts by feed and why: `records`, `new` (of records that `run` took in), and the newest `day`."""
-    if not lake.has(CONFLICTS):
-        return []
-    new = F.count(F.when(F.col("run") == F.lit(run), 1)).alias("new")
-    counted = lake.read(CONFLICTS).groupBy("feed", "why")
-    return sorted(counted.agg(F.count("*").alias("records"), new, F.max("day").alias("day")).collect())
 
 
 def record_booking_conflicts(lake: Lake, conflicts: DataFrame, *, whole: bool) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from portrait.settings import Strict, load_yaml
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 FILE = "marketing.yml"
 
@@ -30,6 +31,8 @@ class Recorded(Strict):
 
     def contradictions(self, features: DataFrame) -> list[str]:
         """Why a slice of features is not what the file says, a sentence per column; nothing for an empty slice."""
+        from pyspark.sql import functions as F
+
         columns = self.columns.model_dump()
         known = [F.count(name).alias(name) for name in columns]
         row = features.agg(F.count(F.lit(1)).alias("customers"), *known).collect()[0]

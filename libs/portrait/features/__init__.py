@@ -1,11 +1,26 @@
 """Features: declared in `conf/features`, compiled to one aggregate a source, one row a customer and business date."""
 
-from portrait.features.customer import customer_features
-from portrait.features.declaration import check_values, load_features
-from portrait.features.explanation import explain
-from portrait.features.feature import Feature, FeatureSet
-from portrait.features.population import Population, load_population
+from typing import TYPE_CHECKING
 
+from portrait.lazy import exports
+
+if TYPE_CHECKING:
+    from portrait.features.customer import customer_features
+    from portrait.features.declaration import check_values, load_features
+    from portrait.features.explanation import explain
+    from portrait.features.feature import Feature, FeatureSet
+    from portrait.features.population import Population, load_population
+
+_PLACES = {
+    "Feature": "portrait.features.feature",
+    "FeatureSet": "portrait.features.feature",
+    "Population": "portrait.features.population",
+    "check_values": "portrait.features.declaration",
+    "customer_features": "portrait.features.customer",
+    "explain": "portrait.features.explanation",
+    "load_features": "portrait.features.declaration",
+    "load_population": "portrait.features.population",
+}
 __all__ = [
     "Feature",
     "FeatureSet",
@@ -16,3 +31,5 @@ __all__ = [
     "load_features",
     "load_population",
 ]
+if not TYPE_CHECKING:  # or type checkers would take any name for one of the package
+    __getattr__ = exports(__name__, _PLACES)

@@ -11,11 +11,15 @@ import json
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from portrait.ingest.landing import LandedFile
-from portrait.lake import Lake
+from portrait.lake import Reader
 from portrait.lake.log import newest_content
+from portrait.lake.selection import ordered, values_of
+
+if TYPE_CHECKING:
+    from portrait.ingest.landing import LandedFile
+    from portrait.lake import Lake
 
 FILES = "ops.files"
 
@@ -100,23 +104,21 @@ class Ledger:
 
 def read_ledger(lake: Lake) -> Ledger:
     """The verdicts that `ops.files` holds, oldest first."""
-    return Ledger(_verdicts(lake))
+    return Ledger(_verdicts(lake.reader))
 
 
-def quarantined_files(lake: Lake) -> list[Verdict]:
+def quarantined_files(reader: Reader) -> list[Verdict]:
     """Files that were quarantined whole and came to nothing else since, by path."""
-    newest = {verdict.path: verdict for verdict in _verdicts(lake)}
+    newest = {verdict.path: verdict for verdict in _verdicts(reader)}
     return [newest[path] for path in sorted(newest) if newest[path].status == "quarantined"]
 
 
-def _verdicts(lake: Lake) -> list[Verdict]:
-    if not lake.has(FILES):
+def _verdicts(reader: Reader) -> list[Verdict]:
+    if not reader.has(FILES):
         return []
-    rows = lake.read(FILES).select("feed", "file", "file_hash", "status", "reason", "contract_hash", "seen_at", "run")
-    seen = sorted(rows.collect(), key=lambda row: (row.run, row.seen_at))
-    return [
-        Verdict(row.feed, row.file, row.file_hash, row.status, row.reason, row.contract_hash, row.run) for row in seen
-    ]
+    names = ["feed", "file", "file_hash", "status", "reason", "contract_hash", "run"]
+    rows = ordered(reader.read(FILES).read([*names, "seen_at"]), ["run", "seen_at"])
+    return [Verdict(*row) for row in zip(*(values_of(rows.column(name)) for name in names), strict=True)]
 
 
 class FileCache:

@@ -20,7 +20,7 @@ from portrait.ingest.batch import QUARANTINE, next_numbers, record, take_in, wri
 from portrait.ingest.landing import LandedFile, landed_files
 from portrait.ingest.ledger import FileCache, KeptOut, read_ledger
 from portrait.ingest.lines import Counts
-from portrait.ingest.release import RELEASED, settle_releases
+from portrait.ingest.releases import RELEASED, settle_releases
 from portrait.ingest.staging import (
     Batch,
     Manifest,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from portrait.errors import InputRefused
 from portrait.ingest.ledger import KeptOut
-from portrait.ingest.verdicts import FileResult
+
+if TYPE_CHECKING:
+    from portrait.ingest.verdicts import FileResult
 
 
 @dataclass(frozen=True)

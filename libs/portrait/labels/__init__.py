@@ -1,12 +1,34 @@
 """Labels: one YAML file each, checked before Spark starts, one SELECT a source, kept wide and as history."""
 
-from portrait.labels.declaration import SOURCES, Label, LabelSet, load_labels
-from portrait.labels.failing import computable, failing_labels, write_portrait
-from portrait.labels.history import label_changes, label_intervals, write_label_history
-from portrait.labels.portrait import customer_portrait
-from portrait.labels.statistics import label_spreads, write_label_statistics
-from portrait.labels.trust_policy import load_trust_policy
+from typing import TYPE_CHECKING
 
+from portrait.lazy import exports
+
+if TYPE_CHECKING:
+    from portrait.labels.declaration import SOURCES, Label, LabelSet, load_labels
+    from portrait.labels.failing import computable, failing_labels, write_portrait
+    from portrait.labels.history import label_changes, write_label_history
+    from portrait.labels.intervals import label_intervals
+    from portrait.labels.portrait import customer_portrait
+    from portrait.labels.statistics import label_spreads, write_label_statistics
+    from portrait.labels.trust_policy import load_trust_policy
+
+_PLACES = {
+    "Label": "portrait.labels.declaration",
+    "LabelSet": "portrait.labels.declaration",
+    "SOURCES": "portrait.labels.declaration",
+    "computable": "portrait.labels.failing",
+    "customer_portrait": "portrait.labels.portrait",
+    "failing_labels": "portrait.labels.failing",
+    "label_changes": "portrait.labels.history",
+    "label_intervals": "portrait.labels.intervals",
+    "label_spreads": "portrait.labels.statistics",
+    "load_labels": "portrait.labels.declaration",
+    "load_trust_policy": "portrait.labels.trust_policy",
+    "write_label_history": "portrait.labels.history",
+    "write_label_statistics": "portrait.labels.statistics",
+    "write_portrait": "portrait.labels.failing",
+}
 __all__ = [
     "SOURCES",
     "Label",
@@ -23,3 +45,5 @@ __all__ = [
     "write_label_statistics",
     "write_portrait",
 ]
+if not TYPE_CHECKING:  # or type checkers would take any name for one of the package
+    __getattr__ = exports(__name__, _PLACES)

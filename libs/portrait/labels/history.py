@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.labels.declaration import Label, LabelSet
+from portrait.labels.tables import HISTORY, PORTRAIT, STATISTICS
 from portrait.lake import Lake
-
-PORTRAIT = "gold.customer_portrait"
-HISTORY = "gold.label_history"
-STATISTICS = "gold.label_statistics"
 
 
 def label_changes(
@@ -83,16 +80,3 @@ def _versions_of(lake: Lake, day: date) -> dict[str, int]:
         return {}
     rows = lake.slice(STATISTICS, day).where("version is not null").select("label", "version").collect()
     return {row.label: row.version for row in rows}
-
-
-def label_intervals(history: DataFrame, *, customer: str, label: str | None, as_of: date | None) -> DataFrame:
-    """label, value, valid_from, valid_to (null: in force), version; with `as_of` the one interval that holds it."""
-    rows = history.where(F.col("customer_id") == F.lit(customer))
-    if label is not None:
-        rows = rows.where(F.col("label") == F.lit(label))
-    following = F.lead("valid_from").over(Window.partitionBy("label").orderBy("valid_from"))
-    spans = rows.select("label", "value", "valid_from", F.date_sub(following, 1).alias("valid_to"), "version")
-    if as_of is None:
-        return spans
-    ended = F.col("valid_to").isNotNull() & (F.col("valid_to") < F.lit(as_of))
-    return spans.where((F.col("valid_from") <= F.lit(as_of)) & ~ended)

@@ -14,7 +14,7 @@ from portrait.features.feature import FeatureSet
 from portrait.labels.cost import Cost, costs
 from portrait.labels.declaration import Label, LabelSet
 from portrait.labels.failing import Written
-from portrait.labels.history import HISTORY, PORTRAIT, STATISTICS
+from portrait.labels.tables import HISTORY, PORTRAIT, STATISTICS
 from portrait.labels.trust import OTHER_VALUES, Distribution, Evidence, Verdict, drift, judge, stability_index
 from portrait.labels.trust_policy import TrustPolicy
 from portrait.lake import Lake

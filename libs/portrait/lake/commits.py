@@ -71,7 +71,7 @@ def _refused(error: Exception, table: str, folder: Path) -> PortraitError:
             where=table,
             remedy="the job computes something its contract forbids: correct the job, or the contract in schemas/",
         )
-    if (cause := cause_of(error, where=table, folder=folder)) is not None:
+    if (cause := cause_of(error, where=f"{table} in {folder}", folder=folder)) is not None:
         return cause
     if condition == "DELTA_CONCURRENT":
         return PortraitError(

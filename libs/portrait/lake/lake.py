@@ -24,14 +24,16 @@ from pyspark.sql import functions as F
 
 from portrait.contracts import Catalogue, Contract
 from portrait.contracts.contract import literal
-from portrait.errors import ConfigurationError, PortraitError
+from portrait.errors import PortraitError
 from portrait.failures import as_fault
 from portrait.faults import fault_point
+from portrait.lake.by_spark import BySpark
 from portrait.lake.commits import OTHER_SLICE, commit
 from portrait.lake.creation import create_table
 from portrait.lake.files import append_rows, few_files, has_files
 from portrait.lake.lease import Lease
-from portrait.lake.log import has_commits, is_readable, metrics, newest_note, newest_version
+from portrait.lake.log import is_readable, metrics, newest_note, newest_version
+from portrait.lake.reader import Reader
 from portrait.lake.records import Completion, Records, Write
 from portrait.lake.schema import check_frame, comparable, evolution
 from portrait.rows import arrow_table, frame_of
@@ -52,7 +54,8 @@ class Lake:
         lease: Lease | None = None,
     ) -> None:
         self.spark = spark
-        self.root = Path(root).resolve()
+        self.reader = Reader(root, catalogue, spark=BySpark(lambda: spark))
+        self.root = self.reader.root
         self.catalogue = catalogue
         self.lease = lease
         self.fingerprints: dict[str, str] = {}
@@ -61,7 +64,6 @@ class Lake:
         self._table_locks: defaultdict[str, RLock] = defaultdict(RLock)
         self._opened: set[str] = set()
         self._registered: set[str] = set()
-        self._records: Records | None = None
         # Called once, before the first commit: the runner writes the beginning of the run here.
         self.before_first_write: Callable[[], None] | None = None
         self._run: int | None = None
@@ -84,23 +86,15 @@ class Lake:
     @property
     def records(self) -> Records:
         """What earlier runs wrote."""
-        if self._records is None:
-            known = "ops.table_versions"
-            self._records = Records(self.read(known) if self.has(known) else None)
-        return self._records
+        return self.reader.records
 
     def path(self, table: str) -> Path:
         """Where a table is; raises ConfigurationError for a name that no contract has."""
-        contract = self.catalogue.table(table)
-        if contract.layer == "raw":
-            raise ConfigurationError(
-                f"{table} is a feed, not a table", where=table, remedy=f"ask for bronze.{contract.name}"
-            )
-        return self.root / contract.layer / contract.name
+        return self.reader.path(table)
 
     def has(self, table: str) -> bool:
         """Whether the table was ever written."""
-        return has_commits(self.path(table))
+        return self.reader.has(table)
 
     def version(self, table: str) -> int:
         """The newest Delta version of a table."""
@@ -125,14 +119,7 @@ class Lake:
 
     def newest_slice(self, table: str, *, until: date | None = None) -> date:
         """The newest slice, of `until` or before where it is given; PortraitError when there is none."""
-        found = max((day for day in self.slices(table) if until is None or day <= until), default=None)
-        if found is None:
-            raise PortraitError(
-                f"{table} has no slice of {until} or before" if until else f"{table} has no slice yet",
-                where=str(self.path(table)),
-                remedy=f"`portrait run --as-of DATE` first{', or ask for a later day' if until else ''}",
-            )
-        return found
+        return self.reader.newest_slice(table, until=until)
 
     def next_as_of(self, table: str, as_of: date) -> date | None:
         """The first slice after `as_of`; None when there is none."""
@@ -146,12 +133,7 @@ class Lake:
 
     def read(self, table: str, *, version: int | None = None) -> DataFrame:
         """A whole table, at a version or as it is now; raises PortraitError when it was never written."""
-        if not self.has(table):
-            raise PortraitError(
-                f"{table} does not exist yet",
-                where=str(self.path(table)),
-                remedy=f"run the job '{self.catalogue.table(table).job}' first",
-            )
+        self.reader.read(table)
         return self.rows(table, version=version)
 
     def rows(self, table: str, *, version: int | None = None, as_of: date | None = None) -> DataFrame:
@@ -170,13 +152,7 @@ class Lake:
 
     def slice(self, table: str, as_of: date) -> DataFrame:
         """The rows of one `as_of`; raises PortraitError when that slice was never written."""
-        if as_of not in self.slices(table):
-            known = ", ".join(str(day) for day in self.slices(table)[-5:]) or "none"
-            raise PortraitError(
-                f"{table} has no slice of {as_of}",
-                where=str(self.path(table)),
-                remedy=f"run the job '{self.catalogue.table(table).job}' with --as-of {as_of}; newest slices: {known}",
-            )
+        self.reader.check_slice(table, as_of)
         return self.rows(table, as_of=as_of)
 
     def previous_slice(self, table: str, as_of: date) -> DataFrame:

@@ -17,11 +17,6 @@ Commit = list[dict[str, Any]]
 """The actions of a commit."""
 
 
-def has_commits(table: Path) -> bool:
-    """Whether this folder is a Delta table."""
-    return any(file.stem.isdigit() for file in (table / "_delta_log").glob("*.json"))
-
-
 def newest_version(table: Path) -> int:
     """The newest Delta version of the table in this folder."""
     commits = (table / "_delta_log").glob("*.json")

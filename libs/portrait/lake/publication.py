@@ -7,7 +7,6 @@ again and costs nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from pyspark.sql import DataFrame
@@ -17,59 +16,26 @@ from portrait.contracts.contract import literal, quoted
 from portrait.errors import ConfigurationError, GateRefused
 from portrait.faults import fault_point
 from portrait.lake.lake import Lake
+from portrait.lake.pointer import POINTER, Publication
 from portrait.rows import frame_of
 
-POINTER = "ops.publication"
 RESULTS = "ops.quality_results"
 PUBLISHED = "published"
 """The schema of the views that readers see."""
 
 
-@dataclass(frozen=True)
-class Publication:
-    """One row of the pointer table."""
-
-    sequence: int
-    run: int
-    as_of: date
-    action: str
-    versions: dict[str, int]
-    published_at: datetime
-
-
 def publications(lake: Lake) -> list[Publication]:
     """All publications and rollbacks, newest first; the first is in force."""
-    if not lake.has(POINTER):
-        return []
-    rows = lake.read(POINTER).orderBy(F.col("sequence").desc()).limit(1000).collect()
-    return [
-        Publication(row.sequence, row.run, row.as_of, row.action, dict(row.versions), row.published_at) for row in rows
-    ]
+    return lake.reader.publications()
 
 
 def published_slice(lake: Lake, table: str, as_of: date | None) -> tuple[date, DataFrame]:
     """The slice that readers see, as it was published, and its day; with `as_of` what was published last of the newest
     day up to then.
 
-    For whatever leaves the lake. Raises GateRefused when there is none: a slice that was never published may be one
-    that the gate has refused.
+    For whatever leaves the lake. Raises GateRefused when there is none; see `Reader.served`.
     """
-    known = [item for item in publications(lake) if as_of is None or item.as_of <= as_of]
-    served = max(known, key=lambda item: (item.as_of if as_of else date.min, item.sequence), default=None)
-    if served is None or table not in served.versions:
-        of = f" of {served.as_of}" if served else f" of {as_of} or before" if as_of else ""
-        newest = max((day for day in lake.slices(table) if as_of is None or day <= as_of), default=None)
-        there = (
-            f"; its slice of {newest} was not published"
-            if newest and (served is None or newest != served.as_of)
-            else ""
-        )
-        raise GateRefused(
-            f"{table} has no published slice{of}{there}",
-            where=POINTER,
-            remedy="only published slices are listed or exported: see `portrait status`, then `portrait run` or "
-            "`portrait publish RUN`",
-        )
+    served = lake.reader.served(table, as_of)
     return served.as_of, rows_of(lake, table, served)
 
 
@@ -79,11 +45,7 @@ def rows_of(lake: Lake, table: str, served: Publication) -> DataFrame:
 
 
 def slice_at(lake: Lake, table: str, as_of: date | None) -> tuple[date, DataFrame]:
-    """To look into the lake: the slice that readers see; with `as_of` the newest of that day or before. And its day.
-
-    The newest slice while nothing is published. Raises PortraitError when there is none, GateRefused for a table that
-    the publication in force does not have.
-    """
+    """To look into the lake: the slice that readers see; see `Reader.slice_at`. And its day."""
     if as_of is None and publications(lake):
         return published_slice(lake, table, None)
     day = lake.newest_slice(table, until=as_of)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow as pa
+
+from portrait.lake.selection import ordered, values_of
+
+TABLE = "ops.table_versions"
+_Slice = tuple[str, date | None]
 
 
 @dataclass(frozen=True)
@@ -27,24 +33,85 @@ class Completion:
     fingerprint: str
 
 
-class Records:
-    """The latest rows of `ops.table_versions`, held on the driver: one for each job, table and slice."""
+class Completions(Mapping[_Slice, Completion]):
+    """Job and slice to its completion; each is taken out of the rows when it is asked for."""
 
-    def __init__(self, table: DataFrame | None) -> None:
-        self.completions: dict[tuple[str, date | None], Completion] = {}
-        self.last_write: dict[tuple[str, date | None], int] = {}
-        self.versions: dict[tuple[str, date | None], int] = {}
-        self.last_run = 0
+    def __init__(self, rows: pa.Table | None) -> None:
+        self._rows = rows
+        self._new: dict[_Slice, Completion] = {}
+        self._places: dict[_Slice, int] = {}
+        if rows is not None:  # sorted by age: the newest of several is the last
+            jobs, days = values_of(rows.column("job")), values_of(rows.column("job_as_of"))
+            self._places = {key: place for place, key in enumerate(zip(jobs, days, strict=True))}
+
+    def __getitem__(self, key: _Slice) -> Completion:
+        if key not in self._new:
+            place = self._places[key]
+            assert self._rows is not None, "it has the place"
+            (row,) = self._rows.slice(place, 1).to_pylist()
+            self._new[key] = Completion(row["run"], dict(row["inputs"] or ()), row["fingerprint"])
+        return self._new[key]
+
+    def __setitem__(self, key: _Slice, done: Completion) -> None:
+        self._new[key] = done
+
+    def __iter__(self) -> Iterator[_Slice]:
+        return iter({**self._places, **self._new})
+
+    def __len__(self) -> int:
+        return len(self._places.keys() | self._new.keys())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._new or key in self._places
+
+
+class Records:
+    """The latest rows of `ops.table_versions`: one for each job, table and slice.
+
+    `read` gives columns of all rows, in any order; None where there are none. What earlier runs wrote, and how their
+    jobs ended, is read when it is first asked for, each by itself.
+    """
+
+    def __init__(self, read: Callable[[Sequence[str]], pa.Table] | None) -> None:
+        self._read = read
+
+    @cached_property
+    def _writes(self) -> tuple[dict[_Slice, int], dict[_Slice, int], int]:
+        """The run that last wrote each slice, the version that it made, and the last run."""
+        if self._read is None:
+            return {}, {}, 0
         # Sorted by age, so that the newest of several rows of a slice is taken last: a job also writes slices of other
-        # days (gold.label_history after a backfill), and in which order groups come, Spark does not say.
-        rows = [] if table is None else _latest(table).collect()
-        for row in sorted(rows, key=lambda row: (row.run, row.version or 0)):
-            if row.table_name is not None:
-                self.last_write[row.table_name, row.as_of] = row.run
-                self.versions[row.table_name, row.as_of] = row.version
-        for row in sorted(rows, key=lambda row: (row.run, row.recorded_at)):
-            self.last_run = max(self.last_run, row.run)
-            self.completions[row.job, row.job_as_of] = Completion(row.run, dict(row.inputs or {}), row.fingerprint)
+        # days (gold.label_history after a backfill). Null, for a job that wrote nothing, is least.
+        rows = ordered(self._read(["run", "version", "table_name", "as_of"]), ["run", "version"])
+        names = ("run", "version", "table_name", "as_of")
+        runs, versions, tables, days = (values_of(rows.column(name)) for name in names)
+        written = [(table, day) for table, day in zip(tables, days, strict=True)]
+        last = {key: run for key, run in zip(written, runs, strict=True) if key[0] is not None}
+        made = {key: version for key, version in zip(written, versions, strict=True) if key[0] is not None}
+        return last, made, max(runs, default=0)
+
+    @cached_property
+    def completions(self) -> Completions:
+        """How each job last ended well, for each slice."""
+        if self._read is None:
+            return Completions(None)
+        names = ["run", "recorded_at", "job", "job_as_of", "fingerprint", "inputs"]
+        return Completions(ordered(self._read(names), ["run", "recorded_at"]))
+
+    @property
+    def last_write(self) -> dict[_Slice, int]:
+        """The run that last wrote each table or slice."""
+        return self._writes[0]
+
+    @property
+    def versions(self) -> dict[_Slice, int]:
+        """The Delta version that the last write of each table or slice made."""
+        return self._writes[1]
+
+    @cached_property
+    def last_run(self) -> int:
+        """The newest run that recorded anything; 0 when none did."""
+        return self._writes[2]
 
     def add(
         self, run: int, job: str, job_as_of: date | None, writes: list[Write], inputs: dict[str, str], code: str
@@ -63,15 +130,3 @@ class Records:
     def slices(self, table: str) -> list[date]:
         """The slices of a table, oldest first."""
         return sorted(as_of for name, as_of in self.last_write if name == table and as_of is not None)
-
-
-def _latest(table: DataFrame) -> DataFrame:
-    """One row per job, table and slice: the newest; within a run that was resumed, the newest version and record."""
-    record, commit = F.struct("run", "recorded_at"), F.struct("run", "version")
-    return table.groupBy("job", "job_as_of", "table_name", "as_of").agg(
-        F.max("run").alias("run"),
-        F.max_by("recorded_at", record).alias("recorded_at"),
-        F.max_by("inputs", record).alias("inputs"),
-        F.max_by("fingerprint", record).alias("fingerprint"),
-        F.max_by("version", commit).alias("version"),
-    )

@@ -102,8 +102,9 @@ def _last_passed(lake: Lake, as_of: date) -> int:
     code = lake.fingerprints.get("quality", "")
     passed = [
         done.run
-        for (job, day), done in lake.records.completions.items()
-        if job == "quality" and day is not None and day < as_of and done.fingerprint == code
+        for job, day in lake.records.completions
+        if job == "quality" and day is not None and day < as_of
+        if (done := lake.records.completions[job, day]).fingerprint == code
     ]
     return max(passed, default=0)
 

@@ -21,7 +21,8 @@ from pyspark.sql import SparkSession
 from portrait.errors import PortraitError
 from portrait.events import event
 from portrait.lake import Lake, publications, register_views
-from portrait.lake.publication import POINTER, PUBLISHED
+from portrait.lake.pointer import POINTER
+from portrait.lake.publication import PUBLISHED
 from portrait.serving.frames import Disconnected, Wire, introduce
 from portrait.serving.gateway import Gateway
 from portrait.serving.policy import LoginPolicy

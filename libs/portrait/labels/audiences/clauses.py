@@ -15,6 +15,8 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from portrait.lake.arrow import array_of, scalar_of
+
 Value = bool | str | int | Decimal | date
 Columns = Mapping[str, pa.Array]
 """One Arrow column a label, all of one length and order."""
@@ -55,7 +57,7 @@ class Comparison:
             missing = pc.is_null(column)
             if wanted is None:
                 return missing
-            return pc.fill_null(column if wanted else pc.invert(column), False)
+            return pc.coalesce(column if wanted else pc.invert(column), scalar_of(False, pa.bool_()))
         if self.operator == "true":
             return column
         if isinstance(column, pa.DictionaryArray):
@@ -65,9 +67,9 @@ class Comparison:
 
     def _compared(self, column: pa.Array) -> pa.Array:
         if self.operator == "in":
-            found = pc.is_in(column, value_set=pa.array(self.values, type=column.type))
-            return pc.if_else(pc.is_valid(column), found, pa.scalar(None, pa.bool_()))
-        return _COMPARE[self.operator](column, pa.scalar(self.values[0], type=column.type))
+            found = pc.is_in(column, value_set=array_of(self.values, column.type))
+            return pc.if_else(pc.is_valid(column), found, scalar_of(None, pa.bool_()))
+        return _COMPARE[self.operator](column, scalar_of(self.values[0], column.type))
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
-from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
-from pyspark.sql import DataFrame
 
 from portrait.labels.audiences.clauses import Clause
 from portrait.labels.audiences.declaration import CheckedAudience
 from portrait.labels.declaration import Label
-from portrait.labels.portrait import with_all
-from portrait.lake import Lake, published_slice, slice_at
+from portrait.lake import Selection
+from portrait.lake.arrow import scalar_of
 
-PORTRAIT = "gold.customer_portrait"
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 ARROW_TYPES: dict[str, pa.DataType] = {
     "boolean": pa.bool_(),
@@ -48,24 +43,26 @@ class Count:
 
 
 class PortraitColumns(Mapping[str, pa.Array]):
-    """Label to its column; each is read once, when it is first asked for, and kept."""
+    """Label to its column; each is read once, when it is first asked for, and kept.
 
-    def __init__(self, slice_of_portrait: DataFrame, labels: Mapping[str, Label]) -> None:
-        # Not inputFiles(), which may name files of other slices too.
-        found = slice_of_portrait.select("_metadata.file_path").distinct().collect()
-        self._files = sorted(_local(row.file_path) for row in found)
+    A label that is younger than the slice is unknown for all.
+    """
+
+    def __init__(self, slice_of_portrait: Selection, labels: Mapping[str, Label]) -> None:
+        self._slice = slice_of_portrait
+        self._there = set(slice_of_portrait.columns)
         self._labels = labels
         self._read: dict[str, pa.Array] = {}
-        self.customers: int = sum(fragment.count_rows() for fragment in ds.dataset(self._files).get_fragments())
+        self.customers: int = slice_of_portrait.count()
 
     def __getitem__(self, name: str) -> pa.Array:
         if name not in self._read:
             kind = ARROW_TYPES[self._labels[name].type]
-            texts = {name} if kind == _TEXT else set()
-            layout = ds.ParquetFileFormat(dictionary_columns=texts)
-            files = ds.dataset(self._files, schema=pa.schema([(name, kind)]), format=layout)
-            column = files.to_table().column(name)
-            self._read[name] = column.unify_dictionaries().combine_chunks()
+            if name in self._there:
+                column = self._slice.read([name], coded=True).column(name)
+                self._read[name] = column.cast(kind).unify_dictionaries().combine_chunks()
+            else:
+                self._read[name] = pa.nulls(self.customers, kind)
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -81,19 +78,5 @@ class PortraitColumns(Mapping[str, pa.Array]):
 
     def member(self, item: CheckedAudience) -> pa.Array:
         """For every customer whether they are in the audience, by its policy for unknown."""
-        return pc.fill_null(item.clause.evaluate(self), item.audience.unknown == "include")
-
-
-def portrait_at(lake: Lake, as_of: date | None, *, published: bool = False) -> tuple[date, DataFrame]:
-    """The slice that readers see, with all labels; with `as_of` the newest of that day or before. And its day.
-
-    Labels that are younger than the slice are unknown for all. Raises PortraitError when there is no slice. With
-    `published`, for what leaves the lake, only what was published: GateRefused when nothing was.
-    """
-    day, found = (published_slice if published else slice_at)(lake, PORTRAIT, as_of)
-    return day, with_all(found, lake.catalogue.table(PORTRAIT).columns)
-
-
-def _local(uri: str) -> str:
-    """The path of a data file: Spark names files as addresses, percent signs escaped."""
-    return unquote(urlparse(uri).path)
+        unknown = scalar_of(item.audience.unknown == "include", pa.bool_())
+        return pc.coalesce(item.clause.evaluate(self), unknown)

@@ -9,10 +9,10 @@ from datetime import date
 from portrait.errors import GateRefused
 from portrait.labels.audiences.clauses import Clause, labels_read
 from portrait.labels.declaration import Label
-from portrait.labels.history import STATISTICS
+from portrait.labels.tables import STATISTICS
 from portrait.labels.trust import STALE, TRUSTED, Verdict
 from portrait.labels.trust_policy import Reactions
-from portrait.lake import Lake, publications, slice_at
+from portrait.lake import Reader
 
 WARNED, REFUSED = "warned", "refused"
 
@@ -34,24 +34,25 @@ class Weighed:
             )
 
 
-def label_doubts(lake: Lake, *, labels: Mapping[str, Label], as_of: date | None) -> dict[str, Verdict]:
+def label_doubts(reader: Reader, *, labels: Mapping[str, Label], as_of: date | None) -> dict[str, Verdict]:
     """Label to verdict, for the labels that are not trusted: of the published slice, or of that of `as_of`.
 
     Where the newest slice lies further before `as_of` than a label's freshness, the label is stale as well. None is in
     doubt where no slice was judged.
     """
-    if not any(as_of is None or day <= as_of for day in lake.slices(STATISTICS)):
+    if not any(as_of is None or day <= as_of for day in reader.slices(STATISTICS)):
         return {}
-    served = next(iter(publications(lake)), None)
+    served = next(iter(reader.publications()), None)
     if as_of is None and served is not None and STATISTICS not in served.versions:
         return {}
-    day, rows = slice_at(lake, STATISTICS, as_of)
+    day, judged = reader.slice_at(STATISTICS, as_of)
     late = (as_of - day).days if as_of else 0
     aged = Verdict(STALE, (f"its newest slice is of {day}, {late} days before",))
     found = {name: aged for name, label in labels.items() if label.is_computed and late > label.freshness_days}
-    if "status" in rows.columns:
-        judged = rows.where(f"status <> '{TRUSTED}'").select("label", "status", "reasons")
-        found |= {row.label: Verdict(row.status, tuple(row.reasons)) for row in judged.collect()}
+    if "status" in judged.columns:
+        for row in judged.rows(["label", "status", "reasons"]):
+            if row["status"] not in (TRUSTED, None):
+                found[row["label"]] = Verdict(row["status"], tuple(row["reasons"]))
     return found
 
 

@@ -8,16 +8,14 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from portrait.errors import ConfigurationError
 from portrait.labels.audiences.clauses import Clause, Columns, Comparison, labels_read, parts_of, shown
 from portrait.labels.audiences.columns import ARROW_TYPES
 from portrait.labels.declaration import CheckedLabel
-from portrait.lake import Lake
-
-HISTORY = "gold.label_history"
+from portrait.labels.tables import HISTORY
+from portrait.lake import Reader, Selection
+from portrait.lake.arrow import array_of
 
 
 @dataclass(frozen=True)
@@ -49,39 +47,38 @@ def tree(clause: Clause, columns: Columns, *, row: int = 0, depth: int = 0) -> I
 
 
 def one_customer(
-    portrait: DataFrame, *, customer: str, clause: Clause, labels: dict[str, CheckedLabel]
+    portrait: Selection, *, customer: str, clause: Clause, labels: dict[str, CheckedLabel]
 ) -> dict[str, pa.Array]:
     """The labels that a clause reads, of one customer, as columns of one row.
 
     Raises ConfigurationError when the slice does not have the customer.
     """
-    names = sorted(labels_read(clause))
-    row = portrait.where(F.col("customer_id") == F.lit(customer)).select(*names).head()
-    if row is None:
+    names, there = sorted(labels_read(clause)), set(portrait.columns)
+    rows = portrait.where("customer_id", "=", customer).rows(["customer_id", *[n for n in names if n in there]])
+    if not rows:
         raise ConfigurationError(
             "no such customer in the slice", where="gold.customer_portrait", remedy="check the id, or --as-of"
         )
-    return {name: pa.array([row[name]], type=ARROW_TYPES[labels[name].label.type]) for name in names}
+    return {name: array_of([rows[0].get(name)], ARROW_TYPES[labels[name].label.type]) for name in names}
 
 
 def behind(
-    lake: Lake, *, customer: str, as_of: date, columns: Columns, labels: dict[str, CheckedLabel]
+    reader: Reader, *, customer: str, as_of: date, columns: Columns, labels: dict[str, CheckedLabel]
 ) -> dict[str, Behind]:
     """For each of `columns`, what lies behind it. `since` is None where the label was never known."""
-    history = lake.read(HISTORY).where(
-        (F.col("customer_id") == F.lit(customer)) & (F.col("as_of") <= F.lit(as_of)) & F.col("label").isin(*columns)
-    )
-    changed = {
-        row.label: row.since for row in history.groupBy("label").agg(F.max("valid_from").alias("since")).collect()
-    }
+    history = reader.read(HISTORY).where("customer_id", "=", customer).where("as_of", "<=", as_of)
+    changed: dict[str, date] = {}
+    for row in history.where("label", "in", sorted(columns)).rows(["label", "valid_from"]):
+        changed[row["label"]] = max(row["valid_from"], changed.get(row["label"], row["valid_from"]))
     facts: dict[str, dict[str, Any]] = {}
     for source in {labels[name].label.source for name in columns}:
         reads = sorted(
             {column for name in columns if labels[name].label.source == source for column in labels[name].reads}
         )
-        rows = lake.slice(source, as_of).where(F.col("customer_id") == F.lit(customer))
-        found = rows.select(*reads).head() if reads else None
-        facts[source] = found.asDict() if found else {}
+        rows = reader.slice(source, as_of).where("customer_id", "=", customer)
+        there = [column for column in reads if column in set(rows.columns)]  # others are younger than the table
+        found = rows.rows(there) if there else []
+        facts[source] = found[0] if found else {}
     return {
         name: Behind(
             value=column[0].as_py(),

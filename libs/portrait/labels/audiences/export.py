@@ -16,10 +16,10 @@ from portrait.entities.recorded import Recorded
 from portrait.errors import ConfigurationError, GateRefused, PortraitError
 from portrait.faults import fault_point
 from portrait.labels.audiences.clauses import labels_read
-from portrait.labels.audiences.columns import portrait_at
 from portrait.labels.audiences.declaration import AudienceSet, CheckedAudience
 from portrait.labels.audiences.doubts import label_doubts
 from portrait.labels.audiences.exports import FeedList, LabelList
+from portrait.labels.audiences.membership import portrait_at
 from portrait.lake import Lake
 from portrait.rows import frame_of
 from portrait.settings import actor_of
@@ -61,7 +61,7 @@ def export_audience(
             remedy="name its own purpose, or declare another audience",
         )
     as_of, portrait = portrait_at(lake, None, published=True)
-    weighed = audiences.weigh(item, label_doubts(lake, labels=audiences.words.labels, as_of=None))
+    weighed = audiences.weigh(item, label_doubts(lake.reader, labels=audiences.words.labels, as_of=None))
     weighed.check(where=f"conf/audiences/{name}.yml")
     lists = policy.purposes[purpose]
     _check_recorded(lake, portrait, lists, policy.recorded, as_of)

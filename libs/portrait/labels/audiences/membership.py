@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import date
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.labels.audiences.clauses import labels_read
-from portrait.labels.audiences.declaration import Audience, AudienceSet, CheckedAudience
+from portrait.labels.audiences.declaration import AudienceSet
 from portrait.labels.audiences.doubts import REFUSED, Weighed
-from portrait.labels.audiences.parsing import Vocabulary, parse_audience
-from portrait.lake import Lake
+from portrait.labels.portrait import with_all
+from portrait.labels.tables import PORTRAIT
+from portrait.lake import Lake, published_slice, slice_at
 from portrait.rows import frame_of
-
-MEMBERS = "gold.audience_members"
-AUDIENCES = "gold.audiences"
 
 
 def audience_members(
@@ -78,38 +75,11 @@ def audience_summary(
     )
 
 
-def audiences_at(lake: Lake, *, audiences: AudienceSet, as_of: date | None) -> AudienceSet:
-    """The audiences as their files say; with the day of a slice as gold.audiences says that they were meant that day.
+def portrait_at(lake: Lake, as_of: date | None, *, published: bool = False) -> tuple[date, DataFrame]:
+    """The slice that readers see, with all labels; with `as_of` the newest of that day or before. And its day.
 
-    Where it says nothing of that day there are none. Asking for one that reads a label that is declared no more raises
-    ConfigurationError.
+    Labels that are younger than the slice are unknown for all. Raises PortraitError when there is no slice. With
+    `published`, for what leaves the lake, only what was published: GateRefused when nothing was.
     """
-    if as_of is None:
-        return audiences
-    rows = lake.slice(AUDIENCES, as_of).collect() if as_of in lake.slices(AUDIENCES) else []
-    meant = _Recorded({row.audience: row for row in rows}, audiences.words, f"{AUDIENCES} of {as_of}")
-    return replace(audiences, checked=meant, words=meant.words, place=meant.place)
-
-
-class _Recorded(Mapping[str, CheckedAudience]):
-    """Audiences of rows of gold.audiences, each parsed when it is asked for: labels of another may be gone."""
-
-    def __init__(self, rows: Mapping[str, Row], words: Vocabulary, place: str) -> None:
-        self._rows, self.place = rows, place
-        self.words = replace(words, audience=lambda name: self[name].clause if name in self else None, past=True)
-
-    def __getitem__(self, name: str) -> CheckedAudience:
-        row = self._rows[name]
-        meant = Audience(
-            id=name, title=row.title, where=row.expression, purpose=row.purpose, unknown=row.unknown_policy
-        )
-        return CheckedAudience(meant, parse_audience(row.expression, words=self.words, where=f"{self.place}, {name}"))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._rows
+    day, found = (published_slice if published else slice_at)(lake, PORTRAIT, as_of)
+    return day, with_all(found, lake.catalogue.table(PORTRAIT).columns)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pyspark import StorageLevel
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame, Row, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from portrait.contracts import Catalogue, Column, Contract
@@ -23,6 +23,7 @@ from portrait.ingest.batch import QUARANTINE
 from portrait.ingest.landing import LandedFile, inspect_file
 from portrait.ingest.ledger import FILES
 from portrait.ingest.parsing import Layout, escaped, judge, parse_lines
+from portrait.ingest.quarantine import IDENTIFIER, Waiting
 from portrait.ingest.text import write_staged
 from portrait.lake import Lake
 from portrait.paths import as_named
@@ -44,47 +45,32 @@ class Release:
     still_bad: dict[str, int] = field(default_factory=dict)
 
 
-def quarantine_summary(lake: Lake) -> DataFrame:
-    """Waiting rows by feed, rule and file: `rows`, the first `line`, and whether the file was accepted or refused.
-
-    Waiting are open rows, and rows that were landed again in a file that is not accepted so far.
-    """
-    files = lake.read(FILES).where(F.col("status").isin("accepted", "refused"))
-    status = files.groupBy("feed", "file_hash").agg(F.max_by("status", "seen_at").alias("file_status"))
-    accepted = files.where("status = 'accepted'").select("feed", F.col("file").alias("released_in")).distinct()
-    waiting = lake.read(QUARANTINE).where("status <> 'released'")
-    waiting = waiting.join(accepted, on=["feed", "released_in"], how="left_anti")
-    rows = waiting.join(status, on=["feed", "file_hash"], how="left")
-    broken = rows.withColumn("rule", F.explode("reasons")).groupBy("feed", "rule", "file", "file_status")
-    return broken.agg(F.count("*").alias("rows"), F.min("line").alias("line")).orderBy("feed", "rule", "file")
-
-
-def damaged_identifiers(lake: Lake, summary: Sequence[Row]) -> dict[tuple[str, str, str], str]:
+def damaged_identifiers(lake: Lake, summary: Sequence[Waiting]) -> dict[tuple[str, str, str], str]:
     """Feed, rule and file to the value of the first row that broke an identifier's rule, invisible characters escaped.
 
-    `summary`: rows of `quarantine_summary`. Rows of refused files, and those that cannot be read, have none.
+    `summary`: that of `quarantine_summary`. Rows of refused files, and those that cannot be read, have none.
     """
-    asked = [row for row in summary if row["rule"].endswith(".identifier") and row["file_status"] == "accepted"]
+    asked = [item for item in summary if item.rule.endswith(IDENTIFIER) and item.file_status == "accepted"]
     values: dict[tuple[str, str, str], str] = {}
     if not asked:
         return values
     accepted = lake.read(FILES).where("status = 'accepted'").select("feed", "file", "file_hash").collect()
     hashes = {(row["feed"], row["file"]): row["file_hash"] for row in accepted}
-    for feed in sorted({row["feed"] for row in asked}):
+    for feed in sorted({item.feed for item in asked}):
         parsed = _parsed_again(lake, lake.catalogue.table(f"raw.{feed}"), None)
-        mine = [row for row in asked if row["feed"] == feed]
-        places = {(row["rule"], row["file"]): (hashes[feed, row["file"]], row["line"]) for row in mine}
+        mine = [item for item in asked if item.feed == feed]
+        places = {(item.rule, item.file): (hashes[feed, item.file], item.line) for item in mine}
         if parsed is None:
             continue
         found = parsed.where(
             F.concat_ws(":", "__file", "__line").isin(*[f"{file}:{line}" for file, line in places.values()])
         ).collect()
         rows = {(row["__file"], row["__line"]): row for row in found}
-        for row in mine:
-            known = rows.get(places[row["rule"], row["file"]])
-            column = row["rule"].removesuffix(".identifier")
+        for item in mine:
+            known = rows.get(places[item.rule, item.file])
+            column = item.rule.removesuffix(IDENTIFIER)
             if known is not None and column in known and known[column] is not None:
-                values[feed, row["rule"], row["file"]] = visible(known[column])
+                values[feed, item.rule, item.file] = visible(known[column])
     return values
 
 
