@@ -68,7 +68,8 @@ def test_planted_groups_are_found_among_20000_customers(tmp_path: Path) -> None:
         here.folder / "demo",
         """
         select planted."group", found.group_id from '{truth}/groups/*.parquet' planted
-        join customer_group found using (customer_id) where found.group_id is not null
+        join customer_group found using (customer_id)
+        where found.group_id is not null and found.as_of = (select max(as_of) from customer_group)
         """,
         "gold.customer_group",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -9,13 +10,19 @@ from typing import Annotated
 
 import typer
 
-from portrait.cli.context import embedded
+from portrait.cli.context import embedded, suite_of
 from portrait.cli.options import CONF, Conf, Target, settings_of
 from portrait.cli.output import console
 from portrait.cli.runs import execute
 from portrait.dates import business_date
+from portrait.lake import Reader
+from portrait.runner import Every, business_dates
+from portrait.settings import Settings
 from portrait.sources.berka import land_berka
 from portrait.sources.synthetic import feeds_named, land_synthetic, last_day
+
+_SLICES = 3  # month ends of the demonstration: migration, label history and drift compare with earlier ones
+_MADE = "made.json"
 
 land = typer.Typer(help="Write a bank's feeds into a landing folder.", no_args_is_help=True)
 
@@ -84,14 +91,38 @@ def demo_command(
     customers: Customers = 5000,
     months: Months = 12,
     seed: Seed = 7,
+    again: Annotated[bool, typer.Option("--again", help="Land and run even if the demonstration is there.")] = False,
     conf: Conf = CONF,
     target: Target = None,
 ) -> None:
-    """Make a synthetic bank, run the whole graph, and show the report."""
-    landing, lake = folder / "landing", folder / "lake"
-    spark = embedded(settings_of(conf, target), target)
-    _print_landed(land_synthetic(spark, customers=customers, months=months, seed=seed, landing=landing), landing)
-    settings = settings_of(conf, target, landing=landing, lake=lake)
-    report = execute(settings, target, days=[last_day(months)], select=None, quiet=False)
+    """Make a synthetic bank, run the whole graph for its last three month ends, and show the report."""
+    settings = settings_of(conf, target, landing=folder / "landing", lake=folder / "lake")
+    days = business_dates(last_day(1), last_day(months), Every.month_end)[-_SLICES:]
+    made = {"customers": customers, "months": months, "seed": seed}
+    report = None if again else _report_of(settings, folder / _MADE, made, as_of=days[-1])
+    if report is not None:
+        console.print(f"The demonstration is there: {days[-1]} is served. `portrait demo --again` makes it anew.")
+    else:
+        spark = embedded(settings, target)
+        landed = land_synthetic(spark, customers=customers, months=months, seed=seed, landing=settings.landing)
+        _print_landed(landed, settings.landing)
+        report = execute(settings, target, days=days, select=None, quiet=False)
+        (folder / _MADE).write_text(json.dumps(made), encoding="utf-8")
+    console.print(
+        f"Look at the report: {report}\n"
+        f"Then ask: portrait status --lake {settings.lake}\n"
+        f"          portrait show gold.tier_migration --lake {settings.lake}\n"
+        f"          portrait labels list --lake {settings.lake}",
+        soft_wrap=True,
+    )
     if report and console.is_terminal:
         typer.launch(report)
+
+
+def _report_of(settings: Settings, made: Path, wanted: dict[str, int], *, as_of: date) -> str | None:
+    """The report of a demonstration of this size whose last day is served; None when there is none."""
+    if not made.is_file() or json.loads(made.read_text(encoding="utf-8")) != wanted:
+        return None
+    served = next(iter(Reader(settings.lake, suite_of(settings)).publications()), None)
+    reports = sorted((settings.lake / "reports").glob("*.html"), key=lambda path: path.stat().st_mtime)
+    return str(reports[-1]) if reports and served is not None and served.as_of == as_of else None
