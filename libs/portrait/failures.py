@@ -73,7 +73,7 @@ def cause_of(error: BaseException, *, where: str, folder: Path | None = None) ->
     if _NEWER.search(_text(error)):
         return PortraitError(
             "the table was written by a later release: it uses features of Delta that this one does not know",
-            where=where,
+            where=where + (f" in {folder}" if folder else ""),
             remedy="use the release that wrote it, or a later one; nothing was changed",
         )
     if store_failed(error):

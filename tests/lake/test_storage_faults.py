@@ -27,7 +27,6 @@ from portrait.contracts.document import load_document
 from portrait.errors import PortraitError
 from portrait.ingest import staging
 from portrait.lake import Lake, Lease, commits, files
-from portrait.lake.records import Records
 
 pytestmark = pytest.mark.delta
 
@@ -146,7 +145,7 @@ def test_f4_a_record_that_is_there_twice_says_what_it_says_once(lake: Lake, monk
     again.writes = list(lake.writes)
     again.complete("test", as_of=D1, inputs={"a": "1"}, seconds=0.0)
     assert again.read("ops.table_versions").count() == 2
-    read = Records(again.read("ops.table_versions"))
+    read = reopened(lake).records
     assert (read.last_run, read.versions) == (lake.run_number, {(T, None): lake.version(T)})
     assert {key: (done.run, done.inputs) for key, done in read.completions.items()} == {
         ("test", D1): (lake.run_number, {"a": "1"})

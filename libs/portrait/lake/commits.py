@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
 
 from portrait.errors import PortraitError
 from portrait.events import event
 from portrait.failures import cause_of, store_failed
 
+_SETTINGS = (
+    "spark.databricks.delta.write.txnAppId",
+    "spark.databricks.delta.write.txnVersion",
+    "spark.databricks.delta.commitInfo.userMetadata",
+)
 OTHER_SLICE = "a row is not of the slice of"
 """What a write says that finds a row of another slice than its own; Delta has another word for it."""
 _PAUSES = (1.0, 2.0)
@@ -40,6 +47,18 @@ def commit(
             time.sleep(pause)
         else:
             return
+
+
+@contextmanager
+def session_ids(spark: SparkSession, transaction: tuple[str, int], metadata: str) -> Iterator[None]:
+    """Transaction ids for a statement that takes no options; unset whatever happens: they would leak otherwise."""
+    try:
+        for name, value in zip(_SETTINGS, (*map(str, transaction), metadata), strict=True):
+            spark.conf.set(name, value)
+        yield
+    finally:
+        for name in _SETTINGS:
+            spark.conf.unset(name)
 
 
 def _overtaken(error: Exception) -> bool:
@@ -71,7 +90,7 @@ def _refused(error: Exception, table: str, folder: Path) -> PortraitError:
             where=table,
             remedy="the job computes something its contract forbids: correct the job, or the contract in schemas/",
         )
-    if (cause := cause_of(error, where=f"{table} in {folder}", folder=folder)) is not None:
+    if (cause := cause_of(error, where=table, folder=folder)) is not None:
         return cause
     if condition == "DELTA_CONCURRENT":
         return PortraitError(

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
@@ -53,9 +54,7 @@ def few_files(folder: Path, *, version: int, as_of: date | None = None) -> Files
         return None
     if table.protocol().min_reader_version > 1:
         return None
-    added = pa.table(table.get_add_actions())
-    wanted = [name for name in ("path", "size_bytes", "partition") if name in added.column_names]
-    files = [file for file in added.select(wanted).to_pylist() if as_of is None or file["partition"]["as_of"] == as_of]
+    files = [file for file in _files(table) if as_of is None or file.get("partition", {}).get("as_of", as_of) == as_of]
     if len(files) > _FEW or sum(file["size_bytes"] for file in files) > _SMALL:
         return None
     return Files(folder, schema_of(table), tuple(str(folder / file["path"]) for file in files))
@@ -64,10 +63,17 @@ def few_files(folder: Path, *, version: int, as_of: date | None = None) -> Files
 def has_files(folder: Path, *, as_of: date) -> bool:
     """Whether the newest version of a table has a file of the slice of `as_of`."""
     try:
-        added = pa.table(DeltaTable(str(folder)).get_add_actions())
+        table = DeltaTable(str(folder))
     except DeltaError:  # Spark reads it, or says why not
         return True
-    return any(part["as_of"] == as_of for part in added["partition"].to_pylist())
+    return any(file["partition"]["as_of"] == as_of for file in _files(table))
+
+
+def _files(table: DeltaTable) -> list[dict[str, Any]]:
+    """`path` below the table's folder, `size_bytes`, and `partition` where the table has partitions."""
+    added = pa.table(table.get_add_actions())
+    wanted = [name for name in ("path", "size_bytes", "partition") if name in added.column_names]
+    return added.select(wanted).to_pylist() if added.num_rows else []
 
 
 def append_rows(folder: Path, rows: pa.Table, *, metadata: str) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from threading import RLock
@@ -28,7 +27,7 @@ from portrait.errors import PortraitError
 from portrait.failures import as_fault
 from portrait.faults import fault_point
 from portrait.lake.by_spark import BySpark
-from portrait.lake.commits import OTHER_SLICE, commit
+from portrait.lake.commits import OTHER_SLICE, commit, session_ids
 from portrait.lake.creation import create_table
 from portrait.lake.files import append_rows, few_files, has_files
 from portrait.lake.lease import Lease
@@ -37,9 +36,6 @@ from portrait.lake.reader import Reader
 from portrait.lake.records import Completion, Records, Write
 from portrait.lake.schema import check_frame, comparable, evolution
 from portrait.rows import arrow_table, frame_of
-
-_TRANSACTION = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
-_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 class Lake:
@@ -289,7 +285,7 @@ class Lake:
             merge = target.alias("t").merge(source.alias("s"), matched).whenMatchedDelete("s._gone")
             merge = merge.whenMatchedUpdate(condition=f"not s._gone and ({changed or 'false'})", set=values)
             merge = merge.whenNotMatchedInsert(condition="not s._gone", values=values)
-            with self._session_ids(transaction or self._transaction(table, part), note):
+            with session_ids(self.spark, transaction or self._transaction(table, part), self._user_metadata(note)):
                 merge.execute()
 
         self._commit(table, None, statement)
@@ -342,18 +338,6 @@ class Lake:
     def _user_metadata(self, note: dict[str, int] | None = None) -> str:
         known = {"run": self.run_number, "token": self.lease.token if self.lease else None}
         return json.dumps(known | ({"note": note} if note else {}))
-
-    @contextmanager
-    def _session_ids(self, transaction: tuple[str, int], note: dict[str, int] | None) -> Iterator[None]:
-        """Transaction ids for a statement that takes no options; unset whatever happens: they would leak otherwise."""
-        names = (*_TRANSACTION, _METADATA)
-        try:
-            for name, value in zip(names, (*map(str, transaction), self._user_metadata(note)), strict=True):
-                self.spark.conf.set(name, value)
-            yield
-        finally:
-            for name in names:
-                self.spark.conf.unset(name)
 
     # -- records and catalogue ----------------------------------------------------------------------------------
 
