@@ -24,7 +24,9 @@ FEATURES = {
     "transactions": """\
 source: transactions
 measures:
-  - {measure: credit_amount, aggregate: sum, of: amount, windows: [7d, life], description: Money of bookings}
+  - {measure: credit_amount, aggregate: sum, of: amount, where: {direction: credit}, windows: [7d, life],
+     description: Money that came in}
+  - {measure: amount, aggregate: sum, of: amount, windows: [7d, life], description: Money of bookings in or out}
   - {measure: txn_count, aggregate: count, windows: [life], description: Bookings of any kind}
 """,
     "balances": """\
@@ -108,7 +110,8 @@ class Bank:
 
     def features(self) -> dict[str, tuple[Any, ...]]:
         lake = Lake(self.spark, self.root, self.catalogue)
-        names = ("credit_amount_7d", "credit_amount_life", "txn_count_life", "balance_last", "card_limit")
+        sums = ("credit_amount_7d", "credit_amount_life", "amount_7d", "amount_life")
+        names = (*sums, "txn_count_life", "balance_last", "card_limit")
         rows = lake.slice("gold.customer_features", AS_OF).select("customer_id", *names).collect()
         return {row.customer_id: tuple(row)[1:] for row in rows}
 
@@ -122,13 +125,15 @@ def test_sums_are_in_the_reporting_currency(
     bank.name_currency("EUR")
     bank.run({}, JOBS[3:])
     # 10.05 x 0.9 = 9.045 = 9.05; 10.00 x 0.95 = 9.50; (10.05 + 10.00 - 2.00) x 0.8 = 14.44; 1000 x 0.8
-    one = (Decimal("9.50"), Decimal("118.55"), 4, Decimal("114.44"), Decimal(800))
-    assert bank.features() == {"one": one, "two": (None, None, 1, None, 0)}
+    # In or out, the fee counts as well: 9.50 + 2.00 x 0.95 = 11.40; 118.55 + 1.90 = 120.45.
+    came_in, booked = (Decimal("9.50"), Decimal("118.55")), (Decimal("11.40"), Decimal("120.45"))
+    one = (*came_in, *booked, 4, Decimal("114.44"), Decimal(800))
+    assert bank.features() == {"one": one, "two": (None, None, None, None, 1, None, 0)}
     lake = Lake(spark, bank.root, bank.catalogue)
     earned = {row.account_id: row for row in lake.slice("gold.contribution", AS_OF).collect()}
     assert (earned["U"].fees, earned["J"].balance_month, earned["E"].fees) == (Decimal("1.90"), None, 0)
     # A list of another day that names CHF, and a corrected one of the 2nd: past bookings count anew.
     late = quote(4, CHF="1.1", USD="0.9") + quote(9, CHF="1.2", USD="0.8")
     bank.run({"exchange_rates": late}, ("entities", "customer_daily", "customer_features"))
-    assert bank.features()["two"] == (Decimal("7.70"), Decimal("7.70"), 1, Decimal("8.40"), 0)
+    assert bank.features()["two"] == (*[Decimal("7.70")] * 4, 1, Decimal("8.40"), 0)
     assert bank.features()["one"] == one

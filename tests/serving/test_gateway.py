@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import queue
 import socket
 import socketserver
 import struct
@@ -182,6 +184,61 @@ def test_bytes_that_are_no_thrift_end_the_connection(gateway: Gateway) -> None:
         peer.sendall(b"GET / HTTP/1.1\r\n\r\n")
         peer.settimeout(5)
         assert peer.recv(1024)[:1] in (b"", b"\x03")
+
+
+class Told(logging.Handler):
+    """Events of connections that ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reasons: queue.Queue[tuple[str | None, str]] = queue.Queue()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage() == "connection_ended":
+            facts = record.facts  # type: ignore[attr-defined]
+            self.reasons.put((facts["user"], facts["reason"]))
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    log, handler = logging.getLogger("portrait.events"), Told()
+    before = log.level
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    yield handler
+    log.removeHandler(handler)
+    log.setLevel(before)
+
+
+def test_it_is_told_why_spark_s_server_ended_a_connection(
+    backend: tuple[Backend, tuple[str, int]], users: Path, told: Told
+) -> None:
+    with listening(backend[1], users=Users(users)) as server:
+        server.secret = "of another start"
+        with pytest.raises(TTransportException):
+            connect(server, "correct horse")
+        assert told.reasons.get(timeout=60) == ("bi", "Spark's server, log-in: hung up")
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))  # and does not listen
+            server.backend = nobody.getsockname()
+            with pytest.raises(TTransportException):
+                connect(server, "correct horse")
+        assert told.reasons.get(timeout=60) == ("bi", "Spark's server, log-in: ConnectionRefusedError")
+
+
+def test_it_is_told_why_a_client_was_hung_up_on_and_not_that_one_went(gateway: Gateway, told: Told) -> None:
+    connect(gateway, "correct horse").close()
+    connection = connect(gateway, "correct horse")
+    request = ttypes.TGetDelegationTokenReq(sessionHandle=connection._sessionHandle, owner="bi", renewer="bi")
+    with pytest.raises(TTransportException):
+        connection.client.GetDelegationToken(request)
+    assert told.reasons.get(timeout=60) == ("bi", "a call that is not served")
+    connect(gateway, "correct horse")._transport._trans.handle.sendall(struct.pack(">I", 200 * 1024 * 1024))
+    assert told.reasons.get(timeout=60) == ("bi", "a request or an answer that is too large")
+    with socket.create_connection(gateway.server_address[:2]) as peer:
+        peer.sendall(b"\x01\x00\x00\x00\x05OTHER")
+        assert told.reasons.get(timeout=60) == (None, "another mechanism than PLAIN")
+    assert told.reasons.empty()
 
 
 def test_a_new_user_may_come_in_without_a_restart(gateway: Gateway, users: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,14 @@ def test_spark_s_own_server_takes_no_other_mechanism(ports: tuple[int, int], aut
 def test_the_gateway_serves_who_logs_in(ports: tuple[int, int]) -> None:
     assert ask(ports[0], "/* user: x */ select 1 + 1, current_user()") == [(2, "bi")]
     assert ask(ports[0], "-- a\nSHOW TABLES") == []
+
+
+def test_it_takes_as_many_connections_as_come_one_after_another_and_at_once(ports: tuple[int, int]) -> None:
+    """A thread of Spark's server that has served a session takes further connections."""
+    assert [ask(ports[0], f"select {number}") for number in range(8)] == [[(number,)] for number in range(8)]
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(lambda number: ask(ports[0], f"select {number}"), range(16)))
+    assert answers == [[(number,)] for number in range(16)]
 
 
 @pytest.mark.parametrize(

@@ -52,21 +52,25 @@ def few_files(folder: Path, *, version: int, as_of: date | None = None) -> Files
         table = DeltaTable(str(folder), version=version)
     except DeltaError:
         return None
-    if table.protocol().min_reader_version > 1:
+    if table.protocol().min_reader_version > 1 or not (as_of is None or _is_sliced(table)):
         return None
-    files = [file for file in _files(table) if as_of is None or file.get("partition", {}).get("as_of", as_of) == as_of]
+    files = [file for file in _files(table) if as_of is None or file["partition"]["as_of"] == as_of]
     if len(files) > _FEW or sum(file["size_bytes"] for file in files) > _SMALL:
         return None
     return Files(folder, schema_of(table), tuple(str(folder / file["path"]) for file in files))
 
 
 def has_files(folder: Path, *, as_of: date) -> bool:
-    """Whether the newest version of a table has a file of the slice of `as_of`."""
+    """Whether the newest version of a table has a file that may hold rows of the slice of `as_of`."""
     try:
         table = DeltaTable(str(folder))
     except DeltaError:  # Spark reads it, or says why not
         return True
-    return any(file["partition"]["as_of"] == as_of for file in _files(table))
+    return any(not _is_sliced(table) or file["partition"]["as_of"] == as_of for file in _files(table))
+
+
+def _is_sliced(table: DeltaTable) -> bool:
+    return "as_of" in table.metadata().partition_columns
 
 
 def _files(table: DeltaTable) -> list[dict[str, Any]]:

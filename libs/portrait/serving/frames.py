@@ -20,11 +20,13 @@ _LARGEST_GREETING = 64 * 1024
 _CALL = struct.pack(">I", 0x80010000 | TMessageType.CALL)  # version 1 of the binary protocol
 LARGEST_REQUEST = 4 * 1024 * 1024
 """A statement of 200,000 characters is far below; what a client announces beyond is not waited for."""
+_NO_CALL = "not one call of Thrift in a frame"
+_TOO_SLOW = "not whole in time"
 _LARGEST_RESULT = 256 * 1024 * 1024
 
 
 class Disconnected(Exception):
-    """The peer has gone, or does not speak this protocol."""
+    """The connection is over: without an argument the peer has gone, else it says why it was hung up on."""
 
 
 class Wire:
@@ -42,7 +44,7 @@ class Wire:
         """A SASL message: its status and its payload."""
         status, length = struct.unpack(">BI", self._exactly(5))
         if length > _LARGEST_GREETING:
-            raise Disconnected
+            raise Disconnected("a log-in that is too large")
         return status, self._exactly(length)
 
     def write_greeting(self, status: int, payload: bytes = b"") -> None:
@@ -57,7 +59,7 @@ class Wire:
             self.end_by(time.monotonic() + self._seconds)
         (length,) = struct.unpack(">I", first + self._exactly(3))
         if length > self._largest:
-            raise Disconnected
+            raise Disconnected("a request or an answer that is too large")
         frame = self._exactly(length)
         if self._seconds is not None:
             self.end_by(None)
@@ -79,7 +81,7 @@ class Wire:
                 self._peer.settimeout(self._rest())
                 part = self._peer.recv(min(length, 1 << 20))
             except TimeoutError as error:
-                raise Disconnected from error
+                raise Disconnected(_TOO_SLOW) from error
             if not part:
                 raise Disconnected
             parts.append(part)
@@ -91,7 +93,7 @@ class Wire:
             return None
         rest = self._deadline - time.monotonic()
         if rest <= 0:
-            raise Disconnected
+            raise Disconnected(_TOO_SLOW)
         return rest
 
 
@@ -100,12 +102,12 @@ def read_credentials(wire: Wire) -> tuple[str, str]:
     status, mechanism = wire.read_greeting()
     if status != START or mechanism != b"PLAIN":
         wire.write_greeting(BAD, b"this server knows the mechanism PLAIN only")
-        raise Disconnected
+        raise Disconnected("another mechanism than PLAIN")
     _, response = wire.read_greeting()
     parts = response.split(b"\0")
     if len(parts) != 3:
         wire.write_greeting(BAD, b"not a PLAIN response")
-        raise Disconnected
+        raise Disconnected("not a PLAIN response")
     return parts[1].decode("utf-8", "replace"), parts[2].decode("utf-8", "replace")
 
 
@@ -115,7 +117,7 @@ def introduce(wire: Wire, user: str, secret: str) -> None:
     wire.write_greeting(COMPLETE, b"\0" + user.encode() + b"\0" + secret.encode())
     status, _ = wire.read_greeting()
     if status != COMPLETE:
-        raise Disconnected
+        raise Disconnected("the log-in was refused")
 
 
 def call_name(frame: bytes) -> str:
@@ -123,7 +125,7 @@ def call_name(frame: bytes) -> str:
     try:
         name: str = TBinaryProtocol(TMemoryBuffer(frame)).readMessageBegin()[0]
     except Exception as error:  # whatever thrift thinks of foreign bytes
-        raise Disconnected from error
+        raise Disconnected(_NO_CALL) from error
     return name
 
 
@@ -139,9 +141,9 @@ def read_call(frame: bytes, arguments: type[Any]) -> tuple[Any, int]:
         found = arguments()
         found.read(protocol)
     except Exception as error:
-        raise Disconnected from error
+        raise Disconnected(_NO_CALL) from error
     if found.req is None or not frame.startswith(_CALL) or buffer.read(1):
-        raise Disconnected
+        raise Disconnected(_NO_CALL)
     return found.req, number
 
 

@@ -8,13 +8,15 @@ passes every other frame, and so every result, through untouched.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import socket
 import socketserver
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from TCLIService import TCLIService as calls
@@ -75,6 +77,7 @@ class Gateway(socketserver.ThreadingTCPServer):
         self.secret, self.policy, self.throttle = secret, policy, Throttle(policy)
         self.hashing = threading.Semaphore(_HASHES_AT_ONCE)
         self._waiting: Counter[str] = Counter()
+        self._told = -math.inf
         self._lock = threading.Lock()
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _Connection)
@@ -89,6 +92,9 @@ class Gateway(socketserver.ThreadingTCPServer):
             here = self._waiting[client_address[0]]
             full = self._waiting.total() >= self.policy.waiting_connections
             if full or here >= self.policy.waiting_connections_per_address:
+                if time.monotonic() - self._told > 1:  # who knocks a thousand times a second does not fill the log
+                    self._told = time.monotonic()
+                    event("too_many_log_ins", address=client_address[0], waiting=here)
                 return False
             self._waiting[client_address[0]] += 1
         return True
@@ -109,6 +115,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         client = Wire(self.request, largest=LARGEST_REQUEST, seconds=self.server.policy.request_seconds)
+        user = None
         try:
             client.end_by(time.monotonic() + self.server.policy.login_seconds)
             try:
@@ -117,19 +124,23 @@ class _Connection(socketserver.BaseRequestHandler):
                 self.server.logged_in(self.client_address[0])
             client.end_by(None)
             self.request.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            with socket.create_connection(self.server.backend) as peer:
-                spark = Wire(peer)
-                introduce(spark, user, self.server.secret)
+            with contextlib.ExitStack() as stack:
+                with _of_spark("log-in"):
+                    spark = Wire(stack.enter_context(socket.create_connection(self.server.backend)))
+                    introduce(spark, user, self.server.secret)
                 while True:
                     self._one_call(client, spark, user)
-        except (Disconnected, ConnectionError):
+        except ConnectionError:
             return
+        except Disconnected as end:
+            if end.args:  # a client that was hung up on, and has not gone by itself
+                event("connection_ended", user=user, address=self.client_address[0], reason=end.args[0])
 
     def _log_in(self, client: Wire) -> str:
         user, password = read_credentials(client)
         if self.server.users is not None and not self._accepts(self.server.users, user, password):
             client.write_greeting(ERROR, _REFUSED_LOGIN)
-            raise Disconnected
+            raise Disconnected  # the event of the log-in says why
         client.write_greeting(COMPLETE)
         return user
 
@@ -152,7 +163,7 @@ class _Connection(socketserver.BaseRequestHandler):
         frame = client.read_frame()
         name = call_name(frame)
         if name not in _CALLS:
-            raise Disconnected
+            raise Disconnected("a call that is not served")
         request, number = read_call(frame, getattr(calls, f"{name}_args"))
         if name == "ExecuteStatement":
             self._execute(request, number, client, spark, user)
@@ -166,8 +177,7 @@ class _Connection(socketserver.BaseRequestHandler):
                     setattr(request, attribute, PUBLISHED)
         if name not in _OTHER_CALLS:
             frame = write_call(name, getattr(calls, f"{name}_args")(req=request), number)
-        spark.write_frame(frame)
-        client.write_frame(spark.read_frame())
+        client.write_frame(_answer(spark, name, frame))
 
     def _execute(self, request: Any, number: int, client: Wire, spark: Wire, user: str) -> None:
         started = time.monotonic()
@@ -179,11 +189,28 @@ class _Connection(socketserver.BaseRequestHandler):
             return
         request.statement = bound.sql
         request.confOverlay = None
-        spark.write_frame(write_call("ExecuteStatement", calls.ExecuteStatement_args(req=request), number))
-        client.write_frame(spark.read_frame())
+        frame = write_call("ExecuteStatement", calls.ExecuteStatement_args(req=request), number)
+        client.write_frame(_answer(spark, "ExecuteStatement", frame))
         seconds = round(time.monotonic() - started, 3)
         # Never the text of the statement: it may hold what a customer is found by.
         event("statement", user=user, tables=bound.tables, columns=bound.columns, seconds=seconds)
+
+
+@contextlib.contextmanager
+def _of_spark(call: str) -> Iterator[None]:
+    """Say of a connection that Spark's server ended, or never took, that it was not the client's doing."""
+    try:
+        yield
+    except Disconnected as end:
+        raise Disconnected(f"Spark's server, {call}: {end.args[0] if end.args else 'hung up'}") from end
+    except OSError as error:
+        raise Disconnected(f"Spark's server, {call}: {type(error).__name__}") from error
+
+
+def _answer(spark: Wire, call: str, frame: bytes) -> bytes:
+    with _of_spark(call):
+        spark.write_frame(frame)
+        return spark.read_frame()
 
 
 def _refusal(error: PortraitError, number: int) -> bytes:

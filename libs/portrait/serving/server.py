@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -117,26 +118,27 @@ def serve(lake: Lake, *, host: str, port: int, users: Users | None, policy: Logi
 
 
 # Spark's server asks a Java class about passwords. Spark's own compiler makes it when the server starts; it knows the
-# hash of the secret that the gateway was given, so that no other process of the machine gets past it.
+# hash of the secret that the gateway was given, so that no other process of the machine gets past it. It stands in the
+# package of the interface that it implements, because only there the loader of that interface takes it.
+_ASKED = "org.apache.hive.service.auth.PasswdAuthenticationProvider"
 _GATEKEEPER = """
-package portrait.serving;
+package org.apache.hive.service.auth;
 
 import java.security.MessageDigest;
 import javax.security.sasl.AuthenticationException;
-import org.apache.hive.service.auth.PasswdAuthenticationProvider;
 
-public class Gatekeeper implements PasswdAuthenticationProvider {
-  public void Authenticate(String user, String password) throws AuthenticationException {
+public class {name} implements PasswdAuthenticationProvider {{
+  public void Authenticate(String user, String password) throws AuthenticationException {{
     boolean known = false;
-    try {
+    try {{
       byte[] given = MessageDigest.getInstance("SHA-256").digest((password == null ? "" : password).getBytes("UTF-8"));
-      known = MessageDigest.isEqual(given, java.util.HexFormat.of().parseHex("%s"));
-    } catch (Exception refused) {
+      known = MessageDigest.isEqual(given, java.util.HexFormat.of().parseHex("{expected}"));
+    }} catch (Exception refused) {{
       known = false;
-    }
+    }}
     if (!known) throw new AuthenticationException("this server is for the gateway in front of it");
-  }
-}
+  }}
+}}
 """
 _NO_SECRET = "Spark's Thrift server takes a connection without the secret of its start"
 
@@ -156,13 +158,8 @@ def _start_thrift(spark: SparkSession, secret: str) -> tuple[str, int]:
         spark.conf.set(key, value)
     jvm = spark._jvm
     assert jvm is not None, "the SQL server is the one part that needs a driver in this process"
-    thread = jvm.java.lang.Thread.currentThread()
-    compiler = jvm.org.codehaus.janino.SimpleCompiler()
-    compiler.setParentClassLoader(thread.getContextClassLoader())
-    compiler.cook(_GATEKEEPER % hashlib.sha256(secret.encode()).hexdigest())
-    # The threads of the server inherit the loader, and look the class up by this property.
-    thread.setContextClassLoader(compiler.getClassLoader())
-    jvm.java.lang.System.setProperty("hive.server2.custom.authentication.class", "portrait.serving.Gatekeeper")
+    gatekeeper = _define_gatekeeper(jvm, hashlib.sha256(secret.encode()).hexdigest())
+    jvm.java.lang.System.setProperty("hive.server2.custom.authentication.class", gatekeeper)
     jvm.org.apache.spark.sql.hive.thriftserver.HiveThriftServer2.startWithContext(spark._jsparkSession.sqlContext())
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -175,6 +172,23 @@ def _start_thrift(spark: SparkSession, secret: str) -> tuple[str, int]:
     if _takes(address, secrets.token_hex(32)) or _takes(address, ""):
         raise PortraitError(_NO_SECRET, where="hive.server2.authentication", remedy="check hive-site.xml on its path")
     return address
+
+
+def _define_gatekeeper(jvm: Any, expected: str) -> str:
+    """The full name of a new class that knows the hash of the secret, beside the interface that it implements.
+
+    Spark's server looks the class up anew for each log-in, through the loader of whatever thread takes the connection;
+    a thread that has served a session keeps the loader of that session. All of them see the loader of the interface.
+    """
+    package, _, _ = _ASKED.rpartition(".")
+    name = f"Gatekeeper{expected[:16]}"
+    compiler = jvm.org.codehaus.janino.SimpleCompiler()
+    compiler.setParentClassLoader(jvm.java.lang.Thread.currentThread().getContextClassLoader())
+    compiler.cook(_GATEKEEPER.format(name=name, expected=expected))
+    beside = jvm.java.lang.Class.forName(_ASKED)
+    lookups = jvm.java.lang.invoke.MethodHandles
+    lookups.privateLookupIn(beside, lookups.lookup()).defineClass(compiler.getBytecodes()[f"{package}.{name}"])
+    return f"{package}.{name}"
 
 
 def _takes(address: tuple[str, int], secret: str) -> bool:
