@@ -13,8 +13,10 @@ BUDGET = Path(__file__).with_name("executions.yml")
 
 
 @pytest.mark.process
-def test_no_job_plans_more_executions_than_its_budget(clean: Bank, tmp_path: Path) -> None:
-    bank = clean.fresh(tmp_path)
+def test_no_job_plans_more_executions_than_its_budget(tmp_path: Path) -> None:
+    bank = Bank(tmp_path)
+    landed = bank.portrait("land", "synthetic", "--customers", "300", "--months", "3", "--to", str(bank.landing))
+    assert landed.returncode == 0, landed.stderr
     cost = Checkout(CHECKOUT).run(bank.folder, as_of=str(AS_OF))
     found = {name: job.executions for name, job in cost.jobs.items()}
     print(found, sum(found.values()))
