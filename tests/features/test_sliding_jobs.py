@@ -183,7 +183,7 @@ def test_what_came_is_in_the_slice(day_by_day: Bank) -> None:
 def test_daily_bookings_packed_by_hand_are_of_the_same_state(day_by_day: Bank) -> None:
     with Lease(day_by_day.root) as lease:
         lake = Lake(day_by_day.spark, day_by_day.root, day_by_day.catalogue, lease=lease)
-        lake.read("silver.customer_daily")
+        lake.register("silver.customer_daily")
         day_by_day.spark.sql("OPTIMIZE silver.customer_daily")
         assert earlier_slice(lake, SECOND) is not None
 
