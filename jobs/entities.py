@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 
+from portrait.at_once import at_once
 from portrait.entities.conflicts import record_change_conflicts
 from portrait.entities.dimensions import Dimension, dimensions
 from portrait.job import job_arguments, open_lake, submit
@@ -18,15 +19,20 @@ def main(argv: list[str] | None = None) -> None:
     """Bring every dimension up to what bronze holds."""
     args = job_arguments(__doc__).parse_args(argv)
     with open_lake(args) as lake:
-        touched: dict[Dimension, DataFrame] = {}
-        for dimension in dimensions(lake.catalogue):
-            if not lake.has(dimension.source) or not lake.has_new_rows(dimension.source, consumer=dimension.table):
-                continue
+
+        def bring_up_to_date(dimension: Dimension) -> DataFrame:
             new = lake.new_rows(dimension.source, consumer=dimension.table)
-            changes = touched[dimension] = dimension.changes(lake.read(dimension.source), new=new)
+            changes = dimension.changes(lake.read(dimension.source), new=new)
             keys = changes.select(*dimension.key).distinct() if lake.has(dimension.table) else None
             lake.merge(dimension.table, dimension.versions(changes), replacing=keys)
-        record_change_conflicts(lake, touched)
+            return changes
+
+        stale = [
+            dimension
+            for dimension in dimensions(lake.catalogue)
+            if lake.has(dimension.source) and lake.has_new_rows(dimension.source, consumer=dimension.table)
+        ]
+        record_change_conflicts(lake, dict(zip(stale, at_once(bring_up_to_date, stale), strict=True)))
 
 
 if __name__ == "__main__":

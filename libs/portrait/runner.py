@@ -27,6 +27,7 @@ from portrait.fingerprint import hash_text
 from portrait.job import shared_lake
 from portrait.journal import Journal, Progress, finish, is_sliced, measured_start
 from portrait.lake import Lake, Lease, Publication, compact_records, publications
+from portrait.plans import suitable_plans
 from portrait.settings import Settings
 from portrait.staleness import fingerprints, fixed_slices, input_stamps
 from portrait.workers import check_workers
@@ -236,7 +237,8 @@ def _execute(
     progress(step, "start")
     started = time.monotonic()
     inputs = input_stamps(lake, job, as_of, fixed=fixed)
-    script.main(job_argv(settings, as_of))
+    with suitable_plans(lake, job, settings=settings, as_of=as_of):
+        script.main(job_argv(settings, as_of))
     step.seconds = time.monotonic() - started
     # A look into the landing folder that found nothing leaves no trace.
     if lake.writes or not any(table.startswith("raw.") for table in job.inputs):

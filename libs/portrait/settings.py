@@ -45,6 +45,8 @@ class Settings(Strict):
     """How long a silent run keeps the lake before another may take it over."""
     compact_after: int = 200
     """Small files of a table of layer ops after which a run merges them."""
+    interpreted_below: int = 64_000_000
+    """Bytes of a job's inputs, as text, up to which Spark interprets its queries instead of compiling them to Java."""
     log: str | None = None
     """File to which events are appended as JSON lines; `-` is standard error."""
     metrics: Path | None = None

@@ -12,6 +12,7 @@ from portrait.errors import PortraitError
 from portrait.events import start_log
 from portrait.journal import Journal, finish, measured_start
 from portrait.lake import Lake, Lease
+from portrait.plans import suitable_plans
 from portrait.session import session
 from portrait.settings import load_settings
 from portrait.staleness import fingerprints, fixed_slices, input_stamps
@@ -44,7 +45,8 @@ def lake_of_one_job(args: argparse.Namespace, script: Path) -> Iterator[Lake]:
         lake.fingerprints = fingerprints(jobs, catalogue, settings)
         with Journal(lake, as_of=args.as_of, metrics=settings.metrics).recorded() as journal:
             journal.progress.job = job.name
-            yield lake
+            with suitable_plans(lake, job, settings=settings, as_of=args.as_of):
+                yield lake
             seconds = journal.seconds
             stamps = input_stamps(lake, job, args.as_of, fixed=fixed_slices(args.conf, args.as_of))
             journal.progress.rows = finish(lake, job, as_of=args.as_of, inputs=stamps, seconds=seconds)

@@ -8,11 +8,10 @@ which is replayed after a crash writes what is missing and skips what is there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
-from typing import Any, TypeVar
+from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark import StorageLevel
@@ -20,6 +19,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
+from portrait.at_once import at_once
 from portrait.contracts import Contract
 from portrait.faults import fault_point
 from portrait.ingest.ledger import FILES
@@ -45,12 +45,8 @@ from portrait.rows import frame_of
 
 QUARANTINE = "ops.quarantine"
 _ROWS_PER_FILE = 100_000  # a small feed makes one bronze file, not one for each task
-_AT_ONCE = 3  # while one feed waits for its commit, another parses
 _SMALL = 32 << 20  # bytes of text of a feed that is kept in memory
 _UNPACKED = {".parquet": 5}  # so many bytes of text does a byte of these become
-
-Item = TypeVar("Item")
-Found = TypeVar("Found")
 
 
 @dataclass
@@ -104,7 +100,7 @@ def take_in(
             fault_point("ingest.after_judging", feed.contract.name)
         results += [item for found in verdicts.values() for item in found]
         _append_quarantine(lake, feeds, verdicts, batch, loaded_at)
-        _at_once(lambda feed: _append_bronze(lake, feed, verdicts[feed.contract.name], batch, loaded_at), feeds)
+        at_once(lambda feed: _append_bronze(lake, feed, verdicts[feed.contract.name], batch, loaded_at), feeds)
     finally:
         for feed in feeds:
             feed.rows.unpersist()
@@ -124,7 +120,7 @@ def _judge(lake: Lake, feeds: Mapping[str, tuple[Contract, dict[str, Manifest]]]
     small = [feeds[feed] for feed in feeds if weights[feed] <= _SMALL]
     large = sorted((feed for feed in feeds if weights[feed] > _SMALL), key=lambda feed: -weights[feed])
     judged = _judge_together(lake, small)
-    judged += _at_once(lambda feed: _judge_alone(lake, *feeds[feed], in_files=True), large)
+    judged += at_once(lambda feed: _judge_alone(lake, *feeds[feed], in_files=True), large)
     for feed in judged:
         wrong = miscounted({name: feed.counts[name] for name in feed.sound}, feed.files)
         feed.unreadable |= wrong
@@ -140,9 +136,10 @@ def _weight(lake: Lake, files: Mapping[str, Manifest]) -> int:
 def _judge_together(lake: Lake, feeds: Sequence[tuple[Contract, dict[str, Manifest]]]) -> list[FeedRows]:
     if not feeds:
         return []
-    judged = [FeedRows(contract, files, _kept(lake, contract, files)) for contract, files in feeds]
+    judged = at_once(lambda feed: FeedRows(*feed, _kept(lake, *feed)), feeds)
     try:
-        counted = reduce(DataFrame.unionByName, [_counted(feed.rows, feed.contract) for feed in judged]).collect()
+        counts = at_once(lambda feed: _counted(feed.rows, feed.contract), judged)
+        counted = reduce(DataFrame.unionByName, counts).collect()
     except (PySparkException, Py4JError):
         for feed in judged:
             feed.rows.unpersist()
@@ -272,12 +269,6 @@ def _append_bronze(lake: Lake, feed: FeedRows, results: list[FileResult], batch:
         frame = stamped.select(*lake.catalogue.table(table).column_names)
         lake.append(table, frame, transaction=_transaction(table, batch))
         fault_point("ingest.after_bronze_commit", feed.contract.name)
-
-
-def _at_once(work: Callable[[Item], Found], items: Sequence[Item]) -> list[Found]:
-    """Some feeds at a time; the first error is raised after all have ended."""
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        return list(pool.map(work, items))
 
 
 # -- record -----------------------------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, Row, Window
+from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
+from portrait.contracts.contract import quoted
 from portrait.features.feature import FeatureSet
 from portrait.labels.cost import Cost, costs
 from portrait.labels.declaration import Label, LabelSet
@@ -52,11 +53,9 @@ def label_counts(portrait: DataFrame, labels: LabelSet) -> DataFrame:
     Texts and yes/no are counted by value, numbers by magnitude, dates by year; NULL is unknown. Only the most frequent
     values are named.
     """
-    observed = [
-        F.struct(F.lit(place).alias("place"), _bucket(label).alias("value"))
-        for place, label in enumerate(labels.labels)
-    ]
-    points = portrait.select(F.explode(F.array(*observed)).alias("o"))
+    # As text, for the reason of `history`.
+    observed = [f"struct({place} as place, {_bucket(label)} as value)" for place, label in enumerate(labels.labels)]
+    points = portrait.select(F.explode(F.expr(f"array({', '.join(observed)})")).alias("o"))
     counts = points.groupBy("o.place", "o.value").agg(F.count("*").alias("n"))
     frequent = Window.partitionBy("place", F.col("value").isNull()).orderBy(F.desc("n"), "value")
     listed = F.col("value").isNull() | (F.row_number().over(frequent) <= LISTED_VALUES)
@@ -75,16 +74,15 @@ def label_spreads(portrait: DataFrame, labels: LabelSet) -> dict[str, Spread]:
     return found
 
 
-def _bucket(label: Label) -> Column:
-    value = F.col(label.id)
+def _bucket(label: Label) -> str:
+    value = quoted(label.id)
     if label.type in {"integer", "decimal"}:
-        bucket = F.when(value < 0, "below 0").when(value == 0, "0")
-        for limit in _MAGNITUDES:
-            bucket = bucket.when(value < limit, f"under {limit}")
-        return bucket.when(value.isNotNull(), f"{_MAGNITUDES[-1]} and more")
+        under = " ".join(f"when {value} < {limit} then 'under {limit}'" for limit in _MAGNITUDES)
+        most = f"when {value} is not null then '{_MAGNITUDES[-1]} and more'"
+        return f"case when {value} < 0 then 'below 0' when {value} = 0 then '0' {under} {most} end"
     if label.type == "date":
-        return F.year(value).cast("string")
-    return F.substring(value.cast("string"), 1, VALUE_LENGTH)
+        return f"string(year({value}))"
+    return f"substring(string({value}), 1, {VALUE_LENGTH})"
 
 
 def flip_rates(*, current: DataFrame, previous: DataFrame, changes: DataFrame) -> dict[str, float] | None:

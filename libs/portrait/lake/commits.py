@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JError
@@ -21,6 +22,7 @@ _SETTINGS = (
     "spark.databricks.delta.write.txnVersion",
     "spark.databricks.delta.commitInfo.userMetadata",
 )
+_STATEMENT = Lock()
 OTHER_SLICE = "a row is not of the slice of"
 """What a write says that finds a row of another slice than its own; Delta has another word for it."""
 _PAUSES = (1.0, 2.0)
@@ -52,13 +54,14 @@ def commit(
 @contextmanager
 def session_ids(spark: SparkSession, transaction: tuple[str, int], metadata: str) -> Iterator[None]:
     """Transaction ids for a statement that takes no options; unset whatever happens: they would leak otherwise."""
-    try:
-        for name, value in zip(_SETTINGS, (*map(str, transaction), metadata), strict=True):
-            spark.conf.set(name, value)
-        yield
-    finally:
-        for name in _SETTINGS:
-            spark.conf.unset(name)
+    with _STATEMENT:  # the settings are the session's: two statements at once would take each other's
+        try:
+            for name, value in zip(_SETTINGS, (*map(str, transaction), metadata), strict=True):
+                spark.conf.set(name, value)
+            yield
+        finally:
+            for name in _SETTINGS:
+                spark.conf.unset(name)
 
 
 def _overtaken(error: Exception) -> bool:

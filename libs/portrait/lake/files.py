@@ -69,6 +69,16 @@ def has_files(folder: Path, *, as_of: date) -> bool:
     return any(not _is_sliced(table) or file["partition"]["as_of"] == as_of for file in _files(table))
 
 
+def bytes_of(folder: Path, *, as_of: date | None = None) -> int | None:
+    """Bytes of the files of the newest version of a table, or of its slice of `as_of`; None: it cannot be read here."""
+    try:
+        table = DeltaTable(str(folder))
+    except DeltaError:
+        return None
+    sliced = as_of is not None and _is_sliced(table)
+    return sum(int(file["size_bytes"]) for file in _files(table) if not sliced or file["partition"]["as_of"] == as_of)
+
+
 def _is_sliced(table: DeltaTable) -> bool:
     return "as_of" in table.metadata().partition_columns
 

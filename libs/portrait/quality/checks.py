@@ -9,6 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from portrait.at_once import at_once
 from portrait.contracts import Contract, Rule
 from portrait.errors import PortraitError
 from portrait.quality.expectations import (
@@ -40,11 +41,12 @@ def check_slices(slices: Sequence[tuple[DataFrame, Contract]]) -> list[list[Rule
     month, no rejections) it is a warning. Then `check_numbers`' results.
     """
     # Not cached: the key reads few columns, the rules are one pass, and a cache of a large slice costs more than both.
-    frames = [(checked_frame(df, contract), contract) for df, contract in slices]
+    frames = at_once(lambda each: (checked_frame(*each), each[1]), slices)
     counted = _count(slices, frames)
+    by_rule = at_once(lambda each: _rule_results(*each[0], each[1]), zip(frames, counted, strict=True))
     return [
-        [*_rule_results(frame, contract, counts), *number_results(df, contract, counts)]
-        for (df, contract), (frame, _), counts in zip(slices, frames, counted, strict=True)
+        [*results, *number_results(df, contract, counts)]
+        for (df, contract), results, counts in zip(slices, by_rule, counted, strict=True)
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from great_expectations.core.batch import Batch
     from great_expectations.core.expectation_suite import ExpectationSuite
 
+_CONTEXT = Lock()
 NOT_EMPTY = "table.not_empty"
 KEY_UNIQUE = "key.unique"
 
@@ -90,11 +92,12 @@ def checked_frame(df: DataFrame, contract: Contract) -> DataFrame:
 
 def gx_batch(df: DataFrame, name: str) -> Batch:
     """A frame as GX takes it; persisted by us and not by GX, which never releases."""
-    source = _source()
-    asset = next((item for item in source.assets if item.name == name), None) or source.add_dataframe_asset(name)
-    known = next((item for item in asset.batch_definitions if item.name == "slice"), None)
-    batch: Batch = (known or asset.add_batch_definition_whole_dataframe("slice")).get_batch({"dataframe": df})
-    return batch
+    with _CONTEXT:  # which GX changes here; slices are checked from several threads
+        source = _source()
+        asset = next((item for item in source.assets if item.name == name), None) or source.add_dataframe_asset(name)
+        known = next((item for item in asset.batch_definitions if item.name == "slice"), None)
+        batch: Batch = (known or asset.add_batch_definition_whole_dataframe("slice")).get_batch({"dataframe": df})
+        return batch
 
 
 def _words() -> Any:
