@@ -19,7 +19,7 @@ from portrait.lake import Reader
 from portrait.runner import Every, business_dates
 from portrait.settings import Settings
 from portrait.sources.berka import land_berka
-from portrait.sources.synthetic import feeds_named, land_synthetic, last_day
+from portrait.sources.synthetic import ALL_FEEDS, feeds_named, land_synthetic, last_day
 
 _SLICES = 3  # month ends of the demonstration: migration, label history and drift compare with earlier ones
 _MADE = "made.json"
@@ -104,7 +104,9 @@ def demo_command(
         console.print(f"The demonstration is there: {days[-1]} is served. `portrait demo --again` makes it anew.")
     else:
         spark = embedded(settings, target)
-        landed = land_synthetic(spark, customers=customers, months=months, seed=seed, landing=settings.landing)
+        landed = land_synthetic(
+            spark, customers=customers, months=months, seed=seed, landing=settings.landing, feeds=ALL_FEEDS
+        )
         _print_landed(landed, settings.landing)
         report = execute(settings, target, days=days, select=None, quiet=False)
         (folder / _MADE).write_text(json.dumps(made), encoding="utf-8")
