@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -103,6 +104,9 @@ def demo_command(
     if report is not None:
         console.print(f"The demonstration is there: {days[-1]} is served. `portrait demo --again` makes it anew.")
     else:
+        if (folder / _MADE).is_file():  # a demonstration of ours, of another size or to be made anew
+            for made_by_us in (settings.landing, settings.lake):
+                shutil.rmtree(made_by_us, ignore_errors=True)
         spark = embedded(settings, target)
         landed = land_synthetic(
             spark, customers=customers, months=months, seed=seed, landing=settings.landing, feeds=ALL_FEEDS
