@@ -26,7 +26,7 @@ RUN python3.11 -m venv .venv && cd build/wheels && \
 COPY conf/jars.lock .jar[s] .jars/
 COPY conf conf
 COPY libs libs
-RUN PYTHONPATH=libs .venv/bin/python -m portrait.jars
+RUN PYTHONPATH=libs .venv/bin/python -m portrait.spark.jars
 COPY pyproject.toml README.md LICENSE ./
 COPY scripts/dist.sh scripts/
 # The package as `make dist` makes it; what built it stays out of the image.

@@ -16,7 +16,7 @@ $(VENV)/.ready: requirements.lock scripts/uv.lock pyproject.toml scripts/setup.s
 .jars/.ready: conf/jars.lock $(VENV)/.ready
 	@echo "setup: fetching the jars of Delta Lake"
 	@sh scripts/java.sh
-	@$(SPARK_ENV) $(BIN)/python -m portrait.jars 2>.jars.log || { grep -A 3 '^error' .jars.log || cat .jars.log; exit 1; }
+	@$(SPARK_ENV) $(BIN)/python -m portrait.spark.jars 2>.jars.log || { grep -A 3 '^error' .jars.log || cat .jars.log; exit 1; }
 	@rm -f .jars.log
 	@touch $@
 

@@ -23,12 +23,12 @@ from pathlib import Path
 import duckdb
 from pyspark.sql import SparkSession
 
-from portrait.labels.audiences import PortraitColumns, labels_read
-from portrait.labels.audiences.clauses import Clause
-from portrait.labels.audiences.parsing import Vocabulary, parse_audience
+from portrait.capabilities.audiences.clauses import Clause, labels_read
+from portrait.capabilities.audiences.columns import PortraitColumns
+from portrait.capabilities.audiences.parsing import Vocabulary, parse_audience
 from portrait.labels.declaration import Label
 from portrait.lake import Selection
-from portrait.session import start_embedded
+from portrait.spark.session import start_embedded
 
 EXPRESSIONS = [
     "yes_0 and yes_1 and not yes_2",

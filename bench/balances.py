@@ -35,8 +35,8 @@ from portrait.entities.reconciliation import load_policy
 from portrait.features import load_features
 from portrait.features.balances import aggregate_balances
 from portrait.lake import Lake, Lease
-from portrait.session import start_embedded
-from portrait.suite import load_suite
+from portrait.run.suite import load_suite
+from portrait.spark.session import start_embedded
 
 BALANCES = "silver.balances"
 RUNS = """

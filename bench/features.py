@@ -39,8 +39,8 @@ from portrait.features.bookings import aggregate_bookings
 from portrait.features.sliding import Earlier, slide_bookings
 from portrait.features.values import as_declared
 from portrait.lake import Lake, Lease
-from portrait.session import start_embedded
-from portrait.suite import load_suite
+from portrait.run.suite import load_suite
+from portrait.spark.session import start_embedded
 
 CONF, SCHEMAS = Path("conf"), Path("schemas")
 AS_OF = date(2025, 12, 29)  # the day after is one of the month, as most are

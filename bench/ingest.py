@@ -20,8 +20,8 @@ from turns import in_turns, report
 
 from portrait.ingest import ingest
 from portrait.lake import Lake, Lease
-from portrait.session import start_embedded
-from portrait.suite import load_suite
+from portrait.run.suite import load_suite
+from portrait.spark.session import start_embedded
 
 CONF, SCHEMAS = Path("conf"), Path("schemas")
 

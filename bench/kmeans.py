@@ -26,10 +26,10 @@ from sklearn.cluster import KMeans as Reference
 from sklearn.preprocessing import StandardScaler as ReferenceScaler
 from turns import in_turns, report
 
-from portrait.groups.kmeans import fit_groups
-from portrait.groups.policy import GroupPolicy, VectorFeature, load_group_policy
-from portrait.groups.vectors import measure, scaled_vectors
-from portrait.session import start_embedded
+from portrait.capabilities.groups.kmeans import fit_groups
+from portrait.capabilities.groups.policy import GroupPolicy, VectorFeature, load_group_policy
+from portrait.capabilities.groups.vectors import measure, scaled_vectors
+from portrait.spark.session import start_embedded
 
 CONF = Path("conf")
 
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def ours(customers: DataFrame, policy: GroupPolicy, k: int, *, search: bool) -> None:
-    """As jobs/customer_group.py does it."""
+    """As jobs/groups/customer_group.py does it."""
     measured = measure(customers, policy=policy)
     vectors = scaled_vectors(customers, measured=measured, policy=policy).persist()
     if search:

@@ -28,7 +28,7 @@ from portrait.features import load_features
 from portrait.labels import LabelSet, customer_portrait, load_labels
 from portrait.labels.declaration import SOURCES, CheckedLabel
 from portrait.labels.statistics import label_counts
-from portrait.session import start_embedded
+from portrait.spark.session import start_embedded
 
 CONF = Path("conf")
 AS_OF = date(2025, 12, 31)

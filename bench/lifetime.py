@@ -27,10 +27,10 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import SparkSession
 
-from portrait.session import start_embedded
-from portrait.value import bgnbd
-from portrait.value.lifetime import seen_purchases
-from portrait.value.likelihood import Fit
+from portrait.capabilities.lifetime import bgnbd
+from portrait.capabilities.lifetime.lifetime import seen_purchases
+from portrait.capabilities.lifetime.likelihood import Fit
+from portrait.spark.session import start_embedded
 
 REFERENCE = """
 import json, sys, time

@@ -24,9 +24,9 @@ from pyhive import hive
 from pyspark.sql import functions as F
 
 from portrait.lake import Lake, Lease, publish
+from portrait.run.suite import load_suite
 from portrait.serving import serving
-from portrait.session import start_embedded
-from portrait.suite import load_suite
+from portrait.spark.session import start_embedded
 
 AS_OF = date(2025, 12, 31)
 

@@ -20,9 +20,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from turns import in_turns, report
 
-from portrait.session import start_embedded
 from portrait.sources.feeds import FEED_COLUMNS
 from portrait.sources.synthetic import land_synthetic
+from portrait.spark.session import start_embedded
 
 CONF = Path("conf")
 

@@ -27,8 +27,8 @@ from turns import in_turns, report
 from features import AS_OF, CONF, SCHEMAS, TRANSACTIONS, bookings
 from portrait.entities.transactions import bring_up_to_date, counting, resolve_transactions, settle
 from portrait.lake import Lake, Lease
-from portrait.session import start_embedded
-from portrait.suite import load_suite
+from portrait.run.suite import load_suite
+from portrait.spark.session import start_embedded
 
 BRONZE = "bronze.transactions"
 

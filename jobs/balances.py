@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from portrait.entities.balances import bring_up_to_date
 from portrait.entities.reconciliation import load_policy
-from portrait.job import job_arguments, open_lake, submit
+from portrait.run.job import job_arguments, open_lake, submit
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from portrait.entities.currencies import conversion_of, load_currency_policy
 from portrait.entities.daily import bring_up_to_date
-from portrait.job import job_arguments, open_lake, submit
+from portrait.run.job import job_arguments, open_lake, submit
 
 
 def main(argv: list[str] | None = None) -> None:

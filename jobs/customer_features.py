@@ -15,7 +15,7 @@ from portrait.features import customer_features, load_features, load_population
 from portrait.features.bookings import Care
 from portrait.features.facts import in_one_currency
 from portrait.features.sliding import earlier_slice
-from portrait.job import job_arguments, open_lake, submit
+from portrait.run.job import job_arguments, open_lake, submit
 
 NEEDED = ("silver.transactions", "silver.balances", "silver.accounts", "silver.account_parties", "silver.customers")
 OPTIONAL = ("silver.holdings", "silver.products", "silver.cards", "silver.loans", "bronze.contacts", "bronze.responses",

@@ -10,22 +10,22 @@ A rerun replaces the slices of as_of, and the change points of the slice that fo
 from __future__ import annotations
 
 from portrait.features import load_features
-from portrait.job import job_arguments, open_lake, submit
 from portrait.labels import (
-    SOURCES,
+    label_sources_of,
     load_labels,
     load_trust_policy,
     write_label_history,
     write_label_statistics,
     write_portrait,
 )
+from portrait.run.job import job_arguments, open_lake, submit
 
 
 def main(argv: list[str] | None = None) -> None:
     args = job_arguments(__doc__).parse_args(argv)
     with open_lake(args) as lake:
         day, labels, policy = args.as_of, load_labels(args.conf, lake.catalogue), load_trust_policy(args.conf)
-        slices = {name: lake.slice(f"gold.{name}", day) for name in SOURCES}
+        slices = label_sources_of(lake, day)
         written = write_portrait(lake, labels=labels, as_of=day, sources=slices)
         write_label_history(lake, labels=labels, as_of=day)
         features = load_features(args.conf)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 
-from portrait.at_once import at_once
 from portrait.entities.conflicts import record_change_conflicts
 from portrait.entities.dimensions import Dimension, dimensions
-from portrait.job import job_arguments, open_lake, submit
+from portrait.run.job import job_arguments, open_lake, submit
+from portrait.spark.at_once import at_once
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 
 from portrait.ingest import ingest, remedy_of
-from portrait.job import job_arguments, open_lake, submit
+from portrait.run.job import job_arguments, open_lake, submit
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -6,8 +6,8 @@ already: a backfill never takes readers back. A rerun of the same run is a no-op
 
 from __future__ import annotations
 
-from portrait.job import job_arguments, open_lake, submit
 from portrait.lake import publications, publish
+from portrait.run.job import job_arguments, open_lake, submit
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -9,7 +9,6 @@ written; what was published before stays served.
 from __future__ import annotations
 
 from portrait.entities.currencies import conversion_of, load_currency_policy
-from portrait.job import job_arguments, open_lake, submit
 from portrait.quality import (
     check_gold,
     check_references,
@@ -18,6 +17,7 @@ from portrait.quality import (
     missing_rates,
     results_frame,
 )
+from portrait.run.job import job_arguments, open_lake, submit
 
 TABLE = "ops.quality_results"
 

@@ -7,12 +7,12 @@ same file anew.
 
 from __future__ import annotations
 
-from portrait.job import job_arguments, submit
 from portrait.lake import Lake
 from portrait.report import write_report
-from portrait.session import session
+from portrait.run.job import job_arguments, submit
+from portrait.run.suite import load_suite
 from portrait.settings import load_settings
-from portrait.suite import load_suite
+from portrait.spark.session import session
 
 
 def main(argv: list[str] | None = None) -> None:

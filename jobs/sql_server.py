@@ -12,12 +12,12 @@ import argparse
 from pathlib import Path
 
 from portrait.events import start_log
-from portrait.job import submit
 from portrait.lake import Lake
+from portrait.run.job import submit
+from portrait.run.suite import load_suite
 from portrait.serving import check_access, load_login_policy, serve
-from portrait.session import session
 from portrait.settings import load_settings
-from portrait.suite import load_suite
+from portrait.spark.session import session
 
 
 def main(argv: list[str] | None = None) -> None:

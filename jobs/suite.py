@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from portrait.job import job_arguments, submit
-from portrait.journal import measured_start
-from portrait.runner import run
-from portrait.session import session
+from portrait.run.job import job_arguments, submit
+from portrait.run.journal import measured_start
+from portrait.run.runner import run
+from portrait.run.suite import load_suite
 from portrait.settings import load_settings
-from portrait.suite import load_suite
+from portrait.spark.session import session
 
 
 def main(argv: list[str] | None = None) -> None:

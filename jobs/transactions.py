@@ -8,7 +8,7 @@ go to ops.conflicts. A rerun with nothing new commits nothing.
 from __future__ import annotations
 
 from portrait.entities.transactions import bring_up_to_date
-from portrait.job import job_arguments, open_lake, submit
+from portrait.run.job import job_arguments, open_lake, submit
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from portrait.jars import CHECKOUT, jar_paths
-from portrait.session import class_archive, java_home
+from portrait.spark.jars import CHECKOUT, jar_paths
+from portrait.spark.session import class_archive, java_home
 
 
 def write(archive: Path) -> None:

@@ -65,7 +65,7 @@ def pytest_keyboard_interrupt() -> None:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The embedded session, with Delta."""
-    from portrait.session import start_embedded
+    from portrait.spark.session import start_embedded
 
     warehouse = tmp_path_factory.mktemp("warehouse")
     started = start_embedded(CHECKOUT / "conf", overrides={**TEST_SETTINGS, "spark.sql.warehouse.dir": str(warehouse)})

@@ -55,7 +55,7 @@ def end_run(lake: Lake, job: str) -> None:
 
 def run_job(name: str, *arguments: str) -> None:
     """Run a script of `jobs/` with these arguments."""
-    spec = importlib.util.spec_from_file_location(f"job_{name}", JOBS / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"job_{name}", next(JOBS.rglob(f"{name}.py")))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -12,7 +12,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MODULES = sorted((CHECKOUT / "libs" / "portrait").rglob("*.py"))
-JOBS = sorted((CHECKOUT / "jobs").glob("*.py"))
+JOBS = sorted((CHECKOUT / "jobs").rglob("*.py"))
 
 
 def name(path: Path) -> str:
@@ -41,13 +41,13 @@ def test_a_module_has_at_most_400_lines(module: Path) -> None:
 CLOCK = re.compile(r"datetime\.now\(|date\.today\(|current_date\(|current_timestamp\(|time\.time\(")
 MAY_READ_THE_CLOCK = {
     "ingest/pipeline.py",
-    "labels/audiences/export.py",
+    "capabilities/audiences/export.py",
     "labels/lifecycle.py",
     "lake/lake.py",
     "lake/lease.py",
     "lake/publication.py",
-    "journal.py",
-    "lineage.py",
+    "run/journal.py",
+    "run/lineage.py",
     "quality/slices.py",
 }
 
@@ -72,3 +72,28 @@ def test_every_job_of_a_contract_has_a_script() -> None:
 
     graph = {item.name for item in job_graph(load_catalogue(CHECKOUT / "schemas"))}
     assert graph <= {job.stem for job in JOBS}
+
+
+ROOMS = sorted(path.parent for path in (CHECKOUT / "libs" / "portrait" / "capabilities").glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=name)
+def test_a_room_imports_only_the_rooms_that_its_face_lists(room: Path) -> None:
+    from portrait.capability import capabilities
+
+    listed = next(item.uses for item in capabilities() if item.name == room.name)
+    imported = set()
+    for module in room.rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            imported |= {found[1] for text in names if (found := re.match(r"portrait\.capabilities\.(\w+)", text))}
+    assert imported - {room.name} <= set(listed)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=name)
+def test_the_face_of_a_room_is_imported_without_spark(room: Path) -> None:
+    """`portrait --help` and `portrait show` import every face."""
+    tree = ast.parse((room / "__init__.py").read_text())
+    imported = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert imported == ["portrait.capability"]

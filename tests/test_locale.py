@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.tiny_bank import CHECKOUT
 
-from portrait.session import java_home, pin_locale
+from portrait.spark.session import java_home, pin_locale
 
 JAVA = str(Path(home) / "bin/java") if (home := java_home()) else "java"
 CONFIGURATIONS = sorted((CHECKOUT / "conf" / "spark").glob("*.conf"))
@@ -24,7 +24,7 @@ WRITE = """
 import sys
 from pathlib import Path
 from tests.conftest import TEST_SETTINGS
-from portrait.session import start_embedded
+from portrait.spark.session import start_embedded
 
 folder = Path(sys.argv[1])
 spark = start_embedded(Path("conf"), overrides=TEST_SETTINGS)

@@ -102,7 +102,7 @@ BOOKKEEPING = {
 def digests_of(spark: SparkSession, bank: Bank) -> dict[str, str]:
     """Digests of every table that a run makes."""
     from portrait.lake import Lake, digest
-    from portrait.suite import load_suite
+    from portrait.run.suite import load_suite
 
     catalogue = load_suite(CHECKOUT / "conf", CHECKOUT / "schemas")
     lake = Lake(spark, bank.lake, catalogue)

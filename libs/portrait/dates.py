@@ -1,4 +1,4 @@
-"""Business dates as words of a command and in SQL. Without Spark; see `portrait.days` for frames."""
+"""Business dates as words of a command and in SQL. Without Spark; see `portrait.spark.days` for frames."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def business_date(text: str) -> date:
 
 
 def day_sql(instant: str, zone: str) -> str:
-    """The day that the bank's calendar shows, `portrait.days.day_of`, as SQL; `instant` is SQL of a TIMESTAMP."""
+    """The day that the bank's calendar shows, `portrait.spark.days.day_of`, as SQL; `instant` is SQL of a TIMESTAMP."""
     return f"to_date({instant})" if zone == UTC else f"to_date(from_utc_timestamp({instant}, '{zone}'))"

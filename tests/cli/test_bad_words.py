@@ -139,7 +139,7 @@ def test_a_forbidden_label_exits_2_and_names_the_file(portrait: Portrait, tmp_pa
     [
         ("tiers.yml", "upgrade: next_month", "upgrade: sometimes", "policies.policy_a.upgrade"),
         ("tiers.yml", "shadow: policy_b", "shadow: policy_c", "there is no policy 'policy_c'"),
-        ("value.yml", "weights: ahp_and_entropy", "weights: by_feeling", "rfm.weights"),
+        ("score.yml", "weights: ahp_and_entropy", "weights: by_feeling", "rfm.weights"),
         ("groups.yml", "scaling: z", "scaling: y", "'scaling'"),
         ("superset.yml", "certified_by:", "certified:", "'certified'"),
     ],

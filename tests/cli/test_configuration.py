@@ -11,7 +11,7 @@ import pytest
 from portrait import settings
 from portrait.contracts import load_catalogue
 from portrait.errors import ConfigurationError
-from portrait.suite import DECLARATIONS, POLICIES, load_suite
+from portrait.run.suite import DECLARATIONS, declarations, load_suite, policies
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCHEMAS = CHECKOUT / "schemas"
@@ -40,7 +40,7 @@ def line(file: Path, text: str) -> int:
     [
         ("groups.yml", "scaling: z", "scaling: y", "'scaling'"),
         ("groups.yml", "  seeds:", "  seed:", "'search.seed'"),
-        ("recommendations.yml", "like: 120", "like: 90", "'like'"),
+        ("offers.yml", "like: 120", "like: 90", "'like'"),
         ("reconciliation.yml", "tolerance:", "tolerances:", "'tolerances'"),
         ("trust.yml", "reference:", "referenze:", "'referenze'"),
         ("superset.yml", "  gold.segments:", "  gold.segment:", "there is no table 'gold.segment'"),
@@ -50,7 +50,7 @@ def line(file: Path, text: str) -> int:
         ("exports.yml", "feed: feedback", "feed: transactions", "not said whether the bank delivers 'transactions'"),
         ("exports.yml", "minimum_customers: 25", "minimum_customers: 0", "'minimum_customers'"),
         ("tiers.yml", "upgrade: next_month", "upgrade: sometimes", "policies.policy_a.upgrade"),
-        ("value.yml", "weights: ahp_and_entropy", "weights: by_feeling", "rfm.weights"),
+        ("score.yml", "weights: ahp_and_entropy", "weights: by_feeling", "rfm.weights"),
         ("features/loans.yml", "source: loans", "source: debts", "source"),
         ("labels/income/windfall.yml", "owner:", "owned_by:", "'owned_by'"),
         ("audiences/leaving.yml", "purpose:", "purposes:", "'purposes'"),
@@ -74,7 +74,7 @@ def test_a_mistake_in_any_file_is_named_with_file_and_line(
 
 
 # Without conf/population.yml everybody with a relationship to the bank is a customer.
-@pytest.mark.parametrize("file", sorted(set(POLICIES) - {"population.yml"}))
+@pytest.mark.parametrize("file", sorted(set(policies()) - {"population.yml"}))
 def test_a_file_that_is_missing_is_named(conf: Path, file: str) -> None:
     (conf / file).unlink()
     assert refusal(conf).where == str(conf / file)
@@ -103,8 +103,8 @@ def test_what_editors_leave_behind_is_no_mistake(conf: Path) -> None:
 
 def test_every_file_that_a_job_reads_is_checked() -> None:
     named = {item for contract in load_catalogue(SCHEMAS) for item in contract.custom("config", [])}
-    folders = {pattern.split("/")[0] for pattern in DECLARATIONS}
-    assert named <= {*POLICIES, *folders}
+    folders = {pattern.split("/")[0] for pattern in (*DECLARATIONS, *declarations())}
+    assert named <= {*policies(), *folders}
 
 
 def test_a_file_is_parsed_once_however_often_it_is_asked_for(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,14 +121,14 @@ def test_a_file_is_parsed_once_however_often_it_is_asked_for(conf: Path, monkeyp
     # What the command line, the runner and the jobs of a run ask for again.
     from tests.runner.mini_suite import DAY
 
+    from portrait.capabilities.audiences.declaration import load_audiences
     from portrait.features import load_features
     from portrait.labels import load_labels
-    from portrait.labels.audiences import load_audiences
     from portrait.labels.readers import readers_of
-    from portrait.staleness import fixed_slices
+    from portrait.run.staleness import fixed_slices
 
     load_suite(conf, SCHEMAS)
-    for load in POLICIES.values():
+    for load in policies().values():
         assert load(conf) is load(conf)
     load_features(conf)
     load_audiences(conf, load_labels(conf, catalogue), catalogue)
@@ -139,7 +139,7 @@ def test_a_file_is_parsed_once_however_often_it_is_asked_for(conf: Path, monkeyp
     assert set(parsed) == files
     # A file that was changed is parsed again, in the same process.
     file = conf / "reconciliation.yml"
-    before = POLICIES["reconciliation.yml"](conf)
+    before = policies()["reconciliation.yml"](conf)
     file.write_text(file.read_text().replace('"0.00"', '"1.00"'))
-    assert POLICIES["reconciliation.yml"](conf) != before
+    assert policies()["reconciliation.yml"](conf) != before
     assert parsed[file] == 2

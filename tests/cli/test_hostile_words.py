@@ -23,8 +23,8 @@ from portrait.cli.ask import readable_tables
 from portrait.cli.commands import function_of
 from portrait.dates import business_date
 from portrait.errors import ConfigurationError
+from portrait.run.suite import load_suite
 from portrait.serving import read_only_query
-from portrait.suite import load_suite
 
 HOSTILE = [
     "../../x", "/etc/passwd", "a/b", "..", "gold.x;--", "2024-01-01; DROP TABLE gold.segments", "x' or '1'='1",
@@ -93,7 +93,7 @@ FREE = {
 
 
 def commands() -> Iterator[tuple[str, Callable[..., None]]]:
-    for name, place in application.COMMANDS.items():
+    for name, place in application.commands().items():
         found = function_of(place)
         if not isinstance(found, Typer):
             yield name, found

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from portrait.declared import load_declared
+from portrait.labels.declared import load_declared
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 D1, D2 = date(2025, 1, 31), date(2025, 2, 28)

@@ -104,7 +104,7 @@ class Cluster:
         command = [str(SPARK_HOME / "bin" / "spark-submit"), "--properties-file", "conf/spark/cluster.conf"]
         command += ["--master", options.get("master") or self.master, "--jars", f"{CHECKOUT}/dist/jars/*.jar"]
         command += [item for key, value in settings.items() for item in ("--conf", f"{key}={value}")]
-        command += ["--py-files", package, str(CHECKOUT / "jobs" / f"{job}.py"), *words]
+        command += ["--py-files", package, str(next((CHECKOUT / "jobs").rglob(f"{job}.py"))), *words]
         return subprocess.Popen(
             command, cwd=cwd, env=self.environment(), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,

@@ -16,7 +16,7 @@ from tests.cluster.conftest import words
 from tests.tiny_bank import CHECKOUT, FULL, Bank, digests_of, kill
 
 from portrait.contracts import job_graph
-from portrait.suite import load_suite
+from portrait.run.suite import load_suite
 
 pytestmark = pytest.mark.cluster
 

@@ -26,8 +26,8 @@ from tests.tiny_bank import AS_OF, CHECKOUT, Bank, kill
 
 from portrait.contracts import Catalogue
 from portrait.lake import Lake, Lease, Publication, publications, rollback
+from portrait.run.suite import load_suite
 from portrait.serving import user_line
-from portrait.suite import load_suite
 
 pytestmark = pytest.mark.cluster
 

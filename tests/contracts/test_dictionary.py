@@ -10,7 +10,7 @@ from portrait.contracts import Catalogue, Column, Contract, load_catalogue
 from portrait.contracts.contract import Rule
 from portrait.contracts.dictionary import dictionary
 from portrait.errors import ConfigurationError
-from portrait.suite import load_suite
+from portrait.run.suite import load_suite
 
 CUSTOMER = Column("customer_id", "STRING", required=True, key_position=1, classification="personal", description="Who.")
 SHARE = Column("share", "DOUBLE", minimum=0, maximum=1, description="Part | whole.", volatile=True)

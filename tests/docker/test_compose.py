@@ -156,7 +156,7 @@ def test_spark_submit_finds_everything_up_to_date(published: Compose) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ended well" in done.stdout
     actions = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if " s  " in line}
-    planned = re.findall(r"jobs/(\w+)\.py", (CHECKOUT / "tests/orchestration/golden/submit.txt").read_text())
+    planned = re.findall(r"jobs/(?:\w+/)?(\w+)\.py", (CHECKOUT / "tests/orchestration/golden/submit.txt").read_text())
     # ingest always looks for new files
     assert actions == {job: "run" if job == "ingest" else "skip" for job in planned}
 

@@ -25,8 +25,8 @@ from portrait.entities.kinds import kind_code
 from portrait.entities.reconciliation import differences, load_policy
 from portrait.entities.transactions import conflicts_of, counting, resolve_transactions, settle
 from portrait.entities.versions import DELIVERED
-from portrait.job import open_lake, shared_lake
 from portrait.lake import Lake, Lease
+from portrait.run.job import open_lake, shared_lake
 
 pytestmark = pytest.mark.delta
 

@@ -86,7 +86,7 @@ def one_session() -> Iterator[None]:
     """Commands of this process share a Spark session: starting one takes six seconds."""
     from pyspark.sql import SparkSession
 
-    from portrait.session import start_embedded
+    from portrait.spark.session import start_embedded
 
     settings = {"spark.sql.shuffle.partitions": "2", "spark.default.parallelism": "2", "spark.ui.enabled": "false"}
     spark = SparkSession.getActiveSession() or start_embedded(CHECKOUT / "conf", overrides=settings)

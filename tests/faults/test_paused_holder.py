@@ -30,7 +30,7 @@ from tests.conftest import TEST_SETTINGS
 from tests.faults.test_paused_holder import AS_OF, SECONDS, catalogue, rows
 from portrait.errors import LakeBusy
 from portrait.lake import Lake, Lease
-from portrait.session import start_embedded
+from portrait.spark.session import start_embedded
 
 spark = start_embedded(Path("conf"), overrides=TEST_SETTINGS)
 with Lease(Path(sys.argv[1]), seconds=SECONDS) as lease:

@@ -15,8 +15,8 @@ from tests.deliveries import Delivery, arrive, run_job
 from portrait.contracts import load_catalogue
 from portrait.errors import InputRefused
 from portrait.features import load_features
-from portrait.job import shared_lake
 from portrait.lake import Lake, Lease
+from portrait.run.job import shared_lake
 
 pytestmark = [pytest.mark.delta, pytest.mark.process]
 
@@ -86,7 +86,7 @@ class Bank:
     def __init__(self, spark: SparkSession, root: Path, schemas: Path, conf: Path) -> None:
         self.conf = root / "conf"
         (self.conf / "features").mkdir(parents=True)
-        for name in ("currencies.yml", "value.yml", "reconciliation.yml"):
+        for name in ("currencies.yml", "contribution.yml", "reconciliation.yml"):
             shutil.copy(conf / name, self.conf)
         for name, text in FEATURES.items():
             (self.conf / "features" / f"{name}.yml").write_text(text, encoding="utf-8")

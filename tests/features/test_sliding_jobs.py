@@ -17,8 +17,8 @@ from portrait.entities.daily import daily_bookings
 from portrait.errors import PortraitError
 from portrait.features import customer_features, load_features
 from portrait.features.sliding import earlier_slice
-from portrait.job import shared_lake
 from portrait.lake import Lake, Lease
+from portrait.run.job import shared_lake
 
 pytestmark = [pytest.mark.delta, pytest.mark.process]
 

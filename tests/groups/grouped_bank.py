@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
-from portrait.groups.policy import GroupPolicy, load_group_policy
+from portrait.capabilities.groups.policy import GroupPolicy, load_group_policy
 
 AS_OF = date(2025, 12, 31)
 CATEGORIES = ("grocery", "travel", "fuel", "education")

@@ -15,13 +15,13 @@ from pyspark.ml.clustering import KMeansModel
 from pyspark.sql import SparkSession
 from sklearn.metrics import adjusted_rand_score
 
-import portrait.groups.model as model_module
+import portrait.capabilities.groups.model as model_module
+from portrait.capabilities.groups.grouping import Grouping, group_customers
+from portrait.capabilities.groups.model import keep_model, version_of
+from portrait.capabilities.groups.policy import GroupPolicy
+from portrait.capabilities.groups.profiles import target_group_index
+from portrait.capabilities.groups.vectors import ALL_ALIKE, NO_TRANSACTION, TOO_FEW
 from portrait.contracts import load_catalogue
-from portrait.groups.grouping import Grouping, group_customers
-from portrait.groups.model import keep_model, version_of
-from portrait.groups.policy import GroupPolicy
-from portrait.groups.profiles import target_group_index
-from portrait.groups.vectors import ALL_ALIKE, NO_TRANSACTION, TOO_FEW
 from portrait.lake import Lake, Lease
 from portrait.lake.schema import check_frame
 
@@ -127,8 +127,8 @@ import hashlib, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from grouped_bank import AS_OF, as_features, grouped_bank, small_policy
-from portrait.groups.grouping import group_customers
-from portrait.session import start_embedded
+from portrait.capabilities.groups.grouping import group_customers
+from portrait.spark.session import start_embedded
 spark = start_embedded(Path(sys.argv[2]), overrides={"spark.master": sys.argv[3], "spark.driver.memory": "2g"})
 features = as_features(spark, grouped_bank(), 5)
 with group_customers(features, policy=small_policy(Path(sys.argv[2])), as_of=AS_OF, model_version="v1") as groups:

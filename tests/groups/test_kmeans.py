@@ -13,10 +13,10 @@ from pyspark.sql import functions as F
 from sklearn.cluster import KMeans as Reference
 from sklearn.metrics import davies_bouldin_score, silhouette_score
 
-from portrait.groups import kmeans
-from portrait.groups.kmeans import Quality, choose, fit_groups, quality_of, silhouette, with_nearest
-from portrait.groups.policy import Search, load_group_policy
-from portrait.groups.sketch import Sketch, Solution, solutions
+from portrait.capabilities.groups import kmeans
+from portrait.capabilities.groups.kmeans import Quality, choose, fit_groups, quality_of, silhouette, with_nearest
+from portrait.capabilities.groups.policy import Search, load_group_policy
+from portrait.capabilities.groups.sketch import Sketch, Solution, solutions
 
 
 @pytest.fixture(scope="module")

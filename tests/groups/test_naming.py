@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from portrait.groups.naming import group_description, group_names
-from portrait.groups.policy import GroupPolicy, load_group_policy
-from portrait.groups.profiles import FeatureProfile, GroupProfile, target_group_index
+from portrait.capabilities.groups.naming import group_description, group_names
+from portrait.capabilities.groups.policy import GroupPolicy, load_group_policy
+from portrait.capabilities.groups.profiles import FeatureProfile, GroupProfile, target_group_index
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from portrait.capabilities.groups.policy import GroupPolicy, VectorFeature, load_group_policy
+from portrait.capabilities.groups.vectors import GRID, NO_ACCOUNT, NO_TRANSACTION, habits, measure, scaled_vectors
 from portrait.errors import ConfigurationError
-from portrait.groups.policy import GroupPolicy, VectorFeature, load_group_policy
-from portrait.groups.vectors import GRID, NO_ACCOUNT, NO_TRANSACTION, habits, measure, scaled_vectors
 
 FEATURES = "customer_id string, txn_count_365d bigint, a decimal(18,2), b decimal(18,2), months bigint, balance double"
 

@@ -52,7 +52,13 @@ def catalogue() -> Catalogue:
     """Contracts of the sources, with the few columns that the tests use."""
     return Catalogue(
         {
-            f"gold.{name}": Contract(id=f"gold.{name}", description="", grain="", columns=KEY + columns)
+            f"gold.{name}": Contract(
+                id=f"gold.{name}",
+                description="",
+                grain="",
+                columns=KEY + columns,
+                properties={"labelSource": name != "customer_portrait"},
+            )
             for name, columns in COLUMNS.items()
         }
     )

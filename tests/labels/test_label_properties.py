@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, Row, SparkSession
 
+from portrait.capabilities.audiences.clauses import Clause, Comparison, Joined, Not
+from portrait.capabilities.audiences.declaration import Audience, AudienceSet, CheckedAudience
+from portrait.capabilities.audiences.doubts import Weighed
+from portrait.capabilities.audiences.membership import audience_members
+from portrait.capabilities.audiences.preview import audience_preview
 from portrait.labels import LabelSet, customer_portrait, write_label_history
-from portrait.labels.audiences import AudienceSet, audience_members
-from portrait.labels.audiences.clauses import Clause, Comparison, Joined, Not
-from portrait.labels.audiences.declaration import Audience, CheckedAudience
-from portrait.labels.audiences.doubts import Weighed
-from portrait.labels.preview import audience_preview, changed_customers, label_preview
+from portrait.labels.preview import changed_customers, label_preview
 
 LabelsOf = Callable[..., LabelSet]
 DAYS = [date(2024, month, 28) for month in (1, 2, 3, 4)]

@@ -15,16 +15,17 @@ import pytest
 from deltalake import write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 
+from portrait.capabilities.audiences.clauses import Comparison, Joined, Not
+from portrait.capabilities.audiences.declaration import Audience, AudienceSet, CheckedAudience
+from portrait.capabilities.audiences.preview import audience_preview
 from portrait.contracts import Catalogue
 from portrait.contracts.contract import contract_of
 from portrait.contracts.document import load_document
 from portrait.errors import ConfigurationError
 from portrait.labels import LabelSet, computable, customer_portrait, label_intervals
-from portrait.labels.audiences.clauses import Comparison, Joined, Not
-from portrait.labels.audiences.declaration import Audience, AudienceSet, CheckedAudience
 from portrait.labels.lifecycle import Applied, applied_labels, apply, plan
 from portrait.labels.portrait import with_all
-from portrait.labels.preview import audience_preview, changed_customers, facts_behind, label_preview
+from portrait.labels.preview import changed_customers, facts_behind, label_preview
 from portrait.lake import Lake, Lease, Selection
 
 LabelsOf = Callable[..., LabelSet]

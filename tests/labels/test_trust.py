@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from portrait.capabilities.audiences.clauses import Clause, Comparison, Joined
+from portrait.capabilities.audiences.doubts import Weighed, weigh
 from portrait.errors import ConfigurationError, GateRefused
 from portrait.labels import LabelSet
-from portrait.labels.audiences.clauses import Clause, Comparison, Joined
-from portrait.labels.audiences.doubts import Weighed, weigh
 from portrait.labels.trust import Evidence, Verdict, drift, judge, stability_index
 from portrait.labels.trust_policy import OwnReactions, Reactions, TrustPolicy, load_trust_policy
 

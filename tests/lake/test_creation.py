@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 
 from portrait.contracts import Contract
 from portrait.lake.creation import create_table, first_commit
+from portrait.run.suite import load_suite
 from portrait.settings import Settings
-from portrait.suite import load_suite
 
 pytestmark = pytest.mark.delta
 

@@ -11,11 +11,11 @@ import pytest
 from pyspark.sql import SparkSession
 from tests.lake.test_lake import ENTITY
 
-from portrait.at_once import at_once
 from portrait.contracts import Catalogue
 from portrait.contracts.contract import contract_of
 from portrait.contracts.document import load_document
 from portrait.lake import Lake, Lease
+from portrait.spark.at_once import at_once
 
 pytestmark = pytest.mark.delta
 

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.events import event, start_log
-from portrait.metrics import write_metrics
+from portrait.run.metrics import write_metrics
 
 
 @pytest.fixture(autouse=True)

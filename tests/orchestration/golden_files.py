@@ -11,10 +11,10 @@ from pathlib import Path
 from unittest import mock
 
 from portrait.contracts import job_graph
-from portrait.orchestration import airflow_dag, submit_plan
-from portrait.runner import load_job
+from portrait.run.orchestration import airflow_dag, submit_plan
+from portrait.run.runner import load_job
+from portrait.run.suite import load_suite
 from portrait.settings import Settings
-from portrait.suite import load_suite
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).parent / "golden"
@@ -24,20 +24,21 @@ DAY = date(2025, 3, 31)
 def rendered() -> dict[str, str]:
     """Text by path below `golden/`, as the code makes it now."""
     jobs = job_graph(load_suite(CHECKOUT / "conf", CHECKOUT / "schemas"))
-    scripts = sorted(path.stem for path in (CHECKOUT / "jobs").glob("*.py"))
+    folder = CHECKOUT / "jobs"
+    scripts = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.py"))
     return {
         "submit.txt": submit_plan(jobs, Settings(), DAY),
         "dag.py": airflow_dag(jobs, Settings(), DAY),
-        **{f"help/{name}.txt": help_of(name) for name in scripts},
+        **{f"help/{script}.txt": help_of(script) for script in scripts},
     }
 
 
-def help_of(job: str) -> str:
+def help_of(script: str) -> str:
     """What `jobs/<job>.py --help` prints on a terminal of 100 columns, without starting it."""
     said = io.StringIO()
-    main = load_job(CHECKOUT / "jobs", job).main
+    main = load_job(CHECKOUT / "jobs", script).main
     with (
-        mock.patch.object(sys, "argv", [f"{job}.py"]),
+        mock.patch.object(sys, "argv", [f"{Path(script).name}.py"]),
         mock.patch.dict(os.environ, {"COLUMNS": "100"}),
         contextlib.redirect_stdout(said),
         contextlib.suppress(SystemExit),

@@ -11,14 +11,15 @@ import pytest
 from tests.cli.test_bad_words import CHECKOUT, in_a_process
 
 from portrait.contracts.graph import Job, upstream
-from portrait.orchestration import airflow_dag, submit_command, submit_plan
+from portrait.run.orchestration import airflow_dag, submit_command, submit_plan
 from portrait.settings import Settings
 
 DAY = date(2025, 3, 31)
 
 
 def job(name: str, writes: str, reads: str = "", optional: str = "", previous: str = "") -> Job:
-    return Job(name, *(tuple(text.split()) for text in (writes, reads, optional, previous, "")))
+    lists = (tuple(text.split()) for text in (writes, reads, optional, previous, ""))
+    return Job(name, *lists, script=name)
 
 
 # c reads a's table needed and b's optional, d reads c's two tables and its own slice of the day before.

@@ -17,7 +17,7 @@ from tests.pipeline.readme import ASKING, PYTHON, commands
 from tests.tiny_bank import FULL
 
 from portrait.lake import Lake, digest
-from portrait.suite import load_suite
+from portrait.run.suite import load_suite
 
 pytestmark = [pytest.mark.delta, pytest.mark.process]
 

@@ -15,15 +15,15 @@ import yaml
 from pyspark.sql import Row, SparkSession
 from tests.deliveries import run_job
 from tests.pipeline.conftest import CHECKOUT
-from tests.value.tier_machine import Customer
+from tests.tiers.tier_machine import Customer
 
-from portrait.job import shared_lake
+from portrait.capabilities.tiers.policy import TIERS, load_tier_policy
 from portrait.lake import Lake, Lease
-from portrait.runner import Every, business_dates
+from portrait.run.job import shared_lake
+from portrait.run.runner import Every, business_dates
+from portrait.run.suite import load_suite
 from portrait.sources import DEFAULT_START, land_berka, land_synthetic, last_day
 from portrait.sources.synthetic.plan import TIER_LEVELS
-from portrait.suite import load_suite
-from portrait.value.tier_policy import TIERS, load_tier_policy
 
 pytestmark = [pytest.mark.delta, pytest.mark.scale]
 
@@ -63,9 +63,9 @@ def planted_rules(folder: Path) -> Path:
         del tier["score"]
         tier["assets"] = {"amount": TIER_LEVELS[tier["id"]]}
     (folder / "tiers.yml").write_text(yaml.safe_dump(tiers))
-    value: dict[str, Any] = yaml.safe_load((folder / "value.yml").read_text())
+    value: dict[str, Any] = yaml.safe_load((folder / "score.yml").read_text())
     value["assets"] = {"average": "month", "holdings": ["investment", "term_deposit"]}
-    (folder / "value.yml").write_text(yaml.safe_dump(value))
+    (folder / "score.yml").write_text(yaml.safe_dump(value))
     return folder
 
 

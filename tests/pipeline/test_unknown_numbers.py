@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from tests.tiny_bank import AS_OF, Bank
 
 from portrait.lake import Lake
-from portrait.suite import load_suite
+from portrait.run.suite import load_suite
 
 pytestmark = [pytest.mark.delta, pytest.mark.process]
 

@@ -19,7 +19,7 @@ from portrait.errors import ConfigurationError, GateRefused
 from portrait.lake import Lake, Lease
 from portrait.quality import RuleResult, check_references, gate, load_reference_policy, recorded_orphans, results_frame
 from portrait.quality.references import ReferencePolicy
-from portrait.suite import load_suite
+from portrait.run.suite import load_suite
 
 POLICY = ReferencePolicy(max_orphan_share=0.01, max_reused_share=0.01)
 DAY, NEXT = date(2024, 3, 31), date(2024, 4, 1)

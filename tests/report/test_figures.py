@@ -13,9 +13,10 @@ from tests.report.bank import BEFORE, GROUPED, NOW, RUN, SECRET, write_bank
 
 from portrait.lake import Lake
 from portrait.report import build_report, write_report
-from portrait.report.figures import Figures, gather
-from portrait.runner import RunSummary
-from portrait.suite import load_suite
+from portrait.report.figures import Figures
+from portrait.report.page import gathered
+from portrait.run.runner import RunSummary
+from portrait.run.suite import load_suite
 
 pytestmark = pytest.mark.delta
 
@@ -39,7 +40,7 @@ def bank(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, conf_dir
     # A run that changed nothing has a number of its own, under which nothing was written.
     idle = RunSummary(99, NOW, [], None, 1.0, changed=False)
     report = write_report(lake, as_of=NOW, run=idle)
-    return Bank(lake, gather(lake, as_of=NOW), gather(lake, as_of=BEFORE), report)
+    return Bank(lake, gathered(lake, NOW), gathered(lake, BEFORE), report)
 
 
 def test_customers_and_assets_by_tier(bank: Bank) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from tests.report.figures import figures
 
+from portrait.capabilities.tiers.figures import by_segment, outlook
+from portrait.capabilities.tiers.outlook import outlook_card, segments_card, worth_card
 from portrait.contracts import load_catalogue
-from portrait.report.figures import _by_segment, _outlook
-from portrait.report.outlook import outlook_card, segments_card, worth_card
 
 
 def text(html: str | None) -> str:
@@ -60,9 +60,9 @@ def test_the_figures_behind_them(spark: SparkSession, schemas_dir: Path) -> None
     tiers = spark.createDataFrame(
         rows, "tier string, tier_rank int, earned_tier string, shadow_tier string, watch_state string"
     )
-    assert [tuple(row) for row in _outlook(tiers).collect()] == [("vip", 2, "watch", 2, 1)]
+    assert [tuple(row) for row in outlook(tiers).collect()] == [("vip", 2, "watch", 2, 1)]
     value = load_catalogue(schemas_dir).table("gold.customer_value").struct_type
     assert {"rfm_segment", "assets", "p_alive"} <= set(value.names)
     made = [("loyal", Decimal("5.50"), 0.5), ("loyal", None, None), (None, Decimal(9), None)]
     frame = spark.createDataFrame(made, "rfm_segment string, assets decimal(18,2), p_alive double")
-    assert [tuple(row) for row in _by_segment(frame).collect()] == [("loyal", 2, Decimal("5.50"), 0.5)]
+    assert [tuple(row) for row in by_segment(frame).collect()] == [("loyal", 2, Decimal("5.50"), 0.5)]

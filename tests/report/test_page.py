@@ -15,8 +15,8 @@ from tests.report.figures import SERVED, figures, label, move, tier, unpublished
 from portrait.contracts import Catalogue, Column, load_catalogue
 from portrait.report.absent import LeftOut
 from portrait.report.figures import Figures
-from portrait.report.offers import chief_labels, spread
-from portrait.report.page import SECTIONS, render
+from portrait.report.labels import chief_labels, spread
+from portrait.report.page import OPERATION, render, sections
 from portrait.report.style import CSS
 
 TIERS = [tier("diamond", 1, 2, 1_800_000), tier("vip", 2, 18, 3_600_000), tier("growing", 3, 60, 3_000_000)]
@@ -275,7 +275,7 @@ def test_every_link_leads_somewhere_and_ids_are_unique(outline: Outline) -> None
     assert len(ids) == len(set(ids))
     targets = {str(names["href"]).removeprefix("#") for names in outline.all("a")}
     assert targets <= set(ids)
-    assert set(SECTIONS) <= targets
+    assert {*OPERATION, *(section.anchor for section in sections())} <= targets
 
 
 def test_headings_go_down_one_level_at_a_time(outline: Outline) -> None:

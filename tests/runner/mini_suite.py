@@ -15,7 +15,7 @@ from portrait.contracts import Catalogue, Column, Contract
 from portrait.contracts.contract import contract_of
 from portrait.contracts.document import load_document
 from portrait.lake import Lake
-from portrait.runner import RunSummary, run
+from portrait.run.runner import RunSummary, run
 from portrait.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import os
 
-from portrait.job import job_arguments, open_lake, submit
+from portrait.run.job import job_arguments, open_lake, submit
 
 
 def main(argv: list[str] | None = None) -> None:

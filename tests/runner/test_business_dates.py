@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from portrait.errors import ConfigurationError
-from portrait.runner import Every, business_dates
+from portrait.run.runner import Every, business_dates
 
 
 def test_every_day_both_ends_included_over_a_leap_day() -> None:

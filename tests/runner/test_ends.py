@@ -16,12 +16,12 @@ from tests.runner.mini_suite import DAY, MiniSuite, mini_suite
 
 from portrait.errors import PortraitError
 from portrait.failures import as_fault
-from portrait.job import submit
-from portrait.journal import measured_start
 from portrait.lake import Lake, Lease
 from portrait.lake.lease import is_held
 from portrait.lake.runs import DIED, RUNS, died_runs
-from portrait.runner import load_job
+from portrait.run.job import submit
+from portrait.run.journal import measured_start
+from portrait.run.runner import load_job
 
 pytestmark = pytest.mark.delta
 
@@ -119,7 +119,7 @@ def test_a_run_that_died_after_its_last_commit_is_closed_by_its_rerun(suite: Min
 
 
 def test_a_job_on_its_own_is_a_run_too(suite: MiniSuite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portrait.standalone.load_suite", lambda conf, schemas, **zone: suite.catalogue)
+    monkeypatch.setattr("portrait.run.standalone.load_suite", lambda conf, schemas, **zone: suite.catalogue)
     monkeypatch.setenv("PORTRAIT_METRICS", str(suite.settings.metrics))
     monkeypatch.setenv("PORTRAIT_LOG", str(suite.settings.log))
     script = suite.folder / "jobs" / "one.py"

@@ -15,13 +15,13 @@ import pytest
 from pyspark.sql import SparkSession
 from tests.runner.mini_suite import mini_suite
 
-from portrait import fingerprint
 from portrait.contracts import Catalogue, job_graph
 from portrait.errors import ConfigurationError
-from portrait.fingerprint import code_of, modules_of
+from portrait.run import fingerprint
+from portrait.run.fingerprint import code_of, modules_of
+from portrait.run.staleness import fingerprints
+from portrait.run.suite import load_suite
 from portrait.settings import Settings
-from portrait.staleness import fingerprints
-from portrait.suite import load_suite
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -67,7 +67,14 @@ def test_a_page_of_the_report_recomputes_nothing(catalogue: Catalogue, settings:
     jobs = job_graph(catalogue)
     before = fingerprints(jobs, catalogue, settings)
     page = code_of(settings.jobs / "report.py")
-    for file in ("report/page.py", "cli/look.py", "runner.py", "journal.py", "serving/gateway.py", "suite.py"):
+    for file in (
+        "report/page.py",
+        "cli/look.py",
+        "run/runner.py",
+        "run/journal.py",
+        "serving/gateway.py",
+        "run/suite.py",
+    ):
         code.change(file)
     assert changed(before, fingerprints(jobs, catalogue, settings)) == set()
     assert code_of(settings.jobs / "report.py") != page
@@ -77,7 +84,7 @@ def test_a_changed_script_makes_its_job_stale_alone(catalogue: Catalogue, settin
     jobs = job_graph(catalogue)
     before = fingerprints(jobs, catalogue, settings)
     for job in jobs:
-        script = settings.jobs / f"{job.name}.py"
+        script = settings.jobs / f"{job.script}.py"
         text = script.read_text()
         script.write_text(text + "# another version\n")
         assert changed(before, fingerprints(jobs, catalogue, settings)) == {job.name}
@@ -100,7 +107,7 @@ print(json.dumps(found))
 
 def test_the_modules_of_a_job_are_those_that_python_loads(catalogue: Catalogue, settings: Settings, code: Code) -> None:
     jobs = job_graph(catalogue)
-    paths = {job.name: str(settings.jobs / f"{job.name}.py") for job in jobs}
+    paths = {job.name: str(settings.jobs / f"{job.script}.py") for job in jobs}
     done = subprocess.run(
         [sys.executable, "-c", LOADED, *paths.values()], capture_output=True, text=True, check=True, cwd=CHECKOUT
     )
@@ -208,8 +215,10 @@ def test_a_zip_has_the_hash_of_its_checkout(tmp_path: Path) -> None:
         for file in sorted((CHECKOUT / "libs" / "portrait").rglob("*")):
             if file.is_file() and file.suffix != ".pyc":
                 package.write(file, file.relative_to(CHECKOUT / "libs"))
-    script = CHECKOUT / "jobs" / "customer_tier.py"
-    asked = f"from portrait.fingerprint import code_of; from pathlib import Path; print(code_of(Path({str(script)!r})))"
+    script = CHECKOUT / "jobs" / "tiers" / "customer_tier.py"
+    asked = (
+        f"from portrait.run.fingerprint import code_of; from pathlib import Path; print(code_of(Path({str(script)!r})))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", asked], env={**os.environ, "PYTHONPATH": str(archive)}, capture_output=True, text=True,
         check=True, cwd=tmp_path,

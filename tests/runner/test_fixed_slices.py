@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from portrait.contracts import job_graph, load_catalogue
 from portrait.lake import Lake, Lease
-from portrait.staleness import fixed_slices, input_stamps
+from portrait.run.staleness import fixed_slices, input_stamps
 
 MODEL = "gold.value_model"
 JUNE, JULY, AUGUST = date(2025, 6, 30), date(2025, 7, 31), date(2025, 8, 31)
@@ -20,10 +20,11 @@ JUNE, JULY, AUGUST = date(2025, 6, 30), date(2025, 7, 31), date(2025, 8, 31)
 @pytest.fixture
 def conf(tmp_path: Path, conf_dir: Path) -> Path:
     """A scale and a reference that are those of June."""
-    value = yaml.safe_load((conf_dir / "value.yml").read_text())
+    value = yaml.safe_load((conf_dir / "score.yml").read_text())
+    (tmp_path / "contribution.yml").write_text((conf_dir / "contribution.yml").read_text())
     trust = yaml.safe_load((conf_dir / "trust.yml").read_text())
     value["rfm"]["scale_of"] = trust["reference"] = JUNE
-    (tmp_path / "value.yml").write_text(yaml.safe_dump(value))
+    (tmp_path / "score.yml").write_text(yaml.safe_dump(value))
     (tmp_path / "trust.yml").write_text(yaml.safe_dump(trust))
     return tmp_path
 

@@ -43,7 +43,7 @@ import json, sys, urllib.request
 from pathlib import Path
 from tests.conftest import TEST_SETTINGS
 from tests.serving.test_credentials import CANARY, SECRETS
-from portrait.session import start_embedded
+from portrait.spark.session import start_embedded
 
 secrets = {key: f"{CANARY}-{number}" for number, key in enumerate(SECRETS)}
 overrides = {

@@ -22,11 +22,11 @@ SERVE = """
 import sys
 from pathlib import Path
 from tests.conftest import TEST_SETTINGS
-from portrait.jars import jar_folder
-from portrait.suite import load_suite
+from portrait.spark.jars import jar_folder
+from portrait.run.suite import load_suite
 from portrait.lake import Lake
 from portrait.serving import Users, load_login_policy, serving
-from portrait.session import start_embedded
+from portrait.spark.session import start_embedded
 
 # As conf/spark/sql-server.conf has it: sessions that Thrift clients open do not see spark.jars.
 jars = {"spark.driver.extraClassPath": f"{jar_folder()}/*"}

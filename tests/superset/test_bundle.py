@@ -12,7 +12,7 @@ import yaml
 
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
-from portrait.suite import load_suite
+from portrait.run.suite import load_suite
 from portrait.superset import bundle, load_declaration, write_bundle
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ import pytest
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
-from portrait.suite import load_suite
+from portrait.run.suite import load_suite
 from portrait.superset import Declaration, load_declaration
 
 CHECKOUT = Path(__file__).resolve().parents[2]

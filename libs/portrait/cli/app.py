@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from portrait import __version__
+from portrait.capability import ROOMS, capabilities
 from portrait.cli.commands import group_of
 from portrait.cli.output import errors
 from portrait.errors import PortraitError
 
-COMMANDS = {
+KIT = {
     "doctor": "portrait.cli.doctor:doctor_command",
     "demo": "portrait.cli.land:demo_command",
     "run": "portrait.cli.runs:run_command",
@@ -32,16 +33,21 @@ COMMANDS = {
     "sql-user": "portrait.cli.users:sql_user_command",
     "land": "portrait.cli.land:land",
     "features": "portrait.cli.features:features",
-    "tiers": "portrait.cli.tiers:tiers",
-    "value": "portrait.cli.value:value",
     "labels": "portrait.cli.labels:labels",
-    "audience": "portrait.cli.audience:audience",
 }
+"""Commands of the kit; every room adds its own."""
+
+
+def commands() -> dict[str, str]:
+    """Command to `module:attribute`, those of the kit first."""
+    rooms = {name: f"{ROOMS}.{room.name}.{place}" for room in capabilities() for name, place in room.commands.items()}
+    return {**KIT, **rooms}
+
 
 app = typer.Typer(
     name="portrait",
     help="Know your customers: labels, value, tiers, groups, recommendations.",
-    cls=group_of(COMMANDS),
+    cls=group_of(commands()),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

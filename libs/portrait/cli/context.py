@@ -22,28 +22,28 @@ from portrait.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from portrait.declared import Declared
+    from portrait.labels.declared import Declared
     from portrait.lake import Lake
 
 
 @cache
 def suite_of(settings: Settings) -> Catalogue:
     """All contracts and declarations; every mistake in them is found here, before Spark starts. Read once a command."""
-    from portrait.suite import load_suite
+    from portrait.run.suite import load_suite
 
     return load_suite(settings.conf, settings.schemas, time_zone=settings.time_zone)
 
 
 def declarations_of(settings: Settings) -> Declared:
     """Labels, audiences and the contracts, for who only looks: what else is configured is not checked."""
-    from portrait.declared import load_declared
+    from portrait.labels.declared import load_declared
 
     return load_declared(settings.conf, settings.schemas, time_zone=settings.time_zone)
 
 
 def start_embedded(conf: Path, *, target: str) -> SparkSession:
-    """As `portrait.session` has it."""
-    from portrait.session import start_embedded as start
+    """As `portrait.spark.session` has it."""
+    from portrait.spark.session import start_embedded as start
 
     return start(conf, target=target)
 

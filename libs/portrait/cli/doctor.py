@@ -15,8 +15,8 @@ import typer
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Output, Target, settings_of
 from portrait.cli.output import emit
 from portrait.errors import PortraitError
-from portrait.jars import check_hash, jar_folder, jar_paths, locked_jars
-from portrait.session import java_home
+from portrait.spark.jars import check_hash, jar_folder, jar_paths, locked_jars
+from portrait.spark.session import java_home
 
 GIB = 1024**3
 

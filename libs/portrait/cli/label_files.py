@@ -10,18 +10,20 @@ from typing import Annotated
 import typer
 import yaml
 
+from portrait.capability import modules_of_rooms
 from portrait.cli.context import embedded, reading, suite_of, writing
 from portrait.cli.labels import fact_text, label_of
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Output, Target, identifier, settings_of
 from portrait.cli.output import console, emit
+from portrait.contracts import load_catalogue
 from portrait.errors import ConfigurationError
 from portrait.labels import LabelSet, computable, load_labels
-from portrait.labels.audiences import AudienceSet, labels_read, load_audiences, portrait_at
-from portrait.labels.declaration import SOURCES, CheckedLabel
+from portrait.labels.declaration import CheckedLabel
 from portrait.labels.editor import editor_schemas
 from portrait.labels.examples import try_examples
 from portrait.labels.lifecycle import Applied, Change, applied_labels, apply, plan
-from portrait.labels.preview import audience_preview, changed_customers, facts_behind, label_preview
+from portrait.labels.preview import changed_customers, facts_behind, label_preview
+from portrait.labels.slices import label_sources_of, portrait_at
 from portrait.labels.usage import LabelUse, label_usage
 from portrait.lake import Lake
 from portrait.settings import Settings
@@ -29,11 +31,9 @@ from portrait.settings import Settings
 SAMPLE = 5  # customers shown for each changed label
 
 
-def declared(settings: Settings) -> tuple[LabelSet, AudienceSet]:
-    """Labels and audiences of the configuration, all of it checked."""
-    catalogue = suite_of(settings)
-    labels = load_labels(settings.conf, catalogue)
-    return labels, load_audiences(settings.conf, labels, catalogue)
+def declared(settings: Settings) -> LabelSet:
+    """The labels of the configuration, all of which is checked."""
+    return load_labels(settings.conf, suite_of(settings))
 
 
 def plan_command(
@@ -41,7 +41,7 @@ def plan_command(
 ) -> None:
     """What the files would change: labels, customers gained and lost by tier and group, audiences, a sample."""
     settings = settings_of(conf, target, lake=lake)
-    known, audiences = declared(settings)
+    known = declared(settings)
     with reading(settings, target) as opened:
         applied = applied_labels(opened)
         changes = plan(known, applied)
@@ -54,19 +54,19 @@ def plan_command(
         touched = [c for c in changes if c.changes_values]
         # Before anything was ever applied every label is new, and nothing can be compared.
         if applied and touched and opened.slices("gold.customer_portrait"):
-            _preview(opened, known, audiences, touched, applied, output)
+            _preview(opened, settings.conf, known, touched, applied, output)
 
 
 def _preview(
     lake: Lake,
+    conf: Path,
     known: LabelSet,
-    audiences: AudienceSet,
     changes: list[Change],
     applied: Mapping[str, Applied],
     output: Format,
 ) -> None:
     day, before = portrait_at(lake, None)
-    sources = {name: lake.slice(f"gold.{name}", day) for name in SOURCES}
+    sources = label_sources_of(lake, day)
     after, failed = computable(known, as_of=day, sources=sources)
     if failed:
         emit(["label", "cannot be computed"], [[*item] for item in failed.items()], output, title="Labels that fail")
@@ -80,10 +80,10 @@ def _preview(
     columns = ["label", "effect", "tier", "group_name", "customers"]
     rows = [list(row) for row in effects.orderBy(*columns[:-1]).collect()]
     emit(columns, rows, output, title=f"Customers of {day}")
-    asked = _reading(audiences, names)
-    if asked:
-        counts = audience_preview(before=before, after=after, audiences=audiences, names=asked)
-        emit(counts.columns, [list(row) for row in counts.collect()], output, title=f"Audiences of {day}")
+    for room in modules_of_rooms("readers"):
+        effects = room.effects_of_labels(conf, lake.catalogue, known, before=before, after=after, changed=sorted(names))
+        if effects is not None:
+            emit(effects.columns, [list(row) for row in effects.collect()], output, title=f"Audiences of {day}")
     sample = changed_customers(before=before, after=after, labels=touched, limit=SAMPLE)
     shown = sample.orderBy("label", "customer_id").collect()
     checked = {item.label.id: item for item in known.checked}
@@ -100,14 +100,10 @@ def _reads(known: LabelSet, item: CheckedLabel, names: set[str]) -> bool:
     return any(name in names or (name in made and _reads(known, made[name], names)) for name in item.reads)
 
 
-def _reading(audiences: AudienceSet, names: set[str]) -> list[str]:
-    return [name for name, item in audiences.checked.items() if labels_read(item.clause) & names]
-
-
 def apply_command(lake: LakeRoot = None, conf: Conf = CONF, target: Target = None) -> None:
     """Record the changes of the files in ops.label_events, with who applied them; the next run computes them."""
     settings = settings_of(conf, target, lake=lake)
-    known = declared(settings)[0]
+    known = declared(settings)
     with writing(settings, target) as opened:
         changes = plan(known, applied_labels(opened))
         if not changes:
@@ -130,7 +126,7 @@ def examples_command(
     """Compute the examples in the label files, and say which do not hold; exit code 1 when one does not."""
     settings = settings_of(conf, target)
     catalogue = suite_of(settings)
-    known = declared(settings)[0]
+    known = declared(settings)
     items = [item for item in known.checked if item.label.examples and name in (None, item.label.id)]
     if name is not None and not items:
         label_of(known, name)
@@ -149,10 +145,12 @@ def examples_command(
 
 def schema_command(
     write: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("docs/editor"),
+    conf: Conf = CONF,
 ) -> None:
     """Write the JSON Schemas of label and audience files, for completion in editors."""
+    schemas = settings_of(conf, None).schemas
     write.mkdir(parents=True, exist_ok=True)
-    for name, text in editor_schemas().items():
+    for name, text in editor_schemas(load_catalogue(schemas, standard=False)).items():
         (write / name).write_text(text, encoding="utf-8")
         console.print(f"Wrote {write / name}", soft_wrap=True)
 

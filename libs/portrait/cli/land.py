@@ -17,7 +17,7 @@ from portrait.cli.output import console
 from portrait.cli.runs import execute
 from portrait.dates import business_date
 from portrait.lake import Reader
-from portrait.runner import Every, business_dates
+from portrait.run.runner import Every, business_dates
 from portrait.settings import Settings
 from portrait.sources.berka import land_berka
 from portrait.sources.synthetic import ALL_FEEDS, feeds_named, land_synthetic, last_day

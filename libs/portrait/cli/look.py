@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import pyarrow as pa
 import typer
 
+from portrait.capability import capabilities
 from portrait.cli.context import declarations_of, existing, looking, reading
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
 from portrait.cli.output import console, emit
@@ -135,19 +136,12 @@ def explain_command(
         day = served.as_of if served else opened.newest_slice("gold.segments", until=as_of)
         parts = {
             title: _rows_of(opened, table, customer, day, served)
-            for title, table in (
-                ("Tier", "gold.customer_tier"),
-                ("Value", "gold.customer_value"),
-                ("Group", "gold.customer_group"),
-                ("Labels", "gold.customer_portrait"),
-                ("Recommendations", "gold.recommendations"),
-                ("Facts", "gold.customer_features"),
-            )
+            for title, table in explained().items()
             if (table in served.versions if served else day in opened.slices(table))
         }
-    if not parts.get("Tier") and not parts.get("Facts"):
+    if not any(parts.values()):
         raise ConfigurationError(
-            f"no such customer in the slice of {day}", where="gold.customer_tier", remedy="check the id, or --as-of"
+            f"no such customer in the slice of {day}", where="gold.customer_features", remedy="check the id, or --as-of"
         )
     console.print(f"Customer {customer} on {day}")
     for title, rows in parts.items():
@@ -158,6 +152,12 @@ def explain_command(
                 if value is not None and name not in ("as_of", "customer_id")
             ]
             emit([title, "value"], known, Format.table)
+
+
+def explained() -> dict[str, str]:
+    """Section of `portrait explain` to its table: those of all capabilities, then labels and facts."""
+    of_rooms = {title: table for room in capabilities() for title, table in room.explain.items()}
+    return {**of_rooms, "Labels": "gold.customer_portrait", "Facts": "gold.customer_features"}
 
 
 def _rows_of(lake: Reader, table: str, customer: str, day: date, served: Publication | None) -> list[dict[str, Any]]:

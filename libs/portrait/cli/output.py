@@ -14,7 +14,7 @@ from rich.table import Table
 from portrait.cli.options import Format
 
 if TYPE_CHECKING:
-    from portrait.runner import RunSummary
+    from portrait.run.runner import RunSummary
 
 # No markup: what is printed holds names, paths and ids of others, and `[x]` in them is text.
 console = Console(highlight=False, markup=False, soft_wrap=False)

@@ -32,14 +32,14 @@ from portrait.contracts import job_graph
 from portrait.dates import business_date
 from portrait.entities.conflict_counts import conflict_counts
 from portrait.errors import ConfigurationError
-from portrait.journal import measured_start
 from portrait.lake import Lake, publish, rollback
 from portrait.lake.runs import RUNS
-from portrait.orchestration import airflow_dag, submit_arguments, submit_plan
 from portrait.quality import recorded_orphans, unknown_numbers
 from portrait.quality.expectations import NOT_EMPTY
 from portrait.report import write_report
-from portrait.runner import Every, RunSummary, Step, business_dates, plan, run, selected
+from portrait.run.journal import measured_start
+from portrait.run.orchestration import airflow_dag, submit_arguments, submit_plan
+from portrait.run.runner import Every, RunSummary, Step, business_dates, plan, run, selected
 from portrait.settings import Settings
 
 

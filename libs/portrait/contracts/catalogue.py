@@ -67,6 +67,24 @@ class Catalogue:
         readers = [contract for contract in self if table in self.expand(contract.reads + contract.reads_optional)]
         return any(contract.layer in ("gold", "ops") or self.is_read(contract.id) for contract in readers)
 
+    @property
+    def label_sources(self) -> list[str]:
+        """Names, without the layer, of the gold tables from which labels are declared."""
+        return [contract.name for contract in self.layer("gold") if contract.custom("labelSource", False)]
+
+    def label_columns(self) -> dict[str, dict[str, str]]:
+        """Gold table to its columns that have the values of a label, and that label."""
+        found = {
+            contract.id: {column.name: column.label for column in contract.columns if column.label}
+            for contract in self.layer("gold")
+        }
+        return {table: columns for table, columns in found.items() if columns}
+
+    def label_synonyms(self) -> dict[str, str]:
+        """Names of columns for labels that are called otherwise: `tier` for the label `value_tier`."""
+        tables = self.label_columns().values()
+        return {name: label for columns in tables for name, label in columns.items() if name != label}
+
     def with_columns(self, table: str, columns: list[Column]) -> Catalogue:
         """This catalogue with further columns of a table, declared in `conf/`."""
         return replace(self, contracts=self.contracts | {table: self.table(table).with_columns(columns)})
@@ -90,6 +108,7 @@ def load_catalogue(schemas: Path, *, time_zone: str = UTC, standard: bool = True
     order = ["raw", "bronze", "silver", "gold", "ops"]
     listed = dict(sorted(contracts.items(), key=lambda item: (order.index(item[1].layer), item[0])))
     catalogue = Catalogue(listed, time_zone)
+    catalogue = _with_sources(catalogue)
     _check_lineage(catalogue)
     _check_references(catalogue)
     return _with_conflict_rules(catalogue)
@@ -134,6 +153,24 @@ def _with_conflict_rules(catalogue: Catalogue) -> Catalogue:
                 f"conflicts is '{wins}'", where=f"schemas/raw/{feed.name}.yml", remedy="write first or last"
             )
         changed[contract.id] = replace(contract, properties=contract.properties | {"conflicts": wins})
+    return replace(catalogue, contracts=catalogue.contracts | changed)
+
+
+# Tables that are computed from whatever tables offer themselves, and the property by which these do.
+_OFFERED = {"gold.customer_portrait": "labelSource", "gold.customer_features": "featureSource"}
+
+
+def _with_sources(catalogue: Catalogue) -> Catalogue:
+    """Portrait and features read every table that offers itself, where it is there: no list is to be kept."""
+    changed: dict[str, Contract] = {}
+    for table, offer in _OFFERED.items():
+        if table not in catalogue.contracts:
+            continue
+        contract = catalogue.table(table)
+        named = {*contract.reads, *contract.reads_optional}
+        offered = [other.id for other in catalogue if other.custom(offer, False) and other.id not in named]
+        optional = contract.reads_optional + offered
+        changed[table] = replace(contract, properties=contract.properties | {"readsOptional": optional})
     return replace(catalogue, contracts=catalogue.contracts | changed)
 
 

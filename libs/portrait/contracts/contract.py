@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # What `customProperties` of a table may say; a misspelt one is an error.
 KNOWN_PROPERTIES = {
-    "job": "the job in jobs/ that writes the table",
+    "job": "the script in jobs/ that writes the table, without .py: `ingest`, `tiers/customer_tier`",
     "reads": "inputs without which the job is left out of the run",
     "readsOptional": "inputs that are used when they are there",
     "readsPrevious": "tables of which the job reads earlier slices",
@@ -34,6 +34,8 @@ KNOWN_PROPERTIES = {
     "changeFeed": "whether Delta keeps the rows that each commit changed, for jobs that read changes only",
     "columnsFrom": "folder in conf/ whose declarations add columns",
     "config": "files or folders in conf/ that the job reads",
+    "labelSource": "true: labels may be declared from this table; it has one row per customer and as_of",
+    "featureSource": "true: features may be declared from this table, by a source that a capability brings",
     "publishedColumns": "meaning of columns that only the published view has, by name",
     "fewValues": "column of the key with at most some hundreds of values in a slice: it is judged by bits",
     "publishedAs": "SQL of the published view, when it is more than the slice; {slice} stands for the slice",
@@ -42,6 +44,7 @@ KNOWN_COLUMN_PROPERTIES = {
     "volatile": "differs between equal runs; left out of digests",
     "identifier": "a key or a reference to one: true, or what else is accepted (see `identifiers`)",
     "placeholders": "values, written as a feed writes them, that mean unknown: they become null",
+    "label": "the label whose values the column has",
     "unknownWhen": "SQL condition: where it holds, null means that the type could not hold the number",
     "references": "feed.column whose values these are; or a list of {to, where}, `where` being SQL over the row",
 }
@@ -76,6 +79,8 @@ class Column:
     placeholders: tuple[str, ...] = ()
     unknown_when: str | None = None
     references: tuple[Reference, ...] = ()
+    label: str | None = None
+    """The label of gold.customer_portrait whose values the column has; None for any other column."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,12 @@ class Contract:
 
     @property
     def job(self) -> str | None:
-        """The job that writes the table; None for a feed."""
+        """The name of the job that writes the table; None for a feed."""
+        return None if self.script is None else self.script.rpartition("/")[2]
+
+    @property
+    def script(self) -> str | None:
+        """The job's script below jobs/, without .py; None for a feed."""
         return self.properties.get("job")
 
     @property
@@ -376,6 +386,7 @@ def _column(item: Property, table: str) -> Column:
         partition_position=(item.partitionKeyPosition or 1) if item.partitioned else None,
         identifier=identifier,
         placeholders=tuple(placeholders),
+        label=custom.get("label"),
         references=_references(custom.get("references"), f"{table}.{item.name}"),
     )
 

@@ -40,7 +40,7 @@ How to read a table of columns:
 def dictionary(catalogue: Catalogue) -> str:
     """Every feed and table of the catalogue as one Markdown text, in layer order.
 
-    With the catalogue of `portrait.suite.load_suite` the columns that features and labels declare are among them.
+    With the catalogue of `portrait.run.suite.load_suite` the columns that features and labels declare are among them.
     Raises ConfigurationError for a layer that has no heading here.
     """
     unknown = {contract.layer for contract in catalogue} - set(LAYERS)
@@ -87,7 +87,7 @@ def _facts(contract: Contract, catalogue: Catalogue) -> list[str]:
     key = ", ".join(f"`{name}`" for name in contract.key) or "none"
     facts = [f"Grain: {contract.grain}", f"Key: {key}"]
     if contract.job:
-        facts.append(f"Written by: {BOOKKEEPERS.get(contract.job, f'`jobs/{contract.job}.py`')}")
+        facts.append(f"Written by: {BOOKKEEPERS.get(contract.job, f'`jobs/{contract.script}.py`')}")
     lineage = {
         "Reads": contract.reads,
         "Reads when present": contract.reads_optional,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from portrait.contracts.catalogue import Catalogue
+from portrait.contracts.contract import Contract
 from portrait.errors import ConfigurationError
 
 # Who writes a table without being a job of jobs/: the runner its records, commands what people did.
@@ -22,6 +23,8 @@ class Job:
     reads_optional: tuple[str, ...]
     reads_previous: tuple[str, ...]
     config: tuple[str, ...]
+    script: str
+    """Its place below `jobs/`, without .py: `ingest`, `tiers/customer_tier`."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -47,7 +50,7 @@ def job_graph(catalogue: Catalogue) -> list[Job]:
         previous = tuple(dict.fromkeys(item for contract in tables for item in contract.reads_previous))
         config = tuple(dict.fromkeys(item for contract in tables for item in contract.custom("config", [])))
         optional = tuple(item for item in optional if item not in reads)
-        jobs[name] = Job(name, tuple(sorted(own)), reads, optional, previous, config)
+        jobs[name] = Job(name, tuple(sorted(own)), reads, optional, previous, config, _script(name, tables))
     sorter = TopologicalSorter(upstream(list(jobs.values())))
     try:
         sorter.prepare()
@@ -63,6 +66,18 @@ def job_graph(catalogue: Catalogue) -> list[Job]:
         order += ready
         sorter.done(*ready)
     return [jobs[name] for name in order]
+
+
+def _script(name: str, tables: list[Contract]) -> str:
+    """The one script of a job. Raises ConfigurationError when its contracts name several."""
+    scripts = sorted({contract.script or name for contract in tables})
+    if len(scripts) > 1:
+        raise ConfigurationError(
+            f"the job '{name}' has several scripts: {', '.join(scripts)}",
+            where=", ".join(contract.id for contract in tables),
+            remedy="give every job a name of its own, and name its script alike in all contracts of its tables",
+        )
+    return scripts[0]
 
 
 def upstream(jobs: list[Job]) -> dict[str, list[str]]:

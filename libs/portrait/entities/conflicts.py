@@ -12,12 +12,12 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from portrait.days import day_of
 from portrait.entities.conflict_counts import CONFLICTS
 from portrait.entities.dimensions import Dimension
 from portrait.entities.versions import attribute_names, settle_instants
 from portrait.lake import Lake
 from portrait.settings import UTC
+from portrait.spark.days import day_of
 
 
 def change_conflicts(changes: DataFrame, *, feed: str, key: Sequence[str], zone: str = UTC) -> DataFrame:

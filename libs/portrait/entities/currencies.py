@@ -17,11 +17,11 @@ from pydantic import Field
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from portrait.days import day_of
 from portrait.entities.money import UNKNOWN, known
 from portrait.errors import InputRefused
 from portrait.lake import Lake
 from portrait.settings import UTC, Strict, load_yaml
+from portrait.spark.days import day_of
 
 _ACCOUNTS, _RATES, _FILE = "silver.accounts", "silver.exchange_rates", "conf/currencies.yml"
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from portrait.days import day_of
 from portrait.entities.conflicts import record_booking_conflicts
 from portrait.entities.kinds import kind_code
 from portrait.entities.known import near_ids, on_days
@@ -13,6 +12,7 @@ from portrait.entities.money import MONEY, to_minor
 from portrait.entities.versions import DELIVERED
 from portrait.lake import Lake
 from portrait.settings import UTC
+from portrait.spark.days import day_of
 
 _TABLE, _BOOKINGS = "silver.transactions", "bronze.transactions"
 

@@ -13,8 +13,8 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from portrait.days import start_of
 from portrait.settings import UTC
+from portrait.spark.days import start_of
 
 VERSION_COLUMNS = ("valid_from", "valid_to", "is_current")
 DELIVERED = ("_run", "_file", "_line")

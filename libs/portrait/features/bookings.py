@@ -26,7 +26,7 @@ from portrait.entities.money import UNKNOWN, exact_sum, parts_of, settled_sql
 from portrait.features.feature import Conditions, Feature
 from portrait.features.passes import Pass, passes
 from portrait.features.windows import Period, last_complete_month, spans
-from portrait.wide import side_by_side
+from portrait.spark.joins import side_by_side
 
 _WORD = 63  # features in one BIGINT: its sign bit stays clear
 

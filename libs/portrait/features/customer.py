@@ -30,7 +30,7 @@ from portrait.features.population import EVERYBODY, MEASURES, Population, member
 from portrait.features.sliding import Earlier, slide_bookings
 from portrait.features.values import as_declared
 from portrait.settings import UTC
-from portrait.wide import side_by_side
+from portrait.spark.joins import side_by_side
 
 
 def customer_features(

@@ -12,11 +12,11 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from portrait.days import day_of
 from portrait.entities.currencies import Conversion
 from portrait.entities.money import to_minor
 from portrait.entities.versions import as_of as versions_at
 from portrait.settings import UTC
+from portrait.spark.days import day_of
 
 _IN_ACCOUNT_CURRENCY = {"loans": ("amount", "instalment"), "cards": ("credit_limit",)}
 

@@ -28,7 +28,7 @@ from portrait.features.feature import Feature
 from portrait.features.passes import passes
 from portrait.features.windows import spans
 from portrait.lake import Lake
-from portrait.wide import side_by_side
+from portrait.spark.joins import side_by_side
 
 _LONGEST = 31  # days between two slices; beyond that sliding reads as much as starting anew
 _YEARS = 5  # a shorter history is read in less time than wide rows slide: decision 0003

@@ -19,7 +19,6 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from portrait.at_once import at_once
 from portrait.contracts import Contract
 from portrait.faults import fault_point
 from portrait.ingest.ledger import FILES
@@ -40,8 +39,9 @@ from portrait.ingest.verdicts import (
     typed_columns,
 )
 from portrait.lake import Lake
-from portrait.paths import as_named
-from portrait.rows import frame_of
+from portrait.spark.at_once import at_once
+from portrait.spark.frames import frame_of
+from portrait.spark.paths import as_named
 
 QUARANTINE = "ops.quarantine"
 _ROWS_PER_FILE = 100_000  # a small feed makes one bronze file, not one for each task

@@ -21,10 +21,10 @@ from portrait.contracts import Contract
 from portrait.contracts.bounds import equals_any, is_text_of
 from portrait.contracts.contract import quoted
 from portrait.contracts.identifiers import all_clean
-from portrait.days import instant_of
 from portrait.ingest.casts import cast_exactly
 from portrait.ingest.text import ESCAPE, ESCAPED
 from portrait.settings import UTC
+from portrait.spark.days import instant_of
 
 MALFORMED = "row.malformed"
 """The record has another number of values than its header, a quote where RFC 4180 allows none, a NUL byte, or is not

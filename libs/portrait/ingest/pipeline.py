@@ -35,7 +35,7 @@ from portrait.ingest.staging import (
 from portrait.ingest.summary import FeedSummary, IngestSummary, refusal
 from portrait.ingest.verdicts import FileResult
 from portrait.lake import Lake
-from portrait.rows import frame_of
+from portrait.spark.frames import frame_of
 
 OnQuarantine = Literal["refuse", "warn"]
 

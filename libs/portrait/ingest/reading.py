@@ -17,7 +17,7 @@ from portrait.contracts.contract import quoted
 from portrait.ingest.parquet import NANOSECONDS, NO_TYPE
 from portrait.ingest.staging import Manifest, staged_path
 from portrait.ingest.verdicts import judged_lines
-from portrait.paths import as_named
+from portrait.spark.paths import as_named
 
 _MOMENT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"
 

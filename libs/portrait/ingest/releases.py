@@ -26,7 +26,7 @@ from portrait.ingest.parsing import Layout, escaped, judge, parse_lines
 from portrait.ingest.quarantine import IDENTIFIER, Waiting
 from portrait.ingest.text import write_staged
 from portrait.lake import Lake
-from portrait.paths import as_named
+from portrait.spark.paths import as_named
 
 RELEASED = "released-"
 """How the names of files begin in which rows of the quarantine are landed again."""

@@ -10,12 +10,12 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
-from portrait.days import instant_of
 from portrait.ingest.ledger import Verdict
 from portrait.ingest.lines import Counts, Origin
 from portrait.ingest.parsing import Layout, judge, judge_typed, parse_lines
 from portrait.ingest.staging import Manifest
 from portrait.settings import UTC
+from portrait.spark.days import instant_of
 
 UNREADABLE = "file.unreadable"
 """Spark cannot read a file that looked sound, or reads something else."""

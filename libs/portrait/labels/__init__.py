@@ -5,23 +5,24 @@ from typing import TYPE_CHECKING
 from portrait.lazy import exports
 
 if TYPE_CHECKING:
-    from portrait.labels.declaration import SOURCES, Label, LabelSet, load_labels
+    from portrait.labels.declaration import Label, LabelSet, load_labels
     from portrait.labels.failing import computable, failing_labels, write_portrait
     from portrait.labels.history import label_changes, write_label_history
     from portrait.labels.intervals import label_intervals
     from portrait.labels.portrait import customer_portrait
+    from portrait.labels.slices import label_sources_of
     from portrait.labels.statistics import label_spreads, write_label_statistics
     from portrait.labels.trust_policy import load_trust_policy
 
 _PLACES = {
     "Label": "portrait.labels.declaration",
     "LabelSet": "portrait.labels.declaration",
-    "SOURCES": "portrait.labels.declaration",
     "computable": "portrait.labels.failing",
     "customer_portrait": "portrait.labels.portrait",
     "failing_labels": "portrait.labels.failing",
     "label_changes": "portrait.labels.history",
     "label_intervals": "portrait.labels.intervals",
+    "label_sources_of": "portrait.labels.slices",
     "label_spreads": "portrait.labels.statistics",
     "load_labels": "portrait.labels.declaration",
     "load_trust_policy": "portrait.labels.trust_policy",
@@ -30,7 +31,6 @@ _PLACES = {
     "write_portrait": "portrait.labels.failing",
 }
 __all__ = [
-    "SOURCES",
     "Label",
     "LabelSet",
     "computable",
@@ -38,6 +38,7 @@ __all__ = [
     "failing_labels",
     "label_changes",
     "label_intervals",
+    "label_sources_of",
     "label_spreads",
     "load_labels",
     "load_trust_policy",

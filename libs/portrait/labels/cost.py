@@ -7,7 +7,7 @@ from datetime import date
 
 from sqlglot import parse_one
 
-from portrait.labels.declaration import SOURCES, LabelSet
+from portrait.labels.declaration import LabelSet
 from portrait.lake import Lake, Write
 
 
@@ -29,7 +29,7 @@ def costs(lake: Lake, labels: LabelSet, *, as_of: date, seconds: float) -> dict[
     computed = [item for item in labels.checked if item.label.is_computed]
     terms = {item.label.id: sum(1 for _ in parse_one(item.sql, dialect="spark").walk()) for item in computed}
     rows: dict[str, float | None] = {"portrait": 0.0}
-    for source in SOURCES:
+    for source in lake.catalogue.label_sources:
         readers, version = len(labels.computed_from(source)), lake.records.versions.get((f"gold.{source}", as_of))
         found = lake.rows_written(Write(f"gold.{source}", as_of, version)) if version is not None else None
         rows[source] = found / readers if found is not None and readers else None

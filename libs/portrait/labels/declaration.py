@@ -25,7 +25,8 @@ PHYSICAL_TYPES = {
     "decimal": "DECIMAL(18,2)",
     "date": "DATE",
 }
-SOURCES = ("customer_features", "customer_value", "customer_tier", "customer_group")
+PORTRAIT_ITSELF = "portrait"
+"""What `from` says of a label that is made from labels."""
 SENSITIVITIES = ("public", "internal", "personal", "sensitive")
 
 
@@ -52,9 +53,8 @@ class Label(Strict):
     type: Literal["boolean", "string", "integer", "decimal", "date"]
     values: Annotated[dict[str, str], _VALUES] = {}
     """The texts that the label can have, with their titles; a list in the file gives each its own name as title."""
-    from_: Literal["customer_features", "customer_value", "customer_tier", "customer_group", "portrait"] = Field(
-        alias="from"
-    )
+    from_: str = Field(alias="from", pattern=r"^[a-z][a-z0-9_]*$")
+    """A gold table whose contract says `labelSource`, without the layer; or `portrait`."""
     value: str
     unknown_when: str | None = None
     unknown_means: str | None = None
@@ -87,7 +87,7 @@ class Label(Strict):
     @property
     def source(self) -> str:
         """The table whose columns the label reads; other labels are columns of the portrait."""
-        return f"gold.{self.from_}" if self.from_ in SOURCES else "gold.customer_portrait"
+        return "gold.customer_portrait" if self.from_ == PORTRAIT_ITSELF else f"gold.{self.from_}"
 
     @property
     def rule(self) -> str:
@@ -183,8 +183,9 @@ def load_labels(conf: Path, catalogue: Catalogue) -> LabelSet:
         raise ConfigurationError(
             "no labels are declared", where=str(conf / "labels"), remedy="add <theme>/<label>.yml, or check --conf"
         )
+    sources = catalogue.label_sources
     known = {
-        source: {column.name: column for column in catalogue.table(f"gold.{source}").columns} for source in SOURCES
+        source: {column.name: column for column in catalogue.table(f"gold.{source}").columns} for source in sources
     }
     portrait = catalogue.table("gold.customer_portrait")
     taken = set(portrait.column_names) - set(portrait.declared)
@@ -192,6 +193,9 @@ def load_labels(conf: Path, catalogue: Catalogue) -> LabelSet:
     for path in paths:
         label = load_yaml(path, Label)
         _check_place(label, path)
+        if label.from_ not in (*sources, PORTRAIT_ITSELF):
+            remedy = f"name one of {', '.join(sources)}, {PORTRAIT_ITSELF}"
+            raise _refusal(path, "from", f"there is no label source '{label.from_}'", remedy)
         if label.id in labels or label.id in taken:
             raise _refusal(path, "id", f"the name '{label.id}' is taken", "ids are unique over all themes: rename one")
         labels[label.id] = label

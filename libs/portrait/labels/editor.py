@@ -1,22 +1,31 @@
-"""JSON Schemas of label and audience files, with which editors complete and check them while they are written."""
+"""JSON Schemas of the files that people write, with which editors complete and check them while they are written."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from pydantic import BaseModel
 
-from portrait.labels.audiences.declaration import Audience
-from portrait.labels.declaration import Label
+from portrait.capability import modules_of_rooms
+from portrait.contracts import Catalogue
+from portrait.labels.declaration import PORTRAIT_ITSELF, Label
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def editor_schemas() -> dict[str, str]:
-    """File name to JSON Schema. What only the whole configuration can tell, such as names of columns, is not in it."""
-    models: dict[str, type[BaseModel]] = {"label.schema.json": Label, "audience.schema.json": Audience}
-    return {
-        name: json.dumps({"$schema": DIALECT} | model.model_json_schema(by_alias=True), indent=2, ensure_ascii=False)
-        + "\n"
-        for name, model in models.items()
-    }
+def editor_schemas(catalogue: Catalogue) -> dict[str, str]:
+    """File name to JSON Schema, of labels and of what capabilities have a file each for (`FILES` of their policy).
+
+    What only the whole configuration can tell, such as names of columns, is not in it.
+    """
+    models: dict[str, type[BaseModel]] = {"label": Label}
+    for room in modules_of_rooms("policy"):
+        models |= getattr(room, "FILES", {})
+    schemas = {name: model.model_json_schema(by_alias=True) for name, model in models.items()}
+    schemas["label"]["properties"]["from"]["enum"] = [*catalogue.label_sources, PORTRAIT_ITSELF]
+    return {f"{name}.schema.json": _text(schema) for name, schema in schemas.items()}
+
+
+def _text(schema: dict[str, Any]) -> str:
+    return json.dumps({"$schema": DIALECT} | schema, indent=2, ensure_ascii=False) + "\n"

@@ -19,8 +19,6 @@ from portrait.errors import ConfigurationError
 from portrait.labels.types import Types
 
 _DIALECT = "spark"
-SYNONYMS = {"tier": "value_tier", "group_name": "behaviour_group"}
-"""Names of gold.segments for what the portrait has as labels; audiences may use them."""
 MAX_LENGTH = 4_000  # characters; a text of megabytes would keep the parser busy for minutes
 MAX_NODES = 400  # more is not a label but a feature
 MAX_DEPTH = 150  # eighty conditions joined by 'and', as many as there can be, are half as deep; the parsers recurse

@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 from portrait.errors import ConfigurationError
 from portrait.labels.declaration import Label, LabelSet
 from portrait.lake import Lake
-from portrait.rows import frame_of
 from portrait.settings import actor_of
+from portrait.spark.frames import frame_of
 
 EVENTS = "ops.label_events"
 _ORDER = ("draft", "active", "deprecated", "retired")

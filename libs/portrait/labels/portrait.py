@@ -9,9 +9,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts import Column as ContractColumn
-from portrait.errors import ConfigurationError
-from portrait.labels.declaration import PHYSICAL_TYPES, CheckedLabel, LabelSet
-from portrait.wide import side_by_side
+from portrait.labels.declaration import PHYSICAL_TYPES, PORTRAIT_ITSELF, CheckedLabel, Label, LabelSet
+from portrait.spark.joins import side_by_side
 
 POPULATION = "customer_features"
 
@@ -22,31 +21,26 @@ def customer_portrait(
     """One row a customer of the features' slice, one column a label; NULL is unknown, which is not "no".
 
     `sources`: the slices of `as_of` by name, `customer_features` among them. The plan scans each source once, whatever
-    the number of labels; labels made from labels come in further steps of the same plan. Labels in `failed` are NULL.
-    Raises ConfigurationError when a label asks for a source that is not there.
+    the number of labels; labels made from labels come in further steps of the same plan. Labels in `failed`, and those
+    from a source that is not there, are NULL.
     """
+    present = {POPULATION, PORTRAIT_ITSELF, *sources}
     others = []
     for source in dict.fromkeys(item.label.from_ for item in labels.checked if item.label.is_computed):
-        if source in (POPULATION, "portrait"):
+        if source in (POPULATION, PORTRAIT_ITSELF):
             continue
         if source not in sources:
-            raise ConfigurationError(
-                f"labels are declared from '{source}', which this run does not have",
-                where="conf/labels",
-                remedy=f"run the job '{source}' first, or set those labels to draft",
-            )
+            continue
         others.append(_answers(sources[source], labels=labels, source=source, failed=failed))
     portrait = side_by_side(_answers(sources[POPULATION], labels=labels, source=POPULATION, failed=failed), *others)
-    portrait = portrait.withColumn("as_of", F.lit(as_of))
+    absent = [item.label for item in labels.checked if item.label.is_computed and item.label.from_ not in present]
+    portrait = portrait.select("*", F.lit(as_of).alias("as_of"), *[_unknown(label) for label in absent])
     for step in labels.levels():
         portrait = portrait.select("*", *[_column(item, failed) for item in step])
     return portrait.select(
         "as_of",
         "customer_id",
-        *[
-            F.col(label.id) if label.is_computed else F.lit(None).cast(PHYSICAL_TYPES[label.type]).alias(label.id)
-            for label in labels.labels
-        ],
+        *[F.col(label.id) if label.is_computed else _unknown(label) for label in labels.labels],
     )
 
 
@@ -60,6 +54,10 @@ def with_all(portrait: DataFrame, columns: Iterable[ContractColumn]) -> DataFram
 def _answers(slice_of_source: DataFrame, *, labels: LabelSet, source: str, failed: Collection[str]) -> DataFrame:
     """One row a customer: every label of the source, in one SELECT."""
     return slice_of_source.select("customer_id", *[_column(item, failed) for item in labels.computed_from(source)])
+
+
+def _unknown(label: Label) -> Column:
+    return F.lit(None).cast(PHYSICAL_TYPES[label.type]).alias(label.id)
 
 
 def _column(item: CheckedLabel, failed: Collection[str]) -> Column:

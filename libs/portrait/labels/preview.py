@@ -1,4 +1,4 @@
-"""What a change of definitions would do to customers and audiences, on real data, before it is applied."""
+"""What a change of definitions would do to customers, on real data, before it is applied."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 from sqlglot import exp
 
-from portrait.labels.audiences.declaration import AudienceSet
 from portrait.labels.declaration import CheckedLabel, Label
 from portrait.labels.expression import parse_expression
 
@@ -74,30 +73,6 @@ def _columns(definition: Mapping[str, object]) -> frozenset[str]:
     texts = [str(definition[key]) for key in ("value", "unknown_when") if definition.get(key) is not None]
     trees = [parse_expression(text, where="ops.label_events") for text in texts]
     return frozenset(column.name for tree in trees for column in tree.find_all(exp.Column))
-
-
-def audience_preview(*, before: DataFrame, after: DataFrame, audiences: AudienceSet, names: Sequence[str]) -> DataFrame:
-    """One row an audience: members before, members after, gained, lost. Every label that they read must be in both."""
-
-    def members(portrait: DataFrame, side: str) -> DataFrame:
-        flags = [F.expr(audiences.audience(name).member_sql).alias(name) for name in names]
-        return portrait.select("customer_id", F.struct(*flags).alias(side))
-
-    both = members(before, "before").join(members(after, "after"), on="customer_id", how="full_outer")
-    counted = []
-    for name in names:
-        was = F.coalesce(F.col(f"before.{name}"), F.lit(False))
-        now = F.coalesce(F.col(f"after.{name}"), F.lit(False))
-        counted.append(
-            F.struct(
-                F.lit(name).alias("audience"),
-                F.count_if(was).alias("members_before"),
-                F.count_if(now).alias("members_after"),
-                F.count_if(~was & now).alias("gained"),
-                F.count_if(was & ~now).alias("lost"),
-            )
-        )
-    return both.agg(F.array(*counted).alias("all")).select(F.inline("all"))
 
 
 def _side_by_side(before: DataFrame, after: DataFrame, labels: Sequence[Label]) -> DataFrame:

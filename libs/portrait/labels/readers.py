@@ -8,64 +8,61 @@ from pathlib import Path
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
+from portrait.capability import modules_of_rooms
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
-from portrait.labels.expression import SYNONYMS, parse_expression
+from portrait.labels.expression import parse_expression
 from portrait.settings import line_of, load_yaml_tree
 
-SHOWN = ("gold.segments", "gold.customer_portrait")
-"""Published tables whose columns are labels."""
+PORTRAIT = "gold.customer_portrait"
+
+
+def shown_tables(catalogue: Catalogue) -> list[str]:
+    """Published tables whose columns are labels."""
+    return [*catalogue.label_columns(), PORTRAIT]
 
 
 def readers_of(conf: Path, catalogue: Catalogue) -> dict[str, list[str]]:
     """Name to everything in `conf` and in the contracts that reads it, as `kind name`; names are not checked here.
 
-    Labels made from labels, audiences, suppression lists, gold.segments, whose columns are labels too, and what the
-    dashboard of conf/superset.yml asks of it or of the portrait. Raises ConfigurationError for a file or an expression
-    that cannot be read.
+    Labels made from labels, what capabilities read (audiences, suppression lists), gold tables with columns that are
+    labels (gold.segments), and what the dashboard of conf/superset.yml asks of these or of the portrait. Raises
+    ConfigurationError for a file or an expression that cannot be read.
     """
     found: dict[str, dict[str, None]] = {}  # readers in order, each once
-    for reader, where, text in _expressions(conf):
+    synonyms = catalogue.label_synonyms()
+    of_rooms = (reader for room in modules_of_rooms("readers") for reader in room.label_readers(conf))
+    for reader, where, text in (*_labels(conf), *of_rooms):
         for column in parse_expression(text, where=where).find_all(exp.Column):
-            found.setdefault(SYNONYMS.get(column.name, column.name), {})[reader] = None
-    for name in catalogue.contracts["gold.segments"].column_names if "gold.segments" in catalogue.contracts else []:
-        found.setdefault(name, {})["table gold.segments"] = None
-    for reader, name in _dashboard(conf):
+            found.setdefault(synonyms.get(column.name, column.name), {})[reader] = None
+    for table, columns in catalogue.label_columns().items():
+        for name in columns.values():
+            found.setdefault(name, {})[f"table {table}"] = None
+    for reader, name in _dashboard(conf, shown_tables(catalogue)):
         found.setdefault(name, {})[reader] = None
     return {name: list(readers) for name, readers in found.items()}
 
 
-def _expressions(conf: Path) -> Iterator[tuple[str, str, str]]:
-    """Who says what where."""
+def _labels(conf: Path) -> Iterator[tuple[str, str, str]]:
+    """Labels that are made from labels: who says what where."""
     for path in sorted((conf / "labels").glob("*/*.yml")):
         tree = load_yaml_tree(path)
         if tree.get("from") == "portrait" and tree.get("status") in ("active", "deprecated"):
             for key in ("value", "unknown_when"):
                 if isinstance(tree.get(key), str):
                     yield f"label {path.stem}", f"{path}:{line_of(path, (key,))} {key}", tree[key]
-    for path in sorted((conf / "audiences").glob("*.yml")):
-        yield (
-            f"audience {path.stem}",
-            f"{path}:{line_of(path, ('where',))} where",
-            str(load_yaml_tree(path).get("where")),
-        )
-    exports = conf / "exports.yml"
-    for name, entry in (load_yaml_tree(exports).get("lists", {}) if exports.exists() else {}).items():
-        if not entry.get("feed"):
-            where = f"{exports}:{line_of(exports, ('lists', name, 'where'))} where"
-            yield f"suppression list {name}", where, str(entry.get("where"))
 
 
-def _dashboard(conf: Path) -> Iterator[tuple[str, str]]:
+def _dashboard(conf: Path, shown: list[str]) -> Iterator[tuple[str, str]]:
     """Which metric or chart reads which column of a table that has labels."""
     path = conf / "superset.yml"
     tree = load_yaml_tree(path) if path.exists() else {}
-    for table in SHOWN:
+    for table in shown:
         for name, metric in tree.get("datasets", {}).get(table, {}).get("metrics", {}).items():
             for column in _columns(path, ("datasets", table, "metrics", name, "sql"), metric.get("sql")):
                 yield f"dashboard metric {name}", column
     for name, chart in tree.get("charts", {}).items():
-        if chart.get("dataset") in SHOWN:
+        if chart.get("dataset") in shown:
             for column in [*chart.get("by", []), *_columns(path, ("charts", name, "where"), chart.get("where"))]:
                 yield f"dashboard chart {name}", column
 

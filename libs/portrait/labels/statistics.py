@@ -19,7 +19,7 @@ from portrait.labels.tables import HISTORY, PORTRAIT, STATISTICS
 from portrait.labels.trust import OTHER_VALUES, Distribution, Evidence, Verdict, drift, judge, stability_index
 from portrait.labels.trust_policy import TrustPolicy
 from portrait.lake import Lake
-from portrait.rows import frame_of
+from portrait.spark.frames import frame_of
 
 LISTED_VALUES = 50  # the most frequent ones; the rest is added up as "other values"
 VALUE_LENGTH = 100  # characters of a text by which values are told apart here

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from portrait.labels.readers import SHOWN
+from portrait.labels.readers import shown_tables
 from portrait.labels.tables import AUDIENCES
 from portrait.lake import Reader
 
@@ -51,12 +51,12 @@ def _uses(reader: Reader, log: str | None) -> Iterator[_Use]:
                 for label in row["labels"] or ():
                     yield label, kind, row["audience"], row["as_of"]
     if log is not None and Path(log).is_file():
-        yield from _statements(Path(log))
+        yield from _statements(Path(log), shown_tables(reader.catalogue))
 
 
-def _statements(log: Path) -> Iterator[_Use]:
+def _statements(log: Path, tables: list[str]) -> Iterator[_Use]:
     """A use a statement and column that it names; columns that are no label meet none."""
-    shown = {table.split(".")[1] for table in SHOWN}
+    shown = {table.split(".")[1] for table in tables}
     with log.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if '"statement"' not in line:

@@ -18,8 +18,8 @@ from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from portrait.paths import as_named
-from portrait.rows import frame_of
+from portrait.spark.frames import frame_of
+from portrait.spark.paths import as_named
 
 _FEW = 32  # more paths than that Spark lists with a query of its own
 _SMALL = 256 << 20  # bytes; of more than that, the statistics in the log are worth asking

@@ -35,7 +35,7 @@ from portrait.lake.log import is_readable, metrics, newest_note, newest_version
 from portrait.lake.reader import Reader
 from portrait.lake.records import Completion, Records, Write
 from portrait.lake.schema import check_frame, comparable, evolution
-from portrait.rows import arrow_table, frame_of
+from portrait.spark.frames import arrow_table, frame_of
 
 
 class Lake:

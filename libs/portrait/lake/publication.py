@@ -17,7 +17,7 @@ from portrait.errors import ConfigurationError, GateRefused
 from portrait.faults import fault_point
 from portrait.lake.lake import Lake
 from portrait.lake.pointer import POINTER, Publication
-from portrait.rows import frame_of
+from portrait.spark.frames import frame_of
 
 RESULTS = "ops.quality_results"
 PUBLISHED = "published"

@@ -9,7 +9,6 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from portrait.at_once import at_once
 from portrait.contracts import Contract, Rule
 from portrait.errors import PortraitError
 from portrait.quality.expectations import (
@@ -23,7 +22,8 @@ from portrait.quality.expectations import (
 )
 from portrait.quality.numbers import number_counts, number_results
 from portrait.quality.results import RuleResult
-from portrait.rows import frame_of
+from portrait.spark.at_once import at_once
+from portrait.spark.frames import frame_of
 
 _EXAMPLES = 3
 _FEW = 1_000  # values of a column that the contract calls few

@@ -12,7 +12,7 @@ from portrait.lake import Lake
 from portrait.quality.checks import check_slices
 from portrait.quality.numbers import check_balances
 from portrait.quality.results import RuleResult
-from portrait.rows import frame_of
+from portrait.spark.frames import frame_of
 
 RESULTS = "ops.quality_results"
 

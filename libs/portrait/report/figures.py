@@ -7,20 +7,39 @@ row, never an id of one.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from functools import reduce
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.lake import Lake, Publication, Write, publications
 
 Row = dict[str, Any]
-Build = Callable[[DataFrame], DataFrame]
+
+
+class Of(StrEnum):
+    """Which slices of a table a figure is made of."""
+
+    this = "this"
+    previous = "previous"
+    history = "history"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A small frame for the report: an aggregate of a table, of one of its slices, or of its newest ones."""
+
+    table: str
+    build: Callable[[DataFrame], DataFrame]
+    """Makes few rows of it: counts and sums by something of which there is not much."""
+    of: Of = Of.this
+
 
 MOST = 2_000
 """Rows of a kind at most, where the bank's data decides how many there are: products, rules that files broke."""
@@ -55,20 +74,19 @@ class Figures:
         return sum(int(row[column] or 0) for row in self[name])
 
 
-def gather(lake: Lake, *, as_of: date, run: int | None = None) -> Figures:
-    """The figures of the slice of `as_of`, as written by `run` (default: the newest run that wrote any of it)."""
+def gather(lake: Lake, *, as_of: date, wanted: Mapping[str, Figure], run: int) -> Figures:
+    """The `wanted` figures of the slice of `as_of`, as written by `run`."""
     records = lake.records
-    number = run if run is not None else newest_run(lake, as_of)
     served = next(iter(publications(lake)), None)
     names = [contract.id for contract in lake.catalogue.layer("gold")]
     gold = {table: records.versions[table, as_of] for table in names if (table, as_of) in records.versions}
-    rows = _collect(_frames(lake, as_of, number))
+    rows = _collect(_frames(lake, as_of, wanted))
     moments = [datetime.fromisoformat(row["recorded_at"]) for row in rows.get("jobs", []) if row["recorded_at"]]
     return Figures(
         lake=lake.root.name,
         as_of=as_of,
         previous=lake.previous_as_of("gold.customer_tier", as_of),
-        run=number,
+        run=run,
         written_at=max(moments, default=None),
         published=served,
         is_published=served is not None and served.as_of == as_of and served.versions == gold,
@@ -83,53 +101,29 @@ def newest_run(lake: Lake, as_of: date) -> int:
     return max(runs, default=lake.records.last_run)
 
 
-def _frames(lake: Lake, as_of: date, run: int) -> dict[str, DataFrame]:
-    """One small frame a kind of figure, for the tables that exist."""
-    sliced: dict[str, tuple[str, Build]] = {
-        "tiers": ("gold.customer_tier", _by_tier),
-        "outlook": ("gold.customer_tier", _outlook),
-        "rfm": ("gold.customer_value", _by_segment),
-        "levels": ("gold.tier_levels", _whole),
-        "migration": ("gold.tier_migration", _whole),
-        "worth": ("gold.tier_value", _whole),
-        "groups": ("gold.group_summary", _whole),
-        "profile": ("gold.group_profile", _whole),
-        "grouping": ("gold.customer_group", _grouping),
-        "group_tiers": ("gold.segments", _group_tiers),
-        "relationships": ("gold.segments", _relationships),
-        "labels": ("gold.label_statistics", _whole),
-        "products": ("gold.recommendations", _products),
-        "rejections": ("gold.recommendation_rejections", _whole),
-        "gates": ("ops.quality_results", _gates),
-        "failures": ("ops.quality_results", _failures),
-        "references": ("ops.quality_results", _references),
-    }
-    frames = {
-        name: build(lake.slice(table, as_of))
-        for name, (table, build) in sliced.items()
-        if table in lake.catalogue.contracts and as_of in lake.slices(table)
-    }
-    if "labels" in frames:
-        statistics = "gold.label_statistics"
-        days = [day for day in lake.slices(statistics) if day <= as_of][-SLICES:]
-        frames["label_series"] = _label_series(lake.read(statistics).where(F.col("as_of").isin(days)))
-    if "tiers" in frames and (previous := lake.previous_as_of("gold.customer_tier", as_of)) is not None:
-        frames["tiers_before"] = _by_tier(lake.slice("gold.customer_tier", previous))
-    unsliced: dict[str, tuple[str, Build]] = {
-        "product_names": ("silver.products", _product_names),
-        "files": ("ops.files", _files),
-        "refused": ("ops.files", _refused),
-        "quarantine": ("ops.quarantine", _quarantine),
-        "quarantine_rows": ("ops.quarantine", _quarantine_rows),
-        "jobs": ("ops.table_versions", lambda frame: _jobs(frame, run)),
-        "runs": ("ops.runs", lambda frame: _runs(frame, run)),
-        "reconciliation": ("ops.reconciliation", lambda frame: _reconciliation(frame, as_of)),
-        "conflicts": ("ops.conflicts", _conflicts),
-    }
-    for name, (table, build) in unsliced.items():
-        if table in lake.catalogue.contracts and lake.has(table):
-            frames[name] = build(lake.read(table))
+def _frames(lake: Lake, as_of: date, wanted: Mapping[str, Figure]) -> dict[str, DataFrame]:
+    """One small frame per figure, for the tables that exist."""
+    frames = {}
+    for name, figure in wanted.items():
+        if figure.table not in lake.catalogue.contracts:
+            continue
+        rows = _rows_of(lake, figure, as_of)
+        if rows is not None:
+            frames[name] = figure.build(rows)
     return frames
+
+
+def _rows_of(lake: Lake, figure: Figure, as_of: date) -> DataFrame | None:
+    """The rows that a figure is made of; None where there are none."""
+    if not lake.catalogue.table(figure.table).sliced:
+        return lake.read(figure.table) if lake.has(figure.table) else None
+    if as_of not in lake.slices(figure.table):
+        return None
+    if figure.of is Of.history:
+        days = [day for day in lake.slices(figure.table) if day <= as_of][-SLICES:]
+        return lake.read(figure.table).where(F.col("as_of").isin(days))
+    day = as_of if figure.of is Of.this else lake.previous_as_of(figure.table, as_of)
+    return None if day is None else lake.slice(figure.table, day)
 
 
 def _collect(frames: dict[str, DataFrame]) -> dict[str, list[Row]]:
@@ -147,169 +141,11 @@ def _collect(frames: dict[str, DataFrame]) -> dict[str, list[Row]]:
     return found
 
 
-def _customers() -> Any:
+def customers_counted() -> Column:
+    """The aggregate `customers`: how many rows there are."""
     return F.count(F.lit(1)).alias("customers")
 
 
-def _by_tier(tiers: DataFrame) -> DataFrame:
-    """One row a tier and reason: customers, their assets, the sum of their scores."""
-    return tiers.groupBy("tier", "tier_rank", "reason_code").agg(
-        _customers(), F.sum("assets").alias("assets"), F.sum("score").alias("score")
-    )
-
-
-def _outlook(tiers: DataFrame) -> DataFrame:
-    """One row a tier and watch state: customers, and those whom the shadow policy has elsewhere (NULL: no shadow)."""
-    elsewhere = F.sum((F.col("shadow_tier") != F.col("earned_tier")).cast("int")).alias("elsewhere")
-    known = tiers.where(F.col("watch_state").isNotNull())  # slices of an earlier build have none
-    return known.groupBy("tier", "tier_rank", "watch_state").agg(_customers(), elsewhere)
-
-
-def _by_segment(value: DataFrame) -> DataFrame:
-    """One row an RFM segment: customers, their assets, their mean probability of being alive."""
-    known = value.where(F.col("rfm_segment").isNotNull())
-    return known.groupBy("rfm_segment").agg(
-        _customers(), F.sum("assets").alias("assets"), F.round(F.avg("p_alive"), 6).alias("alive")
-    )
-
-
-def _whole(small: DataFrame) -> DataFrame:
+def whole_slice(small: DataFrame) -> DataFrame:
     """The slice of a table that is an aggregate already."""
     return small.drop("as_of")
-
-
-def _label_series(statistics: DataFrame) -> DataFrame:
-    """One row a label: by slice, oldest first, the shares of customers that are known and yes (NULL: no yes-or-no)."""
-    told, customers = F.col("distribution"), F.col("customers")
-    is_yes_or_no = F.size(F.array_except(F.map_keys(told), F.array(F.lit("true"), F.lit("false")))) == 0
-    yes = F.when(is_yes_or_no & (F.size(told) > 0), F.coalesce(F.try_element_at(told, F.lit("true")), F.lit(0)))
-    point = F.struct(
-        "as_of",
-        F.round(F.try_divide("known", customers), 4).alias("known"),
-        F.round(F.try_divide(yes, customers), 4).alias("yes"),
-    )
-    return statistics.groupBy("label").agg(F.sort_array(F.collect_list(point)).alias("slices"))
-
-
-def _grouping(members: DataFrame) -> DataFrame:
-    """One row a group, and one a reason for having none: customers, how clear their group is on average."""
-    return members.groupBy("group_id", "not_grouped_reason").agg(_customers(), F.avg("margin").alias("margin"))
-
-
-def _group_tiers(segments: DataFrame) -> DataFrame:
-    return segments.groupBy("group_id", "tier").agg(_customers(), F.sum("assets").alias("assets"))
-
-
-def _relationships(segments: DataFrame) -> DataFrame:
-    """One row per relationship to the bank: customers, their assets; an earlier build had owners only."""
-    return segments.groupBy(F.coalesce("relationship", F.lit("owner")).alias("relationship")).agg(
-        _customers(), F.sum("assets").alias("assets")
-    )
-
-
-def _products(recommendations: DataFrame) -> DataFrame:
-    """One row a product: customers to whom it is recommended, first of all and at any rank; the average score."""
-    found = recommendations.groupBy("product_id", "product_name", "product_kind").agg(
-        _customers(),
-        F.sum(F.when(F.col("rank") == 1, 1).otherwise(0)).alias("first"),
-        F.avg("score").alias("score"),
-    )
-    return found.orderBy(F.col("customers").desc(), "product_id").limit(MOST)
-
-
-def _product_names(products: DataFrame) -> DataFrame:
-    current = products.where("is_current").select("product_id", F.col("name").alias("product_name"))
-    return current.orderBy("product_id").limit(MOST)
-
-
-def _newest_verdicts(files: DataFrame) -> DataFrame:
-    """One row a file: a file that was judged again counts with its newest verdict."""
-    facts = ("status", "reason", "rows_in", "rows_good", "rows_bad", "columns_ignored")
-    verdict = F.max(F.struct("run", "seen_at", *facts)).alias("verdict")
-    return files.groupBy("feed", "file", "file_hash").agg(verdict).select("feed", "file", "verdict.*")
-
-
-def _files(files: DataFrame) -> DataFrame:
-    """One row a feed and status of its files."""
-    return (
-        _newest_verdicts(files)
-        .groupBy("feed", "status")
-        .agg(
-            F.count(F.lit(1)).alias("files"),
-            F.sum("rows_in").alias("rows_in"),
-            F.sum("rows_good").alias("rows_good"),
-            F.sum("rows_bad").alias("rows_bad"),
-            F.array_sort(F.array_distinct(F.flatten(F.collect_set("columns_ignored")))).alias("columns_ignored"),
-        )
-    )
-
-
-def _refused(files: DataFrame) -> DataFrame:
-    """The newest files that were not taken in, with the reason."""
-    refused = _newest_verdicts(files).where(F.col("status").isin("quarantined", "refused"))
-    return refused.orderBy(F.col("run").desc(), "feed", "file").limit(20).select("feed", "file", "status", "reason")
-
-
-def _quarantine(rejected: DataFrame) -> DataFrame:
-    """One row a feed and rule: rejected rows that wait. A row that breaks two rules counts under both."""
-    waiting = rejected.where(F.col("status") == "open").select("feed", F.explode("reasons").alias("rule"))
-    found = waiting.groupBy("feed", "rule").agg(F.count(F.lit(1)).alias("rows"))
-    return found.orderBy(F.col("rows").desc(), "feed", "rule").limit(MOST)
-
-
-def _quarantine_rows(rejected: DataFrame) -> DataFrame:
-    """One row a feed and status: each rejected row once."""
-    return rejected.groupBy("feed", "status").agg(F.count(F.lit(1)).alias("rows"))
-
-
-def _gates(results: DataFrame) -> DataFrame:
-    """One row a table, severity and outcome: how many rules."""
-    return results.groupBy("table_name", "severity", "success").agg(F.count(F.lit(1)).alias("rules"))
-
-
-def _failures(results: DataFrame) -> DataFrame:
-    """The rules that do not hold, without their details."""
-    failed = results.where(~F.col("success")).orderBy("severity", F.col("unexpected_count").desc()).limit(40)
-    return failed.select("table_name", "rule", "severity", "unexpected_count", "total")
-
-
-def _references(results: DataFrame) -> DataFrame:
-    """One row per reference between feeds that was judged; its details are patterns of identifiers, never values."""
-    judged = results.where(
-        F.contains("rule", F.lit(".references_")) | (F.col("rule") == "transaction_id.other_account")
-    )
-    return judged.select("table_name", "rule", "severity", "success", "unexpected_count", "total", "details")
-
-
-def _conflicts(conflicts: DataFrame) -> DataFrame:
-    """One row per feed and why: records that conflict with another one of their key."""
-    return conflicts.groupBy("feed", "why").agg(F.count(F.lit(1)).alias("records"))
-
-
-def _reconciliation(differences: DataFrame, as_of: date) -> DataFrame:
-    """One row: account-days up to `as_of` that do not close, accounts concerned, the differences added up."""
-    return differences.where(F.col("day") <= F.lit(as_of)).agg(
-        F.count(F.lit(1)).alias("days"),
-        F.countDistinct("account_id").alias("accounts"),
-        F.sum("difference").alias("difference"),
-        F.sum(F.abs("difference")).alias("absolute"),
-        F.max(F.abs("difference")).alias("largest"),
-    )
-
-
-def _jobs(versions: DataFrame, run: int) -> DataFrame:
-    """One row a job of the run: seconds, tables written."""
-    return (
-        versions.where(F.col("run") == run)
-        .groupBy("job")
-        .agg(
-            F.max("seconds").alias("seconds"),
-            F.array_sort(F.collect_set("table_name")).alias("tables"),
-            F.max("recorded_at").cast("string").alias("recorded_at"),
-        )
-    )
-
-
-def _runs(events: DataFrame, run: int) -> DataFrame:
-    recorded_at = F.col("recorded_at").cast("string").alias("recorded_at")
-    return events.where(F.col("run") == run).select("as_of", "status", "facts", "seconds", recorded_at)

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from portrait.contracts import Catalogue
 from portrait.report.absent import LeftOut
 from portrait.report.charts import Bar, bars
 from portrait.report.figures import Figures, Row
 from portrait.report.markup import Head, Html, bar, card, folded, h, join, remark, section, table
+from portrait.report.section import Tile
 from portrait.report.words import NONE, count, exact, listing, percent, plain, plural, ratio, seconds
 
 GLOSSARY = {
-    "As of": "The business date of a slice. Nothing that happened after it shows in the slice.",
+    "As of": "The business date of a slice. Nothing that happened after it influences the slice.",
     "Slice": "The rows of a gold table that belong to one business date.",
-    "Assets": "Average deposits of 30 days plus investments held, in account currency.",
-    "Value score": "0 to 100 points from recency, frequency, amount, assets; relative to the customers of the slice.",
-    "Tier": "Diamond, VIP, growing or ordinary: the best one of which the level of assets or of the score is reached.",
-    "Mobility index": "Shorrocks: 0 when nobody changes tier; 1 when the tier of today says nothing of the one before.",
-    "Standard deviations (z)": "How far a group's mean lies from the mean of all grouped customers.",
-    "TGI": "Target group index: how common an above-average value is in the group; 100 is as common as everywhere.",
-    "Margin": "How clear a customer's group is: 0 on the border to the next one, towards 1 at the centre.",
-    "Coverage": "Share of the customers of whom a label is known. Unknown is not “no”.",
-    "Suspect": "A label whose coverage, flips or stability (PSI) against an earlier slice is past its threshold.",
-    "Stale": "A label whose newest facts are older than its freshness allows.",
     "Quarantine": "Rows that break the contract of their feed wait there, with file, line and rules, for a correction.",
-    "Reconciliation": "An account-day does not close when yesterday's balance and the day's bookings do not give "
+    "Reconciliation": "An account-day does not reconcile when yesterday's balance and the day's bookings do not give "
     "the balance that the bank reported.",
     "Reference": "A value by which a row of one feed names a record of another, as a booking its account.",
     "Conflict": "Records of one key that say different things, delivered twice or at one instant.",
     "Gate": "The rules that every gold table must meet before readers see the slice.",
 }
+
+
+def quality_tiles(figures: Figures) -> list[Tile]:
+    """Rules that hold, rows in quarantine, account-days that do not reconcile."""
+    tiles = []
+    if figures.has("gates"):
+        rules = figures.total("gates", "rules")
+        held = sum(int(row["rules"]) for row in figures["gates"] if row["success"])
+        tiles.append(Tile("Quality rules", f"{count(held)} of {count(rules)}", "hold"))
+    if figures.has("files"):
+        waiting = sum(int(row["rows"]) for row in figures["quarantine_rows"] if row["status"] == "open")
+        share = percent(ratio(waiting, figures.total("files", "rows_in")))
+        tiles.append(Tile("Quarantined rows", count(waiting), f"{share} of rows received"))
+    if figures["reconciliation"]:
+        found = figures["reconciliation"][0]
+        tiles.append(
+            Tile("Unreconciled", count(found["days"]), f"account-days on {plural(found['accounts'], 'account')}")
+        )
+    return tiles
 
 
 def quality_section(figures: Figures) -> Html:
@@ -261,9 +272,9 @@ def _left_out_card(missing: list[LeftOut]) -> Html:
     )
 
 
-def glossary_section(figures: Figures, catalogue: Catalogue) -> Html:
-    """The words of the report, and the tables where its figures come from."""
-    terms = [h("div", h("dt", term), h("dd", meaning)) for term, meaning in GLOSSARY.items()]
+def glossary_section(figures: Figures, catalogue: Catalogue, terms: Mapping[str, str]) -> Html:
+    """The terms of the report, and the tables from which its figures come."""
+    entries = [h("div", h("dt", term), h("dd", meaning)) for term, meaning in terms.items()]
     heads = [Head("Table"), Head("What it holds"), Head("Rows of the slice", True)]
     lines = [
         [
@@ -275,8 +286,8 @@ def glossary_section(figures: Figures, catalogue: Catalogue) -> Html:
     ]
     return section(
         "glossary",
-        "Words and tables",
-        "What the words mean, and where the figures come from.",
-        card("Words", h("dl", *terms, class_="terms"), wide=True),
+        "Terms and tables",
+        "What the terms mean, and where the figures come from.",
+        card("Terms", h("dl", *entries, class_="terms"), wide=True),
         card("Gold tables", table("Gold tables and their rows", heads, lines), wide=True),
     )

@@ -6,28 +6,28 @@ import os
 from datetime import date
 from pathlib import Path
 
+from portrait.capability import modules_of_rooms
 from portrait.contracts import Catalogue
 from portrait.lake import Lake
+from portrait.report import labels
 from portrait.report.absent import LeftOut, left_out
-from portrait.report.figures import Figures, gather
-from portrait.report.groups import groups_section
+from portrait.report.figures import Figures, gather, newest_run
 from portrait.report.markup import Html, h
-from portrait.report.offers import labels_section, recommendations_section
-from portrait.report.operations import glossary_section, quality_section, run_section
+from portrait.report.operation_figures import operation_figures
+from portrait.report.operations import GLOSSARY, glossary_section, quality_section, quality_tiles, run_section
+from portrait.report.section import Section, Tile
 from portrait.report.style import CSS
-from portrait.report.tiers import key_figures, tiers_section
 from portrait.report.words import day, moment, plural
-from portrait.runner import RunSummary
+from portrait.run.runner import RunSummary
 
-SECTIONS = {
-    "tiers": "Tiers",
-    "groups": "Groups",
-    "labels": "Labels",
-    "recommendations": "Recommendations",
-    "quality": "Data quality",
-    "run": "The run",
-    "glossary": "Words and tables",
-}
+OPERATION = {"quality": "Data quality", "run": "The run", "glossary": "Terms and tables"}
+"""Anchors and headings of the sections that are last on every page."""
+
+
+def sections() -> list[Section]:
+    """The sections about customers: that of labels, and those of all capabilities."""
+    of_rooms = [section for room in modules_of_rooms("report") for section in room.SECTIONS]
+    return sorted([labels.SECTION, *of_rooms], key=lambda section: (section.place, section.anchor))
 
 
 def build_report(lake: Lake, *, as_of: date, run: RunSummary | None = None) -> str:
@@ -37,12 +37,12 @@ def build_report(lake: Lake, *, as_of: date, run: RunSummary | None = None) -> s
     slice. A table that is absent costs its section, which then says so. Only aggregates leave Spark; no clock is read,
     so the same lake gives the same text.
     """
-    return _of(lake, gather(lake, as_of=as_of, run=_number(run)))
+    return _of(lake, gathered(lake, as_of, run))
 
 
 def write_report(lake: Lake, *, as_of: date, run: RunSummary | None = None) -> Path:
     """Write the report to `<lake>/reports/<run>.html`, whole or not at all; returns the path."""
-    figures = gather(lake, as_of=as_of, run=_number(run))
+    figures = gathered(lake, as_of, run)
     path = lake.root / "reports" / f"{figures.run}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
@@ -51,8 +51,13 @@ def write_report(lake: Lake, *, as_of: date, run: RunSummary | None = None) -> P
     return path
 
 
-def _number(run: RunSummary | None) -> int | None:
-    return run.run if run is not None and run.changed else None
+def gathered(lake: Lake, as_of: date, run: RunSummary | None = None) -> Figures:
+    """The figures of all sections, of a slice and of the run that changed it."""
+    number = run.run if run is not None and run.changed else newest_run(lake, as_of)
+    wanted = operation_figures(as_of=as_of, run=number)
+    for section in sections():
+        wanted |= section.figures
+    return gather(lake, as_of=as_of, wanted=wanted, run=number)
 
 
 def _of(lake: Lake, figures: Figures) -> str:
@@ -64,16 +69,17 @@ def _of(lake: Lake, figures: Figures) -> str:
 
 def render(figures: Figures, catalogue: Catalogue, *, missing: list[LeftOut], idle: list[str]) -> str:
     """The page of given figures; `missing` are absent feeds, `idle` jobs that were up to date in this run."""
+    drawn = sections()
+    terms = {term: meaning for section in drawn for term, meaning in section.glossary.items()}
+    terms = dict(sorted({**GLOSSARY, **terms}.items()))
+    anchors = {section.anchor: section.name for section in drawn} | OPERATION
     main = h(
         "main",
-        key_figures(figures),
-        tiers_section(figures),
-        groups_section(figures),
-        labels_section(figures, catalogue),
-        recommendations_section(figures),
+        _tiles([tile for section in drawn for tile in section.tiles(figures)] + quality_tiles(figures)),
+        *[section.draw(figures, catalogue) for section in drawn],
         quality_section(figures),
         run_section(figures, missing, idle),
-        glossary_section(figures, catalogue),
+        glossary_section(figures, catalogue, terms),
         id="main",
     )
     name = f"Customer portrait, {day(figures.as_of)}"
@@ -91,13 +97,19 @@ def render(figures: Figures, catalogue: Catalogue, *, missing: list[LeftOut], id
         _header(name, figures, missing),
         h(
             "nav",
-            h("ul", *[h("li", h("a", text, href=f"#{anchor}")) for anchor, text in SECTIONS.items()]),
+            h("ul", *[h("li", h("a", text, href=f"#{anchor}")) for anchor, text in anchors.items()]),
             aria_label="Sections",
         ),
         main,
         _footer(figures),
     )
     return "<!doctype html>\n" + h("html", head, body, lang="en") + "\n"
+
+
+def _tiles(tiles: list[Tile]) -> Html:
+    """Key figures on top of the page."""
+    shown = [h("div", h("dt", tile.name), h("dd", h("strong", tile.figure), h("span", tile.against))) for tile in tiles]
+    return h("dl", *shown, class_="tiles")
 
 
 def _header(name: str, figures: Figures, missing: list[LeftOut]) -> Html:

@@ -63,6 +63,11 @@ def ratio(part: Number | None, whole: Number | None) -> float | None:
     return None if part is None or not whole else float(part) / float(whole)
 
 
+def with_share(text: str, part: Number | None, whole: Number | None) -> str:
+    """A figure and its share of the whole: 450 · 9.0 %."""
+    return f"{text} · {percent(ratio(part, whole))}"
+
+
 def signed(value: Number | None, digits: int = 1) -> str:
     """A number with its sign: +1.2, −0.4 (a true minus)."""
     if value is None:

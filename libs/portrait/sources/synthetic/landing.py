@@ -13,7 +13,6 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from portrait.errors import ConfigurationError
-from portrait.paths import as_named
 from portrait.sources.delivery import Staging, delivery
 from portrait.sources.synthetic import campaigns, catalogue, families, lending, lists, records, service
 from portrait.sources.synthetic.bank import DEFAULT_START, Bank, people
@@ -31,6 +30,7 @@ from portrait.sources.synthetic.lines import NO_MARKERS, feed_lines, write_lines
 from portrait.sources.synthetic.possessions import holdings
 from portrait.sources.synthetic.spoilt import FAULTS, spoilt_rows
 from portrait.sources.synthetic.truth import tiers, truths
+from portrait.spark.paths import as_named
 
 CORE_FEEDS: Final = (
     *("regions", "products", "customers", "accounts", "account_parties", "cards", "loans", "standing_orders"),

@@ -1,0 +1,113 @@
+"""`conf/groups.yml`: which habits make a vector, how groups are found and what they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from portrait.settings import Strict, load_yaml
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
+# Phrases end up in names and reports; they may hold words only.
+Phrase = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9 ,'-]*$", max_length=60)]
+
+
+class VectorFeature(Strict):
+    """One dimension of the vector, made of columns of gold.customer_features.
+
+    `share` is the sum of `of` over a total, 0 where the total is 0; it enters as its square root, which evens out the
+    noise of small counts. `level` is the sum of `of`, divided by `per` where given; it enters as log(1 + level).
+    """
+
+    id: Name
+    kind: Literal["share", "level"]
+    of: Annotated[list[Name], Field(min_length=1)]
+    over: Name | None = None
+    per: Name | None = None
+    family: Name
+    title: Phrase
+    high: Phrase
+    low: Phrase | None = None
+    weight: Annotated[float, Field(gt=0, le=10)] = 1.0
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.kind == "share") != (self.over is not None):
+            raise ValueError("a share needs 'over', a level has none")
+        if self.kind == "share" and self.per is not None:
+            raise ValueError("only a level has 'per'")
+        return self
+
+
+class Counts(Strict):
+    """The range of k, both ends included."""
+
+    least: Annotated[int, Field(ge=3)]
+    most: Annotated[int, Field(le=20)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.least > self.most:
+            raise ValueError("least must not be above most")
+        return self
+
+
+class Search(Strict):
+    """How k-means is run, and which k is taken."""
+
+    k: Counts
+    seeds: Annotated[list[int], Field(min_length=1, max_length=20)]
+    iterations: Annotated[int, Field(ge=1, le=300)]
+    sketch: Annotated[int, Field(ge=30, le=1000)]
+    restarts: Annotated[int, Field(ge=1, le=1000)]
+    least_gain: Annotated[float, Field(gt=0, lt=0.5)]
+    least_elbow: Annotated[float, Field(gt=1)]
+    smallest_share: Annotated[float, Field(ge=0, lt=0.5)]
+    davies_bouldin_most: Annotated[float, Field(gt=0)]
+    customers_per_partition: Annotated[int, Field(ge=100)]
+
+
+class Naming(Strict):
+    """From which deviation on a feature may name a group."""
+
+    least_z: Annotated[float, Field(gt=0)]
+    phrases: Annotated[int, Field(ge=1, le=5)]
+    middle: Phrase
+
+
+class GroupPolicy(Strict):
+    """Everything in `conf/groups.yml`."""
+
+    activity: Name
+    least_transactions: Annotated[int, Field(ge=1)]
+    least_customers: Annotated[int, Field(ge=10)]
+    order_by: Annotated[list[Name], Field(min_length=1)]
+    scaling: Literal["z", "robust"]
+    clip: Annotated[float, Field(gt=0)]
+    smoothing: Annotated[float, Field(ge=0)]
+    search: Search
+    naming: Naming
+    totals: dict[Name, Annotated[list[Name], Field(min_length=1)]]
+    features: Annotated[list[VectorFeature], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        ids = [feature.id for feature in self.features]
+        if twice := sorted({name for name in ids if ids.count(name) > 1}):
+            raise ValueError(f"feature {twice[0]} stands twice")
+        for feature in self.features:
+            if feature.over is not None and feature.over not in self.totals:
+                raise ValueError(f"feature {feature.id}: there is no total '{feature.over}'")
+        if self.least_customers < 10 * (self.search.k.most + 1):
+            raise ValueError("least_customers must be at least ten times the largest k tried (most + 1)")
+        return self
+
+
+def load_group_policy(conf: Path) -> GroupPolicy:
+    """`conf/groups.yml`; ConfigurationError when it is absent or inconsistent."""
+    return load_yaml(conf / "groups.yml", GroupPolicy)
+
+
+POLICIES = {"groups.yml": load_group_policy}

@@ -1,0 +1,47 @@
+"""What marketing and BI start from: one row a customer with tier, group, chief labels and next best product."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+
+def segments(
+    *,
+    features: DataFrame,
+    tiers: DataFrame,
+    groups: DataFrame,
+    portrait: DataFrame,
+    recommended: DataFrame,
+    labels: list[str],
+    as_of: date,
+) -> DataFrame:
+    """gold.segments: one row a customer of `features`; all inputs are slices of `as_of`.
+
+    `labels` are columns of the portrait, NULL where unknown. next_product_* is NULL when no product may be offered.
+    """
+    first = recommended.where(F.col("rank") == 1).select(
+        "customer_id", F.col("product_id").alias("next_product_id"), F.col("product_name").alias("next_product_name")
+    )
+    return (
+        features.select("customer_id", "consent_marketing")
+        .join(tiers.select("customer_id", "tier", "assets", "score"), on="customer_id", how="left")
+        .join(groups.select("customer_id", "group_id", "group_name"), on="customer_id", how="left")
+        .join(portrait.select("customer_id", *labels), on="customer_id", how="left")
+        .join(first, on="customer_id", how="left")
+        .select(
+            F.lit(as_of).alias("as_of"),
+            "customer_id",
+            "tier",
+            "group_id",
+            "group_name",
+            *labels,
+            "next_product_id",
+            "next_product_name",
+            "assets",
+            "score",
+            "consent_marketing",
+        )
+    )

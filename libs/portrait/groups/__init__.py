@@ -1,1 +1,0 @@
-"""Behaviour groups: vectors, k-means, profiles, readable names, versioned models."""

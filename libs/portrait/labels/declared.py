@@ -1,0 +1,34 @@
+"""What `conf/` declares: features and labels, which are columns of tables. Without Spark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from portrait.contracts import Catalogue, load_catalogue
+from portrait.features import load_features
+from portrait.labels import LabelSet, load_labels
+from portrait.settings import UTC
+
+
+@dataclass(frozen=True)
+class Declared:
+    """All contracts with their declared columns, and the labels."""
+
+    catalogue: Catalogue
+    labels: LabelSet
+
+
+def load_declared(conf: Path, schemas: Path, *, time_zone: str = UTC) -> Declared:
+    """The declarations for who only looks at a lake: files that nothing of this needs are not read.
+
+    Raises ConfigurationError for a mistake in what is read; `load_suite` finds every other one before a run.
+    """
+    return declared_of(conf, load_catalogue(schemas, time_zone=time_zone, standard=False))
+
+
+def declared_of(conf: Path, catalogue: Catalogue) -> Declared:
+    """The declarations of a configuration over contracts that do not know them yet."""
+    catalogue = catalogue.with_columns("gold.customer_features", load_features(conf).columns())
+    labels = load_labels(conf, catalogue)
+    return Declared(catalogue.with_columns("gold.customer_portrait", labels.columns()), labels)

@@ -1,1 +1,0 @@
-"""What to offer whom: eligibility before ranking, recommendations, segments."""
