@@ -17,32 +17,28 @@ from portrait.features.facts import in_one_currency
 from portrait.features.sliding import earlier_slice
 from portrait.run.job import job_arguments, open_lake, submit
 
-NEEDED = ("silver.transactions", "silver.balances", "silver.accounts", "silver.account_parties", "silver.customers")
-OPTIONAL = ("silver.holdings", "silver.products", "silver.cards", "silver.loans", "bronze.contacts", "bronze.responses",
-            "bronze.companies")  # fmt: skip
-
 
 def main(argv: list[str] | None = None) -> None:
     args = job_arguments(__doc__).parse_args(argv)
     features = load_features(args.conf)
     with open_lake(args) as lake:
-        present = [table for table in OPTIONAL if lake.has(table)]
-        sources = {table.split(".")[1]: lake.read(table) for table in (*NEEDED, *present)}
+        contract = lake.catalogue.table("gold.customer_features")
+        present = [table for table in (*contract.reads, *contract.reads_optional) if lake.has(table)]
+        sources = {table.split(".")[1]: lake.read(table) for table in present}
         conversion = conversion_of(lake, policy=load_currency_policy(args.conf))
         if conversion:
             sources = in_one_currency(sources, conversion=conversion, as_of=args.as_of)
 
         def write(exact: bool) -> None:
             wide = customer_features(
+                sources,
                 features=features,
                 population=load_population(args.conf),
                 as_of=args.as_of,
                 bookings=lake.catalogue.table("silver.transactions"),
-                daily=lake.read("silver.customer_daily"),
                 earlier=None if exact or conversion else earlier_slice(lake, args.as_of),
                 zone=lake.catalogue.time_zone,
                 care=Care(exact=exact, gaps=conversion is not None),
-                **sources,
             )
             lake.replace("gold.customer_features", wide, args.as_of)
 

@@ -6,7 +6,8 @@ modules whose names are the same in every room, and each is imported only by who
 | module | has | asked for by |
 | --- | --- | --- |
 | `policy.py` | `POLICIES`: file of conf/ to the function that reads and checks it | the checks before Spark starts |
-| `feature_source.py` | `SOURCES`: facts about customers from which features are declared | features |
+| `feature_source.py` | `SOURCES`: tables of facts from which features are declared | files of features |
+| `events.py` | `EVENTS`: feature source to what makes events of it | features |
 | `report.py` | `SECTIONS`: parts of the report | the report |
 | `synthetic.py` | `FEEDS`: feeds of the synthetic bank, with planted truth | `portrait land synthetic` |
 | `readers.py` | `label_readers`: who reads labels, beside labels themselves | label files |

@@ -140,7 +140,9 @@ def bank(
         shutil.copy(conf_dir / name, conf)
     shipped = load_catalogue(schemas_dir).contracts
     own = shipped | {"gold.customer_features": catalogue.table("gold.customer_features")}
-    own["gold.customer_features"] = replace(own["gold.customer_features"], properties={"job": "customer_features"})
+    own["gold.customer_features"] = replace(
+        own["gold.customer_features"], properties={"job": "customer_features", "labelSource": True}
+    )
     known = Catalogue(own)
     labels = load_labels(conf, known)
     known = known.with_columns("gold.customer_portrait", labels.columns())

@@ -49,13 +49,13 @@ Row = dict[str, Any]
 def silver(spark: SparkSession) -> Callable[..., dict[str, DataFrame]]:
     """`silver(accounts=[{...}], ...)`: every silver table that features read, those without rows empty.
 
-    Bookings are given as rows of `transactions` and come as the table `daily`.
+    Bookings are given as rows of `transactions` and come as the table `customer_daily`.
     """
 
     def build(**tables: list[Row]) -> dict[str, DataFrame]:
         frames = {name: _frame(spark, name, tables.get(name, [])) for name in SCHEMAS}
         daily = daily_bookings(frames.pop("transactions"))
-        return frames | {"daily": daily}
+        return frames | {"customer_daily": daily}
 
     return build
 

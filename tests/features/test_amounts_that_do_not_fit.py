@@ -158,7 +158,7 @@ def test_balances_loans_and_holdings(silver: Silver, some: Some) -> None:
     found: dict[str, dict[str, Any]] = {}
 
     def write(exact: bool) -> None:
-        wide = customer_features(features=features, as_of=AS_OF, bookings=CONTRACT, care=Care(exact=exact), **tables)
+        wide = customer_features(tables, features=features, as_of=AS_OF, bookings=CONTRACT, care=Care(exact=exact))
         found.update({row.customer_id: row.asDict() for row in wide.collect()})
 
     unless_it_overflows(write)

@@ -55,7 +55,7 @@ def customers(silver: Callable[..., dict[str, DataFrame]], some: Callable[..., F
             for row in ACCOUNTS
         ],
     )
-    slice_of = customer_features(features=some("balance", "overdrawn"), bookings=CONTRACT, as_of=D, **tables)
+    slice_of = customer_features(tables, features=some("balance", "overdrawn"), bookings=CONTRACT, as_of=D)
     return {row.customer_id: row for row in slice_of.collect()}
 
 

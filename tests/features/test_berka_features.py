@@ -269,7 +269,7 @@ def silver_of(spark: SparkSession, con: duckdb.DuckDBPyConnection) -> dict[str, 
 
     day = "strptime({}, '%y%m%d')::date"
     return {
-        "daily": daily_bookings(
+        "customer_daily": daily_bookings(
             table("""select o.customer_id, day as booked_on, direction, b.type, channel, category,
                 minor as amount_minor from booking b join owner o using (account_id)""").withColumn(
                 "kind_code", F.expr(kind_code(CONTRACT))
@@ -299,7 +299,7 @@ def test_every_feature_of_every_customer_is_the_same_to_the_cent(
 ) -> None:
     expected = by_duckdb(bank)
     names = list(next(iter(expected.values())))
-    slice_of = customer_features(features=features, bookings=CONTRACT, as_of=D, **silver_of(spark, bank)).select(
+    slice_of = customer_features(silver_of(spark, bank), features=features, bookings=CONTRACT, as_of=D).select(
         "customer_id", *names
     )
     found = {row.customer_id: {name: row[name] for name in names} for row in slice_of.collect()}
@@ -315,5 +315,5 @@ def test_the_sum_over_customers_is_the_sum_over_accounts(
 ) -> None:
     last = bank.execute("select sum(minor) from (select arg_max(minor, day) as minor from closing group by account_id)")
     accounts = last.fetchall()[0][0]
-    slice_of = customer_features(features=some("balance_last"), bookings=CONTRACT, as_of=D, **silver_of(spark, bank))
+    slice_of = customer_features(silver_of(spark, bank), features=some("balance_last"), bookings=CONTRACT, as_of=D)
     assert slice_of.selectExpr("sum(balance_last)").collect()[0][0] == Decimal(int(accounts)).scaleb(-2)

@@ -39,7 +39,10 @@ def found(spark: SparkSession, features: list[Feature]) -> dict[str, Row]:
         from values {CONTACTS} as t(_run, contact_id, customer_id, arm, t)""")
     responses = spark.sql(f"""select _run, response_id, customer_id, kind, cast(amount as decimal(18,2)) as amount,
         timestamp(t) as at from values {RESPONSES} as t(_run, response_id, customer_id, kind, amount, t)""")
-    sources = {"contacts": contact_events(contacts, as_of=D), "responses": response_events(responses, as_of=D)}
+    sources = {
+        "contacts": contact_events({"contacts": contacts}, as_of=D),
+        "responses": response_events({"responses": responses}, as_of=D),
+    }
     return {row.customer_id: row for row in aggregate_events(sources, features=features, as_of=D).collect()}
 
 

@@ -84,7 +84,7 @@ BANK: dict[str, list[dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def customers(silver: Tables, features: FeatureSet) -> dict[str, Row]:
-    slice_of = customer_features(features=features, bookings=CONTRACT, as_of=D, **silver(**BANK))
+    slice_of = customer_features(silver(**BANK), features=features, bookings=CONTRACT, as_of=D)
     return {row.customer_id: row for row in slice_of.collect()}
 
 
@@ -167,7 +167,7 @@ def test_an_absent_source_is_unknown(silver: Tables, some: Callable[..., Feature
     chosen = some("card_count", "loan_amount", "holding_count", "days_since_loan", "txn_count_7d")
     tables = {name: frame for name, frame in silver(**BANK).items() if name not in {"cards", "loans", "products"}}
     rows = (
-        customer_features(features=chosen, bookings=CONTRACT, as_of=D, **tables).where("customer_id = 'anna'").collect()
+        customer_features(tables, features=chosen, bookings=CONTRACT, as_of=D).where("customer_id = 'anna'").collect()
     )
     known = {"holding_count": 2, "txn_count_7d": 1}
     assert rows[0].asDict() | known | {"customer_id": "anna"} == rows[0].asDict()
@@ -207,7 +207,7 @@ def test_nothing_after_the_business_date_changes_the_slice(silver: Tables, featu
     everything = {name: (ended.get(name) or rows) + later.get(name, []) for name, rows in past.items()}
 
     def rows_of(bank: dict[str, list[dict[str, Any]]]) -> list[Row]:
-        slice_of = customer_features(features=features, bookings=CONTRACT, as_of=D, **silver(**bank))
+        slice_of = customer_features(silver(**bank), features=features, bookings=CONTRACT, as_of=D)
         return sorted(slice_of.collect(), key=lambda row: row.customer_id)
 
     assert rows_of(everything) == rows_of(past)

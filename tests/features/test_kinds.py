@@ -177,7 +177,7 @@ def test_every_kind_is_what_the_reference_computes(
         transactions=rows,
     )
     tables["transactions"] = transactions(rows)
-    slice_of = customer_features(features=kinds, bookings=CONTRACT, as_of=as_of, **tables).collect()
+    slice_of = customer_features(tables, features=kinds, bookings=CONTRACT, as_of=as_of).collect()
     assert {row.customer_id for row in slice_of} == set(OWNERS)
     for row in slice_of:
         own = [booking for booking in rows if booking["customer_id"] == row.customer_id]

@@ -105,7 +105,7 @@ def bank(silver: Tables, spark: SparkSession) -> dict[str, DataFrame]:
 
 @pytest.fixture(scope="module")
 def customers(bank: dict[str, DataFrame], some: Callable[..., FeatureSet]) -> dict[str, Row]:
-    slice_of = customer_features(features=some(*FEATURES), bookings=CONTRACT, as_of=D, **bank)
+    slice_of = customer_features(bank, features=some(*FEATURES), bookings=CONTRACT, as_of=D)
     rows = slice_of.collect()
     assert len({row.customer_id for row in rows}) == len(rows)
     return {row.customer_id: row for row in rows}
@@ -158,11 +158,11 @@ def test_the_population_may_be_narrowed(
     bank: dict[str, DataFrame], some: Callable[..., FeatureSet], relationships: list[str], gone: set[str]
 ) -> None:
     slice_of = customer_features(
+        bank,
         features=some("account_count"),
         bookings=CONTRACT,
         as_of=D,
         population=Population.model_validate({"relationships": relationships}),
-        **bank,
     )
     everybody = set().union(*SLICE.values())
     assert {row.customer_id for row in slice_of.select("customer_id").collect()} == everybody - gone
@@ -174,7 +174,7 @@ def test_a_bank_without_cards_loans_and_products_has_owners_and_users(
     bank = silver(**BANK)
     for absent in ("cards", "loans", "holdings", "products"):
         del bank[absent]
-    slice_of = customer_features(features=some("account_count", "card_count"), bookings=CONTRACT, as_of=D, **bank)
+    slice_of = customer_features(bank, features=some("account_count", "card_count"), bookings=CONTRACT, as_of=D)
     found = {row.customer_id: row.card_count for row in slice_of.collect()}
     assert found == dict.fromkeys(SLICE["owner"] | SLICE["user"])
 

@@ -154,13 +154,12 @@ def day_by_day(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, sc
 def test_a_slice_that_slides_is_the_one_computed_from_all_bookings(day_by_day: Bank) -> None:
     lake = Lake(day_by_day.spark, day_by_day.root, day_by_day.catalogue)
     entities = {name: lake.read(f"silver.{name}") for name in ("balances", "accounts", "account_parties", "customers")}
+    booked = lake.read("silver.transactions")
     whole = customer_features(
+        {**entities, "transactions": booked, "customer_daily": daily_bookings(booked)},
         features=load_features(day_by_day.conf),
         as_of=SECOND,
         bookings=lake.catalogue.table("silver.transactions"),
-        daily=daily_bookings(lake.read("silver.transactions")),
-        transactions=lake.read("silver.transactions"),
-        **entities,
     )
     found = day_by_day.slice(SECOND)
     assert found == whole.select(found[0].__fields__).sort("customer_id").collect()

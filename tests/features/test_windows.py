@@ -58,7 +58,7 @@ def test_every_window_is_what_the_reference_counts(
         account_parties=[{"account_id": f"a-{owner}", "party_id": owner} for owner in owners],
         transactions=[row | {"booked_on": as_of - timedelta(days=row["age"])} for row in bookings],
     )
-    slice_of = customer_features(features=chosen, bookings=CONTRACT, as_of=as_of, **tables)
+    slice_of = customer_features(tables, features=chosen, bookings=CONTRACT, as_of=as_of)
     names = [feature.name for feature in chosen.features]
     found = {row.customer_id: {name: row[name] for name in names} for row in slice_of.collect()}
     assert found == {owner: reference(owner, bookings, as_of, names) for owner in owners}

@@ -109,7 +109,7 @@ def full(catalogue: Catalogue) -> str:
     [
         "The Diamond tier is 1.0 % of customers and holds 20.3 % of all assets.",
         "200 +10 since 31 December 1993",
-        "8.88 million 44,400 a customer",
+        "8.88 million 44,400 per customer",
         "3 moved up, 1 down; 12 are new, 0 left. Mobility index 0.250 (0: nobody moved).",
         "2 groups by behaviour; the largest, Savers &lt;3, is 60.0 % of the grouped customers.",
         "Customers without a group: 20 (no transaction in window).",

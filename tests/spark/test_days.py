@@ -144,8 +144,8 @@ def test_an_answer_to_a_campaign_is_of_the_banks_day(spark: SparkSession) -> Non
     layout = "_run long, response_id string, customer_id string, kind string, at timestamp, amount decimal(18,2)"
     rows = [(1, "r", "c", "opened", datetime(2024, 3, 31, 16, 30), None)]
     responses = spark.createDataFrame(rows, layout)
-    assert response_events(responses, as_of=date(2024, 3, 31), zone="Asia/Shanghai").collect() == []
-    (event,) = response_events(responses, as_of=date(2024, 4, 1), zone="Asia/Shanghai").collect()
+    assert response_events({"responses": responses}, as_of=date(2024, 3, 31), zone="Asia/Shanghai").collect() == []
+    (event,) = response_events({"responses": responses}, as_of=date(2024, 4, 1), zone="Asia/Shanghai").collect()
     assert event.age == 0
 
 

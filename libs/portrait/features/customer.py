@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from portrait.capability import modules_of_rooms
 from portrait.contracts import Contract
+from portrait.entities.ownership import owners_of, people_of
 from portrait.entities.versions import as_of as versions_at
 from portrait.features.balances import aggregate_balances
 from portrait.features.bookings import PLAIN, Care, aggregate_bookings
 from portrait.features.compiler import aggregate_events
 from portrait.features.distinct import count_distinct
-from portrait.features.facts import (
-    account_events,
-    account_people,
-    account_roles,
-    card_events,
-    company_events,
-    contact_events,
-    holding_events,
-    loan_events,
-    owners_of,
-    response_events,
-)
+from portrait.features.facts import EVENTS, Events, company_events
 from portrait.features.feature import FeatureSet
 from portrait.features.population import EVERYBODY, MEASURES, Population, membership, relationship
 from portrait.features.sliding import Earlier, slide_bookings
@@ -32,25 +24,16 @@ from portrait.features.values import as_declared
 from portrait.settings import UTC
 from portrait.spark.joins import side_by_side
 
+REQUIRED = ("customer_daily", "balances", "accounts", "account_parties", "customers")
+"""Tables without which there are no features."""
+
 
 def customer_features(
+    tables: Mapping[str, DataFrame],
     *,
     features: FeatureSet,
     as_of: date,
     bookings: Contract,
-    daily: DataFrame,
-    balances: DataFrame,
-    accounts: DataFrame,
-    account_parties: DataFrame,
-    customers: DataFrame,
-    transactions: DataFrame | None = None,
-    holdings: DataFrame | None = None,
-    products: DataFrame | None = None,
-    cards: DataFrame | None = None,
-    loans: DataFrame | None = None,
-    contacts: DataFrame | None = None,
-    responses: DataFrame | None = None,
-    companies: DataFrame | None = None,
     earlier: Earlier | None = None,
     population: Population = EVERYBODY,
     care: Care = PLAIN,
@@ -59,37 +42,31 @@ def customer_features(
     """One row per customer with an open relationship at `as_of` that `population` counts (see `population`).
 
     Parties are owners and users of accounts that were opened by `as_of` and not closed before it; who holds an open
-    card, loan or product belongs to the slice as well, companies do not. `daily`: silver.customer_daily; `bookings`:
-    the contract of silver.transactions, which says what kind_code means.
-    `transactions`: that table, for features that count merchants or counterparties; without it they are unknown.
-    With `earlier`, features of bookings slide from that slice: the same values for less work. Entities are whole SCD2
-    tables, `contacts`, `responses` and `companies` the feeds in bronze; nothing later than `as_of`, a day of `zone`,
-    shows. Money is in account currency and belongs to the owner: flows to the owner on the booking day, balances to the
-    owner at `as_of`; who owns nothing has 0, and NULL for days since what never happened. An attribute that the bank
-    does not know is NULL, and so is every feature of a source that is None; where a source is present and nothing
+    card, loan or product belongs to the slice as well, companies do not. `tables` by name without the layer: REQUIRED,
+    and those of `feature_sources` that the bank delivers, with `products` (kinds of holdings) and `companies`; without
+    `transactions`, features that count merchants or counterparties are unknown. `bookings`: the contract of
+    silver.transactions, which says what kind_code means. With `earlier`, features of bookings slide from that slice:
+    the same values for less work. Silver tables are whole SCD2 tables, bronze ones feeds as delivered; nothing later
+    than `as_of`, a day of `zone`, shows. Money is in account currency and belongs to the owner: flows to the owner on
+    the booking day, balances to the owner at `as_of`; who owns nothing has 0, and NULL for days since what never
+    happened. An attribute that the bank
+    does not know is NULL, and so is every feature of a source that is absent; where a source is present and nothing
     happened, counts and amounts are 0 and days since the event NULL. An amount that DECIMAL(18,2) cannot hold is NULL,
     as is what is made of it. Spark stops at a sum that passes BIGINT, unless `care` says that sums are exact: then
     nothing slides. Where it says that amounts have gaps, features of these bookings are NULL too.
     """
-    people = account_people(account_parties, as_of=as_of, zone=zone)
-    owners = owners_of(people)
-    roles = account_roles(people, accounts=accounts, as_of=as_of, zone=zone)
-    entities = {
-        "accounts": account_events(roles, as_of=as_of),
-        "cards": None if cards is None else card_events(cards, owners=owners, as_of=as_of, zone=zone),
-        "loans": None if loans is None else loan_events(loans, owners=owners, as_of=as_of, zone=zone),
-        "holdings": None if holdings is None else holding_events(holdings, products=products, as_of=as_of, zone=zone),
-        "contacts": None if contacts is None else contact_events(contacts, as_of=as_of, zone=zone),
-        "responses": None if responses is None else response_events(responses, as_of=as_of, zone=zone),
+    people = people_of(tables["account_parties"], tables["accounts"], as_of=as_of, zone=zone)
+    delivered = {
+        name: events(tables, people, as_of=as_of, zone=zone) for name, events in _events().items() if name in tables
     }
-    if cards is not None or holdings is not None:
-        entities["companies"] = company_events(account_parties, companies=companies)
-    delivered = {source: events for source, events in entities.items() if events is not None}
+    if "cards" in tables or "holdings" in tables:
+        delivered["companies"] = company_events(tables, people, as_of=as_of, zone=zone)
     measured = [feature for source in delivered for feature in features.aggregates(source)]
     related = aggregate_events(delivered, features=(*MEASURES, *measured), as_of=as_of, exact=care.exact)
     members = related.where(membership(related.columns, population=population))
-    parts = [members, _attributes(customers, as_of=as_of, zone=zone)]
+    parts = [members, _attributes(tables["customers"], as_of=as_of, zone=zone)]
     if declared := features.aggregates("transactions"):
+        daily = tables["customer_daily"]
         if earlier is None or care != PLAIN:
             booked = aggregate_bookings(daily, contract=bookings, features=declared, as_of=as_of, care=care)
         else:
@@ -98,10 +75,10 @@ def customer_features(
                 daily, earlier=earlier, customers=ids, contract=bookings, features=declared, as_of=as_of
             )
         parts.append(booked)
-    if transactions is not None and (declared := features.of_text()):
-        parts.append(count_distinct(transactions, features=declared, as_of=as_of))
+    if "transactions" in tables and (declared := features.of_text()):
+        parts.append(count_distinct(tables["transactions"], features=declared, as_of=as_of))
     if declared := features.aggregates("balances"):
-        owned = owners_of(roles)
+        owned, balances = owners_of(people.roles), tables["balances"]
         parts.append(aggregate_balances(balances, owners=owned, features=declared, as_of=as_of, exact=care.exact))
     wide = side_by_side(*parts)
     return wide.selectExpr(
@@ -115,6 +92,12 @@ def customer_features(
             for feature in features.features
         ],
     )
+
+
+def _events() -> dict[str, Events]:
+    """Feature source to what makes events of it: those of the kit, then those of capabilities."""
+    of_rooms = {name: events for room in modules_of_rooms("events") for name, events in room.EVENTS.items()}
+    return {**EVENTS, **of_rooms}
 
 
 ATTRIBUTES = (

@@ -14,7 +14,8 @@ from pathlib import Path
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
 from portrait.features.feature import Feature, FeatureSet
-from portrait.features.measures import QUOTIENTS, FeatureFile, Measure, check_known, check_measure
+from portrait.features.measures import FeatureFile, Measure, check_known, check_measure
+from portrait.features.sources import QUOTIENTS
 from portrait.features.windows import IN_WORDS
 from portrait.settings import line_of, load_yaml
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from portrait.contracts import Column
+from portrait.features.sources import feature_sources
 from portrait.features.windows import Period, period
 
 Conditions = tuple[tuple[str, tuple[str, ...]], ...]
@@ -17,9 +18,6 @@ DERIVED = frozenset({"average", "ratio", "share", "trend", "entropy"})
 
 CODED = frozenset({"type", "channel", "category"})
 """Columns of silver.transactions whose values are numbers in silver.customer_daily."""
-
-DELIVERED = frozenset({"contacts", "responses"})
-"""Sources that are read as the bank delivered them: what happened once has no versions."""
 
 _DAYS = frozenset({"days_since_last", "days_since_first"})
 _MONEY = frozenset(
@@ -53,7 +51,7 @@ class Feature:
     @property
     def table(self) -> str:
         """The table that its source is."""
-        return f"{'bronze' if self.source in DELIVERED else 'silver'}.{self.source}"
+        return feature_sources()[self.source].table
 
     @property
     def physical_type(self) -> str:

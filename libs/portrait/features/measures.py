@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from portrait.errors import ConfigurationError
 from portrait.features.feature import CODED
+from portrait.features.sources import BALANCE_AGGREGATES, QUOTIENTS, feature_sources
 from portrait.features.windows import WindowName
 from portrait.settings import Strict
 
@@ -23,12 +23,6 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Value = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 Values = Annotated[list[Value], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
-QUOTIENTS = frozenset({"ratio", "share"})
-EVENT_AGGREGATES = frozenset({"count", "sum", "min", "max", "average", "days_since_last", "days_since_first"})
-DAY_AGGREGATES = frozenset({"distinct_days", "distinct_months"})
-BALANCE_AGGREGATES = frozenset(
-    {"balance_last", "balance_average", "balance_lowest", "balance_highest", "overdrawn_days"}
-)
 COLUMNS = CODED | {"merchant_id", "counterparty_bank", "counterparty_account"}
 """Columns of silver.transactions of which different values can be counted."""
 _OF_AMOUNT = frozenset({"sum", "min", "max", "average"})
@@ -39,31 +33,6 @@ _WINDOWS = {
     "distinct_months": ("30d", "90d", "180d", "365d", "mtd", *_MONTHS),
     "streak": _MONTHS,
     "trend": _MONTHS[1:],  # of one month there is none
-}
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a source offers to declarations: columns to filter and split by, amounts to add up, ways to add up."""
-
-    dimensions: frozenset[str]
-    amounts: frozenset[str]
-    aggregates: frozenset[str]
-
-
-SHAPES = {
-    "transactions": Shape(
-        frozenset({"direction", "type", "channel", "category"}),
-        frozenset({"amount", "signed_amount"}),
-        EVENT_AGGREGATES | DAY_AGGREGATES | QUOTIENTS | {"count_distinct", "trend", "streak", "entropy"},
-    ),
-    "balances": Shape(frozenset({"kind"}), frozenset({"balance"}), BALANCE_AGGREGATES | QUOTIENTS),
-    "accounts": Shape(frozenset({"kind", "role", "state", "persons"}), frozenset(), EVENT_AGGREGATES | QUOTIENTS),
-    "cards": Shape(frozenset({"type", "state", "account"}), frozenset({"credit_limit"}), EVENT_AGGREGATES | QUOTIENTS),
-    "loans": Shape(frozenset({"status", "state"}), frozenset({"amount", "instalment"}), EVENT_AGGREGATES | QUOTIENTS),
-    "holdings": Shape(frozenset({"kind", "state"}), frozenset({"amount"}), EVENT_AGGREGATES | QUOTIENTS),
-    "contacts": Shape(frozenset({"arm", "channel"}), frozenset(), EVENT_AGGREGATES | QUOTIENTS),
-    "responses": Shape(frozenset({"kind"}), frozenset({"amount"}), EVENT_AGGREGATES | QUOTIENTS),
 }
 
 
@@ -86,17 +55,23 @@ class Measure(Strict):
     classification: Literal["public", "internal", "personal", "sensitive"] = "internal"
 
 
+def _known_source(name: str) -> str:
+    if name not in feature_sources():
+        raise ValueError(f"there is no feature source '{name}'; there are {', '.join(feature_sources())}")
+    return name
+
+
 class FeatureFile(Strict):
     """One file of `conf/features`: a source, named sets of values, measures."""
 
-    source: Literal["transactions", "balances", "accounts", "cards", "loans", "holdings", "contacts", "responses"]
+    source: Annotated[str, AfterValidator(_known_source)]
     value_sets: dict[Name, Values] = {}
     measures: list[Measure] = Field(min_length=1)
 
 
 def check_measure(source: str, measure: Measure, where: str) -> None:
     """Raise ConfigurationError where words of a declaration do not fit the source or each other."""
-    shape = SHAPES[source]
+    shape = feature_sources()[source].shape
     check_known(measure.aggregate, shape.aggregates, "aggregate", source, where)
     for dimension in [*measure.where, *measure.by, *measure.across]:
         check_known(dimension, shape.dimensions, "dimension", source, where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
@@ -67,6 +68,10 @@ def modules_of(script: bytes) -> set[str]:
 
 # How a job that runs alone gets its lake. This loads every part of the suite, to check it; what of it reaches the
 # results of a job are its contracts and its configuration, and these are in its fingerprint themselves.
+_ASKED_OF_ROOMS = {
+    f"modules_of_rooms('{name}')": rf"portrait\.capabilities\.\w+\.{name}" for name in ("feature_source", "events")
+}
+"""Calls that bring modules of rooms into a result, and which; policies and reports are no part of any result."""
 _NOT_FOLLOWED = {("portrait.run.job", "portrait.run.standalone")}
 
 
@@ -95,6 +100,8 @@ def _imported(source: bytes, *, package: str) -> set[str]:
             if any(alias.name == "*" for alias in node.names):  # whatever the package has may be meant
                 modules = (_module_of(file) for file in _sources() if file.endswith(".py"))
                 named += [name for name in modules if name.startswith(f"{base}.")]
+        elif isinstance(node, ast.Call) and ast.unparse(node) in _ASKED_OF_ROOMS:
+            named = [name for name in _modules() if re.fullmatch(_ASKED_OF_ROOMS[ast.unparse(node)], name)]
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("portrait."):
             named = [node.value]  # import_module("portrait.x")
         for name in named:
@@ -154,6 +161,10 @@ def _module_of(file: str) -> str:
 def _file_of(module: str) -> str:
     name = module.replace(".", "/")
     return f"{name}/__init__.py" if _is_package(module) else f"{name}.py"
+
+
+def _modules() -> list[str]:
+    return [_module_of(file) for file in _sources() if file.endswith(".py")]
 
 
 def _is_module(name: str) -> bool:

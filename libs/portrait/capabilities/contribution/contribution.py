@@ -21,8 +21,8 @@ from portrait.capabilities.contribution.loans import loan_results
 from portrait.capabilities.contribution.policy import ContributionPolicy
 from portrait.capabilities.contribution.prices import MICRO, YEAR_DAYS, price_sums, ratio
 from portrait.entities.money import UNKNOWN, known, settled, to_amount, to_minor
+from portrait.entities.ownership import account_people, owners_of
 from portrait.entities.versions import as_of as versions_at
-from portrait.features.facts import account_people, owners_of
 from portrait.settings import UTC
 from portrait.spark.days import day_of
 

@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.capabilities.score.policy import RFM, ScorePolicy, Segment
-from portrait.capabilities.tiers.levels import is_owner
+from portrait.features.facts import is_owner
 from portrait.spark.quantiles import on_grid, quantiles
 
 _MONEY = "decimal(18,2)"

@@ -13,8 +13,8 @@ from portrait.capabilities.score.policy import PARTS, RFM, ScorePolicy
 from portrait.capabilities.score.rfm import cut_columns
 from portrait.capabilities.score.score import bound_columns, unit
 from portrait.capabilities.score.weights import ahp_weights, combined, entropy_weights
-from portrait.capabilities.tiers.levels import is_owner
 from portrait.errors import PortraitError
+from portrait.features.facts import is_owner
 from portrait.spark.frames import frame_of
 
 ROWS, WEIGHTS = "scale", "rfm_weights"

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from portrait.capabilities.tiers.policy import DOORS, TIERS, Door, Policy, TierPolicy, rank_of
 from portrait.events import event
-from portrait.features.population import OWNER
+from portrait.features.facts import is_owner
 from portrait.spark.quantiles import quantiles
 
 LEVEL_TYPES = {"assets": "decimal(18,2)", "score": "double"}
@@ -45,11 +45,6 @@ def tier_levels(value: DataFrame, *, policy: TierPolicy, by: Sequence[str] = ())
         ],
     )
     return counted.select("*", *[_counting(name, tier, policy).alias(f"{name}_{tier}") for name, tier in names])
-
-
-def is_owner(columns: Collection[str]) -> Column:
-    """Whether a row is of the customers by whom all are judged: those who own an account; all of an earlier build."""
-    return F.coalesce(F.col("relationship") == OWNER, F.lit(True)) if "relationship" in columns else F.lit(True)
 
 
 def owns_nothing(columns: Collection[str]) -> Column:
