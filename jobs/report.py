@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     args = job_arguments(__doc__).parse_args(argv)
     flags = {"lake": args.lake, "landing": args.landing, "schemas": args.schemas}
     settings = load_settings(args.conf, target=args.target, flags=flags)
-    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone)
+    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone, used=settings.capabilities)
     print(write_report(Lake(session(), settings.lake, catalogue), as_of=args.as_of))
 
 

@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     start_log(settings.log)
     listen = {"host": args.host, "port": args.port, "users": check_access(args.host, args.users)}
     policy = load_login_policy(args.conf)
-    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone)
+    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone, used=settings.capabilities)
     serve(Lake(session(), settings.lake, catalogue), **listen, policy=policy)
 
 

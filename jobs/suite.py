@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     flags = {"lake": args.lake, "landing": args.landing, "schemas": args.schemas, "jobs": Path(__file__).parent}
     settings = load_settings(args.conf, target=args.target, flags=flags)
-    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone)
+    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone, used=settings.capabilities)
     with measured_start(settings.metrics):
         spark = session()
     summary = run(spark, settings, catalogue=catalogue, as_of=args.as_of, select=args.select)

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from portrait.capabilities.segments.segments import segments
 from portrait.run.job import job_arguments, open_lake, submit
-from portrait.spark.frames import frame_of
 
 
 def main(argv: list[str] | None = None) -> None:
     args = job_arguments(__doc__).parse_args(argv)
     with open_lake(args) as lake:
         day, recommended = args.as_of, "gold.recommendations"
-        offered = day in lake.slices(recommended)
-        empty = frame_of(lake.spark, [], lake.catalogue.table(recommended).struct_type)
+        offered = recommended in lake.catalogue.contracts and day in lake.slices(recommended)
         rows = segments(
             features=lake.slice("gold.customer_features", day),
             tiers=lake.slice("gold.customer_tier", day),
             groups=lake.slice("gold.customer_group", day),
             portrait=lake.slice("gold.customer_portrait", day),
-            recommended=lake.slice(recommended, day) if offered else empty,
+            recommended=lake.slice(recommended, day) if offered else None,
             labels=[name for name, label in lake.catalogue.label_columns()["gold.segments"].items() if name == label],
             as_of=day,
         )

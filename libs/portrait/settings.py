@@ -54,6 +54,15 @@ class Settings(Strict):
     time_zone: str = UTC
     """The bank's, as IANA names it: it decides to which day an instant belongs, and when a day ends."""
 
+    capabilities: tuple[str, ...] | None = None
+    """Capabilities that the bank uses (`portrait capabilities` lists them); None: all."""
+
+    @field_validator("capabilities", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """A variable or flag has names with commas between them."""
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:

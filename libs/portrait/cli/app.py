@@ -19,6 +19,7 @@ KIT = {
     "demo": "portrait.cli.land:demo_command",
     "run": "portrait.cli.runs:run_command",
     "plan": "portrait.cli.runs:plan_command",
+    "capabilities": "portrait.cli.capabilities:capabilities_command",
     "status": "portrait.cli.look:status_command",
     "show": "portrait.cli.look:show_command",
     "sql": "portrait.cli.ask:sql_command",

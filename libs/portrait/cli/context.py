@@ -31,7 +31,7 @@ def suite_of(settings: Settings) -> Catalogue:
     """All contracts and declarations; every mistake in them is found here, before Spark starts. Read once a command."""
     from portrait.run.suite import load_suite
 
-    return load_suite(settings.conf, settings.schemas, time_zone=settings.time_zone)
+    return load_suite(settings.conf, settings.schemas, time_zone=settings.time_zone, used=settings.capabilities)
 
 
 def declarations_of(settings: Settings) -> Declared:

@@ -20,7 +20,7 @@ from portrait.lake import Reader
 from portrait.run.runner import Every, business_dates
 from portrait.settings import Settings
 from portrait.sources.berka import land_berka
-from portrait.sources.synthetic import ALL_FEEDS, feeds_named, land_synthetic, last_day
+from portrait.sources.synthetic import all_feeds, feeds_named, land_synthetic, last_day
 
 _SLICES = 3  # month ends of the demonstration: migration, label history and drift compare with earlier ones
 _MADE = "made.json"
@@ -109,7 +109,7 @@ def demo_command(
                 shutil.rmtree(made_by_us, ignore_errors=True)
         spark = embedded(settings, target)
         landed = land_synthetic(
-            spark, customers=customers, months=months, seed=seed, landing=settings.landing, feeds=ALL_FEEDS
+            spark, customers=customers, months=months, seed=seed, landing=settings.landing, feeds=all_feeds()
         )
         _print_landed(landed, settings.landing)
         report = execute(settings, target, days=days, select=None, quiet=False)

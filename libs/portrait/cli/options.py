@@ -57,7 +57,9 @@ PlanOutput = Annotated[
     typer.Option("--format", help="How to print; submit: a spark-submit command a job; airflow: a DAG from DATE on."),
 ]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Rows at the most.")]
-Select = Annotated[str | None, typer.Option(metavar="JOB[+]", help="A job or table; with + also what depends on it.")]
+Select = Annotated[
+    str | None, typer.Option(metavar="JOB[+]", help="A job, table or capability; with + also what depends on it.")
+]
 
 CONF = Path("conf")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class Catalogue:
     contracts: dict[str, Contract]
     time_zone: str = UTC
     """The bank's, by the settings: the days of all tables are days of this zone."""
+    switched_off: frozenset[str] = frozenset()
+    """Tables of capabilities that the bank does not use; `contracts` lacks them."""
 
     def __iter__(self) -> Iterator[Contract]:
         return iter(self.contracts.values())
@@ -84,6 +86,29 @@ class Catalogue:
         """Names of columns for labels that are called otherwise: `tier` for the label `value_tier`."""
         tables = self.label_columns().values()
         return {name: label for columns in tables for name, label in columns.items() if name != label}
+
+    def without(self, tables: Collection[str]) -> Catalogue:
+        """This catalogue without some tables: what reads them where they are there does without.
+
+        Raises ConfigurationError for a table that is left and needs one of them.
+        """
+        left: dict[str, Contract] = {}
+        for contract in self:
+            if contract.id in tables:
+                continue
+            if needed := sorted(set(contract.reads) & set(tables)):
+                raise ConfigurationError(
+                    f"{contract.id} needs {needed[0]}, which is switched off",
+                    where="conf/base.toml capabilities",
+                    remedy=f"add '{(self.table(needed[0]).script or '').split('/')[0]}' to capabilities",
+                )
+            kept = {
+                name: [item for item in contract.custom(name, []) if item not in tables]
+                for name in ("readsOptional", "readsPrevious")
+                if contract.custom(name)
+            }
+            left[contract.id] = replace(contract, properties=contract.properties | kept)
+        return replace(self, contracts=left, switched_off=frozenset(tables))
 
     def with_columns(self, table: str, columns: list[Column]) -> Catalogue:
         """This catalogue with further columns of a table, declared in `conf/`."""

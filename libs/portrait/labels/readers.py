@@ -55,7 +55,11 @@ def _labels(conf: Path) -> Iterator[tuple[str, str, str]]:
 
 def _dashboard(conf: Path, shown: list[str]) -> Iterator[tuple[str, str]]:
     """Which metric or chart reads which column of a table that has labels."""
-    path = conf / "superset.yml"
+    for path in (conf / "superset.yml", *sorted((conf / "superset").glob("*.yml"))):
+        yield from _charts(path, shown)
+
+
+def _charts(path: Path, shown: list[str]) -> Iterator[tuple[str, str]]:
     tree = load_yaml_tree(path) if path.exists() else {}
     for table in shown:
         for name, metric in tree.get("datasets", {}).get(table, {}).get("metrics", {}).items():

@@ -164,14 +164,18 @@ def plan(lake: Lake, settings: Settings, *, as_of: date, select: str | None = No
 
 
 def selected(jobs: list[Job], select: str | None, catalogue: Catalogue) -> list[Job]:
-    """The jobs that `--select` names: a job or a table, with a trailing `+` also all that depend on it."""
+    """The jobs that `--select` names: a job, table or capability, with a trailing `+` also all that depend on it."""
     if select is None:
         return jobs
     name = select.removesuffix("+")
-    found = {job.name for job in jobs if name == job.name or any(name in (t, t.split(".")[1]) for t in job.writes)}
+    found = {
+        job.name
+        for job in jobs
+        if name in (job.name, job.script.rpartition("/")[0]) or any(name in (t, t.split(".")[1]) for t in job.writes)
+    }
     if not found:
         raise ConfigurationError(
-            f"there is no job or table '{name}'",
+            f"there is no job, table or capability '{name}'",
             where="--select",
             remedy=f"jobs: {', '.join(job.name for job in jobs)}; or a table: {', '.join(catalogue.tables)}",
         )

@@ -28,7 +28,7 @@ def lake_of_one_job(args: argparse.Namespace, script: Path) -> Iterator[Lake]:
     """
     flags = {"lake": args.lake, "landing": args.landing, "schemas": args.schemas}
     settings = load_settings(args.conf, target=args.target, flags=flags)
-    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone)
+    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone, used=settings.capabilities)
     jobs = job_graph(catalogue)
     job = next((item for item in jobs if item.name == script.stem), None)
     start_log(settings.log)

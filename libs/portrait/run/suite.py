@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from portrait.capability import modules_of_rooms
+from portrait.capability import capabilities, modules_of_rooms
 from portrait.contracts import Catalogue, load_catalogue
 from portrait.entities.currencies import load_currency_policy
 from portrait.entities.reconciliation import load_policy as load_reconciliation
@@ -31,7 +31,7 @@ KIT: dict[str, Callable[[Path], object]] = {
     "trust.yml": load_trust_policy,
 }
 # Read below, because they are checked against contracts, features and labels.
-DECLARATIONS = ("features/*.yml", "labels/*/*.yml", "superset.yml")
+DECLARATIONS = ("features/*.yml", "labels/*/*.yml", "superset.yml", "superset/*.yml")
 _MOVED = {
     "value.yml": "its keys are now in score.yml, lifetime.yml, contribution.yml and tier_value.yml: move them there",
     "recommendations.yml": "rename it to offers.yml",
@@ -56,13 +56,15 @@ def declarations() -> dict[str, Callable[[Path, Declared], object]]:
     return found
 
 
-def load_suite(conf: Path, schemas: Path, *, time_zone: str = UTC) -> Catalogue:
+def load_suite(conf: Path, schemas: Path, *, time_zone: str = UTC, used: Collection[str] | None = None) -> Catalogue:
     """All contracts, with the columns that features and labels declare in `conf/`, for a bank in a time zone.
+
+    `used`: the capabilities that the bank uses, by name; None: all. Tables of the others are left out.
 
     Raises ConfigurationError for anything wrong in them or in any file of `conf/`, naming file, line and key, and for a
     file that nothing reads. Nothing of Spark is needed.
     """
-    catalogue = load_catalogue(schemas, time_zone=time_zone)
+    catalogue = chosen_by_bank(load_catalogue(schemas, time_zone=time_zone), used)
     check_targets(conf)
     for load in policies().values():
         load(conf)
@@ -77,6 +79,21 @@ def load_suite(conf: Path, schemas: Path, *, time_zone: str = UTC) -> Catalogue:
         load_declaration(conf, catalogue)
     _refuse_unread(conf, catalogue)
     return catalogue
+
+
+def chosen_by_bank(catalogue: Catalogue, names: Collection[str] | None) -> Catalogue:
+    """The catalogue without the tables of capabilities that a bank does not use; see `load_suite`."""
+    if names is None:
+        return catalogue
+    known = {room.name for room in capabilities()}
+    if unknown := sorted(set(names) - known):
+        raise ConfigurationError(
+            f"there is no capability '{unknown[0]}'",
+            where="conf/base.toml capabilities",
+            remedy=f"capabilities: {', '.join(sorted(known))}",
+        )
+    off = known - set(names)
+    return catalogue.without([contract.id for contract in catalogue if (contract.script or "").split("/")[0] in off])
 
 
 def _check_feeds(conf: Path, catalogue: Catalogue) -> None:

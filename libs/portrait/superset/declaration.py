@@ -51,8 +51,16 @@ class Section(Strict):
     rows: list[dict[str, Annotated[int, Field(ge=1, le=ROW_WIDTH)]]]
 
 
+class Part(Strict):
+    """One file of `conf/superset/`: what a capability adds to the dashboard."""
+
+    datasets: dict[str, Dataset] = {}
+    charts: dict[str, Chart] = {}
+    dashboard: list[Section] = []
+
+
 class Declaration(Strict):
-    """Everything in `conf/superset.yml`."""
+    """`conf/superset.yml` with what the files of `conf/superset/` add."""
 
     title: str
     slug: str
@@ -64,13 +72,51 @@ class Declaration(Strict):
 
 
 def load_declaration(conf: Path, catalogue: Catalogue) -> Declaration:
-    """`conf/superset.yml`, checked against the contracts.
+    """`conf/superset.yml` and the files of `conf/superset/`, checked against the contracts.
 
     Raises ConfigurationError, with file, line and remedy, for a table or column that no contract has, a table that is
     not published, SQL that is not one expression, a metric or chart that is not declared, or a row that is too wide.
     """
     path = conf / "superset.yml"
-    declaration = load_yaml(path, Declaration)
+    declaration = _used(load_yaml(path, Declaration), catalogue)
+    _check(declaration, catalogue, path)
+    for file in sorted((conf / "superset").glob("*.yml")):
+        declaration = _used(_joined(declaration, load_yaml(file, Part), file), catalogue)
+        _check(declaration, catalogue, file)
+    return declaration
+
+
+def _used(declaration: Declaration, catalogue: Catalogue) -> Declaration:
+    """The declaration without datasets of capabilities that the bank does not use, and without their charts."""
+    off = catalogue.switched_off
+    charts = {name: chart for name, chart in declaration.charts.items() if chart.dataset not in off}
+    gone = declaration.charts.keys() - charts.keys()
+    sections = [
+        section.model_copy(
+            update={"rows": [kept for row in section.rows if (kept := {k: v for k, v in row.items() if k not in gone})]}
+        )
+        for section in declaration.dashboard
+    ]
+    datasets = {table: dataset for table, dataset in declaration.datasets.items() if table not in off}
+    return declaration.model_copy(update={"datasets": datasets, "charts": charts, "dashboard": sections})
+
+
+def _joined(declaration: Declaration, part: Part, path: Path) -> Declaration:
+    """The declaration with a part; ConfigurationError where both have a chart or metric of one name."""
+    datasets = dict(declaration.datasets)
+    for table, dataset in part.datasets.items():
+        known = datasets[table].metrics if table in datasets else {}
+        if twice := sorted(known.keys() & dataset.metrics.keys()):
+            raise _refusal(f"{table} has a metric '{twice[0]}' already", path, ("datasets", table), "rename it")
+        datasets[table] = Dataset(metrics=known | dataset.metrics)
+    if twice := sorted(declaration.charts.keys() & part.charts.keys()):
+        raise _refusal(f"there is a chart '{twice[0]}' already", path, ("charts", twice[0]), "rename it")
+    charts = declaration.charts | part.charts
+    dashboard = [*declaration.dashboard, *part.dashboard]
+    return declaration.model_copy(update={"datasets": datasets, "charts": charts, "dashboard": dashboard})
+
+
+def _check(declaration: Declaration, catalogue: Catalogue, path: Path) -> None:
     for table, dataset in declaration.datasets.items():
         contract = _published(catalogue, table, path)
         for name, metric in dataset.metrics.items():
@@ -87,7 +133,6 @@ def load_declaration(conf: Path, catalogue: Catalogue) -> Declaration:
         if name not in declaration.charts or placed.count(name) > 1:
             text = f"the chart '{name}' is {'there twice' if name in declaration.charts else 'not declared'}"
             raise _refusal(text, path, ("dashboard",), f"charts: {', '.join(declaration.charts)}")
-    return declaration
 
 
 def _published(catalogue: Catalogue, table: str, path: Path) -> Contract:

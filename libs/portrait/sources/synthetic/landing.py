@@ -18,6 +18,7 @@ from portrait.sources.synthetic import campaigns, catalogue, families, lending, 
 from portrait.sources.synthetic.bank import DEFAULT_START, Bank, people
 from portrait.sources.synthetic.bookings import bookings, movements
 from portrait.sources.synthetic.deliveries import DAY_SECONDS, booking_lines, delivered
+from portrait.sources.synthetic.feed import feeds_of_rooms
 from portrait.sources.synthetic.filing import (
     CUSTOMERS_A_DAY_FILE,
     CUSTOMERS_A_FILE,
@@ -26,7 +27,7 @@ from portrait.sources.synthetic.filing import (
     booking_files,
     change_files,
 )
-from portrait.sources.synthetic.lines import NO_MARKERS, feed_lines, write_lines, write_rows, write_truth
+from portrait.sources.synthetic.lines import NO_MARKERS, columns_of, feed_lines, write_lines, write_rows, write_truth
 from portrait.sources.synthetic.possessions import holdings
 from portrait.sources.synthetic.spoilt import FAULTS, spoilt_rows
 from portrait.sources.synthetic.truth import tiers, truths
@@ -46,15 +47,20 @@ ALL_FEEDS: Final = (
 MOMENT: Final = {"channel_events": "at", "feedback": "at", "responses": "at", "contacts": "sent_at"}
 
 
+def all_feeds() -> tuple[str, ...]:
+    """Every feed that can be landed: those of the kit, then those of capabilities."""
+    return (*ALL_FEEDS, *feeds_of_rooms())
+
+
 def feeds_named(names: Collection[str]) -> tuple[str, ...]:
     """The feeds of some names, `core` and `all` among them. Raises ConfigurationError for a feed that no bank has."""
-    groups = {"core": CORE_FEEDS, "all": ALL_FEEDS}
+    groups = {"core": CORE_FEEDS, "all": all_feeds()}
     feeds = tuple(feed for name in names for feed in groups.get(name, (name,)))
-    if unknown := sorted(set(feeds) - set(ALL_FEEDS)):
+    if unknown := sorted(set(feeds) - set(all_feeds())):
         raise ConfigurationError(
             f"the synthetic bank has no feed {', '.join(map(repr, unknown))}",
             where="feeds",
-            remedy=f"core, all, or some of {', '.join(ALL_FEEDS)}",
+            remedy=f"core, all, or some of {', '.join(all_feeds())}",
         )
     return feeds
 
@@ -77,7 +83,7 @@ def land_synthetic(
     The same arguments give the same bytes, whatever the number of cores or partitions. `until`: only what the bank
     knew at the end of that day. What it knew before `start` stands in `opening.csv`; what came later in one file a
     month for bookings and one for changes, or `by="day"` in one file a feed and day (several for large banks).
-    `feeds`: which of ALL_FEEDS; a feed has the same bytes whichever others are landed with it. Truth
+    `feeds`: which of `all_feeds`; a feed has the same bytes whichever others are landed with it. Truth
     (`docs/synthetic.md`) goes to `<landing>/../truth`; with `tier_path`, for which the bookings are made once more, the
     tier of every customer and month too. Raises ConfigurationError for impossible sizes, unknown feeds,
     a start within a month, `until` before the start, or a landing folder that holds another bank.
@@ -94,7 +100,7 @@ def land_synthetic(
         planted = _kept(people(spark, bank), staging, "people")
         held = _kept(holdings(planted, bank), staging, "held")
         spoilt = _kept(spoilt_rows(planted, bank, end), staging, "spoilt")
-        rows = {**_land_lists(job), **_land_frames(job, planted, held, spoilt)}
+        rows = {**_land_lists(job), **_land_frames(job, planted, held, spoilt), **_land_rooms(job, planted)}
         if "transactions" in job.feeds:
             rows["transactions"] = _land_bookings(job)
         _land_truth(job, planted, held, spoilt, tier_path)
@@ -124,6 +130,23 @@ def _land_frames(job: _Job, planted: DataFrame, held: DataFrame, spoilt: DataFra
             more = lines.unionByName(_bad_lines(spoilt, feed, bank, filing)) if feed in FAULTS else lines
             with _short_methods(job.spark):
                 rows[feed] = write_lines(job.staging, feed, more, filing)
+    return rows
+
+
+def _land_rooms(job: _Job, planted: DataFrame) -> dict[str, int]:
+    """The feeds that capabilities bring, and what is planted in them."""
+    bank, filing, rows = job.bank, change_files(job.bank, job.end, job.by), {}
+    here = planted.where(F.col("joined_on") <= F.lit(job.end))
+    for name, feed in feeds_of_rooms().items():
+        if name not in job.feeds:
+            continue
+        known = feed.rows(planted, bank).where(F.col("day") <= (job.end - bank.start).days)
+        order = _seconds(bank, F.col(feed.moment).cast("timestamp"))
+        lines = feed_lines(name, known, file=filing.file(F.col("day"), F.col("k")), order=order)
+        rows[name] = write_lines(job.staging, name, lines, filing, columns=columns_of(known))
+        for title, make in feed.truths.items():
+            truth = make(here, bank)
+            write_truth(job.staging, title, truth.frame, truth.order, files=1)
     return rows
 
 

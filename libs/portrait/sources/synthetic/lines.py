@@ -35,8 +35,13 @@ def _quoted(text: Column) -> Column:
 
 def feed_lines(feed: str, rows: DataFrame, *, file: Column, order: Column) -> DataFrame:
     """Rows of a feed as (file, order, line): `file` by number, `order` in seconds."""
-    columns = [_text(rows, name) for name in FEED_COLUMNS[feed]]
+    columns = [_text(rows, name) for name in FEED_COLUMNS.get(feed, columns_of(rows))]
     return rows.select(file.alias("file"), order.cast("bigint").alias("order"), csv_line(columns).alias("line"))
+
+
+def columns_of(rows: DataFrame) -> tuple[str, ...]:
+    """The columns of a feed that a capability brings: all but those that say where a row belongs."""
+    return tuple(name for name in rows.columns if name not in ("day", "k"))
 
 
 def _text(rows: DataFrame, name: str) -> Column:
@@ -45,16 +50,25 @@ def _text(rows: DataFrame, name: str) -> Column:
     return F.col(name)
 
 
-def write_lines(staging: Staging, feed: str, lines: DataFrame, filing: Filing, *, together: bool = False) -> int:
+def write_lines(
+    staging: Staging,
+    feed: str,
+    lines: DataFrame,
+    filing: Filing,
+    *,
+    together: bool = False,
+    columns: Sequence[str] | None = None,
+) -> int:
     """Write (file, order, line) as `<feed>/<file>.csv` with a header, sorted by (order, line); returns the rows.
 
-    `together`: all lines of a file are in one partition already; otherwise they are brought there.
+    `together`: all lines of a file are in one partition already; otherwise they are brought there. `columns`: the
+    header, of a feed that is not one of FEED_COLUMNS.
     """
     work, counted = staging.work(feed), Observation(feed)
     placed = lines if together else lines.repartition("file")
     (
         placed.sortWithinPartitions("file", "order", "line")
-        .select("file", F.col("line").alias(",".join(FEED_COLUMNS[feed])))
+        .select("file", F.col("line").alias(",".join(columns or FEED_COLUMNS[feed])))
         .observe(counted, F.count(F.lit(1)).alias("rows"))
         .write.options(**NO_MARKERS, **AS_LINES)
         .partitionBy("file")
