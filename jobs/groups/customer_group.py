@@ -8,8 +8,9 @@ slices; the same slice gives the same groups.
 from __future__ import annotations
 
 from portrait.capabilities.groups.grouping import group_customers
-from portrait.capabilities.groups.model import keep_model, version_of
+from portrait.capabilities.groups.model import keep_model
 from portrait.capabilities.groups.policy import load_group_policy
+from portrait.lake import ModelStore
 from portrait.run.job import job_arguments, open_lake, submit
 
 
@@ -18,10 +19,11 @@ def main(argv: list[str] | None = None) -> None:
     with open_lake(args) as lake:
         policy = load_group_policy(args.conf)
         features = lake.slice("gold.customer_features", args.as_of)
-        version = version_of(lake.run_number, args.as_of)
+        store = ModelStore(lake)
+        version = store.version(args.as_of)
         with group_customers(features, policy=policy, as_of=args.as_of, model_version=version) as groups:
             if groups.model is not None:
-                keep_model(lake, groups.model, policy=policy, as_of=args.as_of)
+                keep_model(store, groups.model, policy=policy, as_of=args.as_of)
             lake.replace("gold.customer_group", groups.customers, args.as_of)
             lake.replace("gold.group_summary", groups.summary, args.as_of)
             lake.replace("gold.group_profile", groups.profile, args.as_of)

@@ -17,12 +17,12 @@ from sklearn.metrics import adjusted_rand_score
 
 import portrait.capabilities.groups.model as model_module
 from portrait.capabilities.groups.grouping import Grouping, group_customers
-from portrait.capabilities.groups.model import keep_model, version_of
+from portrait.capabilities.groups.model import keep_model
 from portrait.capabilities.groups.policy import GroupPolicy
 from portrait.capabilities.groups.profiles import target_group_index
 from portrait.capabilities.groups.vectors import ALL_ALIKE, NO_TRANSACTION, TOO_FEW
 from portrait.contracts import load_catalogue
-from portrait.lake import Lake, Lease
+from portrait.lake import Lake, Lease, ModelStore
 from portrait.lake.schema import check_frame
 
 
@@ -203,19 +203,19 @@ def test_f30_half_a_model_is_never_pointed_at(
     catalogue = load_catalogue(schemas_dir)
     with Lease(tmp_path) as lease:
         lake = Lake(spark, tmp_path, catalogue, lease=lease)
-        keep_model(lake, fitted, policy=policy, as_of=AS_OF)
-        first = version_of(lake.run_number, AS_OF)
+        keep_model(ModelStore(lake), fitted, policy=policy, as_of=AS_OF)
+        first = ModelStore(lake).version(AS_OF)
     with Lease(tmp_path) as lease:
         lake = Lake(spark, tmp_path, catalogue, lease=lease)
-        second = version_of(lake.run_number, AS_OF)
+        second = ModelStore(lake).version(AS_OF)
         with monkeypatch.context() as patched:
             patched.setattr(model_module, "fault_point", die)
             with pytest.raises(Killed):
-                keep_model(lake, fitted, policy=policy, as_of=AS_OF)
+                keep_model(ModelStore(lake), fitted, policy=policy, as_of=AS_OF)
         assert (tmp_path / "models" / "customer_group" / second).exists()
         assert [row.version for row in lake.read("ops.models").where("is_current").collect()] == [first]
 
-        keep_model(lake, fitted, policy=policy, as_of=AS_OF)
+        keep_model(ModelStore(lake), fitted, policy=policy, as_of=AS_OF)
         rows = {row.version: row for row in lake.read("ops.models").collect()}
     assert {version: row.is_current for version, row in rows.items()} == {first: False, second: True}
     saved = KMeansModel.load(str(tmp_path / rows[second].path / "kmeans"))

@@ -10,7 +10,7 @@ from portrait.contracts.contract import Contract
 from portrait.errors import ConfigurationError
 
 # Who writes a table without being a job of jobs/: the runner its records, commands what people did.
-BOOKKEEPERS = {"runner": "the runner", "command": "a command of `portrait`"}
+BOOKKEEPERS = {"runner": "the runner", "command": "a command of `portrait`", "models": "the model store"}
 
 
 @dataclass(frozen=True)

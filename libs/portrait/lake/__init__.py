@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from portrait.lake.digests import digest
     from portrait.lake.lake import Lake
     from portrait.lake.lease import Lease
+    from portrait.lake.models import Model, ModelStore
     from portrait.lake.pointer import Publication
     from portrait.lake.publication import (
         publications,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _PLACES = {
     "Lake": "portrait.lake.lake",
     "Lease": "portrait.lake.lease",
+    "Model": "portrait.lake.models",
+    "ModelStore": "portrait.lake.models",
     "Publication": "portrait.lake.pointer",
     "Reader": "portrait.lake.reader",
     "Selection": "portrait.lake.selection",
@@ -41,6 +44,8 @@ _PLACES = {
 __all__ = [
     "Lake",
     "Lease",
+    "Model",
+    "ModelStore",
     "Publication",
     "Reader",
     "Selection",
