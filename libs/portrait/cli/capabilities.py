@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from portrait.capability import Capability, capabilities
+from portrait.capability import capabilities
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Landing, Output, Target, settings_of
 from portrait.cli.output import emit
 from portrait.contracts import Catalogue, load_catalogue
 from portrait.lake import Reader
+
+_COLUMNS = ["capability", "answers", "state", "needs feeds", "missing", "tables", "commands"]
+_ON_A_TERMINAL = ["capability", "state", "missing", "tables", "commands"]
 
 
 def capabilities_command(
@@ -33,21 +36,15 @@ def capabilities_command(
         missing = sorted(needed - here)
         used = settings.capabilities is None or room.name in settings.capabilities
         state = "switched off" if not used else "feeds missing" if missing else "ready"
-        rows.append(
-            [
-                room.name,
-                room.title,
-                state,
-                ", ".join(sorted(needed)),
-                ", ".join(missing),
-                ", ".join(tables),
-                _words(room),
-            ]
-        )
-    columns = ["capability", "answers", "state", "needs feeds", "missing", "tables", "commands"]
-    if output is Format.table:  # a terminal is not wide enough for all
-        rows, columns = [[*row[:3], row[4], row[5]] for row in rows], [*columns[:3], *columns[4:6]]
-    emit(columns, rows, output, title="Capabilities")
+        commands = [f"portrait {name}" for name in room.commands]
+        rows.append([room.name, room.title, state, sorted(needed), missing, tables, commands])
+    if output is Format.json:
+        emit(_COLUMNS, rows, output)
+        return
+    texts = [[", ".join(cell) if isinstance(cell, list) else cell for cell in row] for row in rows]
+    shown = _ON_A_TERMINAL if output is Format.table else _COLUMNS  # a terminal is not wide enough for all
+    places = [_COLUMNS.index(name) for name in shown]
+    emit(shown, [[row[place] for place in places] for row in texts], output, title="Capabilities")
 
 
 def feeds_needed(catalogue: Catalogue, tables: list[str]) -> set[str]:
@@ -64,7 +61,3 @@ def feeds_needed(catalogue: Catalogue, tables: list[str]) -> set[str]:
 def _is_there(feed: str, landing: Path, reader: Reader) -> bool:
     folder = landing / feed
     return reader.has(f"bronze.{feed}") or (folder.is_dir() and any(folder.iterdir()))
-
-
-def _words(room: Capability) -> list[str]:
-    return [f"portrait {name}" for name in room.commands]
