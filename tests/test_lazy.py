@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ["features", "ingest", "labels", "labels.audiences", "lake"]
+PACKAGES = ["features", "ingest", "labels", "lake"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
