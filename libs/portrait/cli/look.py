@@ -11,7 +11,7 @@ import typer
 
 from portrait.cli.context import declarations_of, existing, looking, reading
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
-from portrait.cli.output import console, emit
+from portrait.cli.output import console, emit, served_words
 from portrait.contracts import Contract, load_catalogue
 from portrait.errors import ConfigurationError
 from portrait.ingest import FileCache, remedy_of
@@ -52,9 +52,8 @@ def status_command(
     emit(columns, rows, output, title="Runs")
     if output is Format.table:
         if served:
-            console.print(
-                f"Served: {len(served.versions)} tables of {served.as_of}, run {served.run} ({served.action})."
-            )
+            told = served_words(served, served.days_of(opened.catalogue))
+            console.print(f"Served: {told}, run {served.run} ({served.action}).", soft_wrap=True)
         for subject, text in not_ingested(settings.lake):
             console.print(f"{subject}: {text}", soft_wrap=True)
 
@@ -132,9 +131,9 @@ def explain_command(
     settings = settings_of(conf, target, lake=lake)
     with looking(settings, target) as opened:
         served = next(iter(opened.publications()), None) if as_of is None else None
-        day = served.as_of if served else opened.newest_slice("gold.segments", until=as_of)
+        day = served.day("gold.customer_tier") if served else opened.newest_slice("gold.segments", until=as_of)
         parts = {
-            title: _rows_of(opened, table, customer, day, served)
+            _dated(title, table, day, served): _rows_of(opened, table, customer, day, served)
             for title, table in (
                 ("Tier", "gold.customer_tier"),
                 ("Value", "gold.customer_value"),
@@ -158,6 +157,11 @@ def explain_command(
                 if value is not None and name not in ("as_of", "customer_id")
             ]
             emit([title, "value"], known, Format.table)
+
+
+def _dated(title: str, table: str, day: date, served: Publication | None) -> str:
+    """A title, with the day of its table where that is not the day of the customer's tier."""
+    return title if served is None or served.day(table) == day else f"{title} of {served.day(table)}"
 
 
 def _rows_of(lake: Reader, table: str, customer: str, day: date, served: Publication | None) -> list[dict[str, Any]]:
