@@ -113,7 +113,7 @@ def _first_that_waits(
             day = move.as_of if contract.sliced else None
             if served is None or not served.serves(source, version=version, as_of=day):
                 return name, f"{source} of {contract.product}, from which it is made, does not move"
-        for other, day in days.items():
+        for other, day in sorted(days.items()):
             if (
                 other not in move.moving
                 and other != name
