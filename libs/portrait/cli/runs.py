@@ -25,10 +25,12 @@ from portrait.cli.options import (
     PlanOutput,
     Select,
     Target,
+    identifier,
     settings_of,
 )
 from portrait.cli.output import console, emit, errors, served_words, summarize
 from portrait.contracts import job_graph
+from portrait.contracts.products import check_names
 from portrait.dates import business_date
 from portrait.entities.conflict_counts import conflict_counts
 from portrait.errors import ConfigurationError, GateRefused
@@ -238,7 +240,8 @@ RunNumber = Annotated[int, typer.Argument(metavar="RUN", min=1, help="Number of 
 
 
 Products = Annotated[
-    list[str] | None, typer.Option("--product", metavar="NAME", help="Only this data product; may be repeated.")
+    list[str] | None,
+    typer.Option("--product", parser=identifier, metavar="NAME", help="Only this data product; may be repeated."),
 ]
 
 
@@ -246,7 +249,9 @@ def publish_command(
     run: RunNumber, product: Products = None, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None
 ) -> None:
     """Serve what a run has computed and its gates let through, even if a newer day is served."""
-    with writing(settings_of(conf, target, lake=lake), target) as opened:
+    settings = settings_of(conf, target, lake=lake)
+    check_names(suite_of(settings), product or ())
+    with writing(settings, target) as opened:
         ended = opened.read(RUNS).where(F.col("run") == run).select("as_of", "status").collect()
         done = next((row for row in ended if row["status"] == "done"), None)
         if done is None and ended and opened.records.written(RESULTS, ended[0]["as_of"]) == run:
@@ -275,7 +280,9 @@ def rollback_command(
     run: RunNumber, product: Products = None, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None
 ) -> None:
     """Serve again what an earlier run had published, and with it what is made from that."""
-    with writing(settings_of(conf, target, lake=lake), target) as opened:
+    settings = settings_of(conf, target, lake=lake)
+    check_names(suite_of(settings), product or ())
+    with writing(settings, target) as opened:
         pointer = rollback(opened, run, only=product)
         days = pointer.days_of(opened.catalogue)
     moved = ", ".join(pointer.products or ())

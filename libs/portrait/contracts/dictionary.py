@@ -31,8 +31,8 @@ How to read a table of columns:
   `sensitive` (needs a reason).
 - Rules stand behind the meaning, in *italics*. A row that breaks a rule of a feed goes to `ops.quarantine`.
 - *Null for* lists placeholders: values that mean unknown; they become null, and are counted in `ops.files`.
-- Gold tables of one **data product** are published together. The **kind**: rows of a *slice* are replaced as a whole for
-  an `as_of`, a *ledger* is only appended to, a *register* holds current rows, with or without their history.
+- Gold tables of one **data product** are published together. **Kind**: rows of a *slice* are replaced as a whole for an
+  `as_of`, a *ledger* is only appended to, a *register* holds current rows, with or without their history.
 - Amounts are in account currency, instants in UTC; an instant that a feed writes without an offset, and every day, is
   one of the bank's time zone (setting `time_zone`).
 

@@ -26,6 +26,17 @@ def products(catalogue: Catalogue) -> dict[str, list[str]]:
     return found
 
 
+def check_names(catalogue: Catalogue, names: Iterable[str]) -> None:
+    """Raise ConfigurationError for a name that no data product has."""
+    known = products(catalogue)
+    if unknown := set(names) - known.keys():
+        raise ConfigurationError(
+            f"there is no data product '{min(unknown)}'",
+            where="--product",
+            remedy=f"there are: {', '.join(known)} (dataProduct in schemas/gold/)",
+        )
+
+
 def sources_of(catalogue: Catalogue, table: str) -> set[str]:
     """All tables and feeds that a table is made from, through others too; earlier slices are no source.
 

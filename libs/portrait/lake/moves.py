@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from portrait.contracts import Contract
-from portrait.contracts.products import dependents, products, sources_of
+from portrait.contracts.products import check_names, dependents, products, sources_of
 from portrait.errors import ConfigurationError
 from portrait.lake.gate import judged, refusals
 from portrait.lake.lake import Lake
@@ -74,12 +74,7 @@ def next_move(
 
 def _candidates(lake: Lake, as_of: date, only: Collection[str] | None) -> dict[str, dict[str, int]]:
     known = products(lake.catalogue)
-    if unknown := set(only or ()) - known.keys():
-        raise ConfigurationError(
-            f"there is no data product '{min(unknown)}'",
-            where="--product",
-            remedy=f"there are: {', '.join(known)} (dataProduct in schemas/gold/)",
-        )
+    check_names(lake.catalogue, only or ())
     found: dict[str, dict[str, int]] = {}
     for name, tables in known.items():
         contracts = [lake.catalogue.table(table) for table in tables]

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from pyspark.sql import DataFrame
 
 from portrait.contracts.contract import literal, quoted
-from portrait.contracts.products import dependents, sources_of
+from portrait.contracts.products import check_names, dependents, sources_of
 from portrait.errors import ConfigurationError, GateRefused
 from portrait.faults import fault_point
 from portrait.lake.gate import RESULTS
@@ -113,6 +113,7 @@ def rollback(lake: Lake, run: int, *, only: Collection[str] | None = None) -> Pu
     which it is made.
     """
     known, catalogue = publications(lake), lake.catalogue
+    check_names(catalogue, only or ())
     published = [item for item in known if item.action == "publish"]
     earlier = next((item for item in published if item.run == run), None)
     asked = set(only or (earlier.moved(catalogue) if earlier else ()))
