@@ -94,14 +94,11 @@ def _refusal(move: Move, served: Publication | None) -> GateRefused:
         "correct the input or the job that writes the table, or its rule (schemas/gold/, conf/references.yml); for "
         "references, deliver the records that are missing; then run again. All results are in ops.quality_results"
     )
+    alone = "let the products that are named move as well: without --product, all of the day do"
     return GateRefused(
         f"publication of {move.as_of} refused for {', '.join(names)}: {others}{kept}:\n  " + "\n  ".join(lines),
         where=f"{RESULTS} of {move.as_of}",
-        remedy=judge
-        if move.unjudged
-        else mend
-        if move.refused
-        else "let the products from which it is made move as well",
+        remedy=judge if move.unjudged else mend if move.refused else alone,
     )
 
 
@@ -122,11 +119,11 @@ def rollback(lake: Lake, run: int, *, only: Collection[str] | None = None) -> Pu
         of = f" of {', '.join(sorted(asked))}" if only else ""
         raise ConfigurationError(f"run {run} published nothing{of}", where=POINTER, remedy=f"runs that did: {runs}")
     served, then = known[0].days_of(catalogue), earlier.days_of(catalogue)
-    made = {name for name in dependents(catalogue, asked) if name in served}
+    made_from = {source: dependents(catalogue, [source]) - asked for source in asked}
     back = {
         name
-        for name in made
-        if any(served[name] >= then[source] for source in asked if name in dependents(catalogue, [source]))
+        for name in served
+        if any(served[name] >= then.get(source, earlier.as_of) for source in asked if name in made_from[source])
     }
     moved = asked | back
     tables = {
