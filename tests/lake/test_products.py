@@ -203,8 +203,9 @@ def test_an_older_day_is_served_again_only_with_what_is_made_from_it(published: 
         publish(published.lake, as_of=D1, only=["core"])
     with pytest.raises(ConfigurationError, match="no data product 'offer'"):
         publish(published.lake, as_of=D1, only=["offer"])
-    publish(published.lake, as_of=D1, only=["offers", "segments"])
-    assert published.seen() == NEW | {"offer": (D1, 1), "first": (D1, 1)}
+    with pytest.raises(GateRefused, match=r"offers: gold\.person of core, from which it is made, does not move"):
+        publish(published.lake, as_of=D1, only=["offers", "loyalty"])
+    assert published.seen() == NEW | {"points": (D1, 1)}
     published.next_run(4)
     publish(published.lake, as_of=D1)
     assert published.seen() == OLD
