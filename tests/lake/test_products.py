@@ -209,6 +209,12 @@ def test_an_older_day_is_served_again_only_with_what_is_made_from_it(published: 
     published.next_run(4)
     publish(published.lake, as_of=D1)
     assert published.seen() == OLD
+    # Of the day before there is no list: it cannot stay ahead of the portrait, so it is served no more.
+    before = date(2025, 1, 15)
+    published.compute(5, before, person=7, offer=7, first=7)
+    published.judge(before)
+    publish(published.lake, as_of=before)
+    assert published.seen() == {**dict.fromkeys(("first", "offer", "person"), (before, 7)), "points": (D1, 1)}
 
 
 def test_a_product_goes_back_by_itself_or_with_what_is_made_from_it(published: Bank) -> None:

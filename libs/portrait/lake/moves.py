@@ -33,6 +33,8 @@ class Move:
     """Whether a product is refused because its versions are not those that the gate judged."""
     newer: dict[str, date]
     """Product to the later day of which it is served, where readers are not to be taken back."""
+    dropped: set[str]
+    """Products of which there is nothing that day, and which would be ahead of what moves back: no longer served."""
 
 
 def version_to_serve(lake: Lake, contract: Contract, as_of: date) -> int | None:
@@ -52,7 +54,8 @@ def next_move(
 
     Raises ConfigurationError when there is nothing of that day.
     """
-    candidates = _candidates(lake, as_of, only)
+    every = _candidates(lake, as_of, only)
+    candidates = {name: tables for name, tables in every.items() if only is None or name in only}
     found = judged(lake.reader, as_of)
     refused = refusals(lake.reader, found, candidates)
     unjudged = any(found.versions.get(table) != v for name in refused for table, v in candidates[name].items())
@@ -65,10 +68,12 @@ def next_move(
         {},
         unjudged,
         newer,
+        {name for name, day in days.items() if backwards and name not in every and day > as_of},
     )
     while (reason := _first_that_waits(lake, served, move, days)) is not None:
         move.waiting[reason[0]] = reason[1]
         del move.moving[reason[0]]
+    move.dropped.intersection_update(dependents(lake.catalogue, move.moving))
     return move
 
 
@@ -82,9 +87,9 @@ def _candidates(lake: Lake, as_of: date, only: Collection[str] | None) -> dict[s
         written = {table: version for table, version in versions.items() if version is not None}
         # A product with slices has something of a day only if one of them is of that day.
         sliced = {contract.id for contract in contracts if contract.sliced}
-        if (only is None or name in only) and written and (not sliced or sliced & written.keys()):
+        if written and (not sliced or sliced & written.keys()):
             found[name] = written
-    if not found:
+    if not found.keys() & set(known if only is None else only):
         raise ConfigurationError(
             f"no gold table{' of ' + ', '.join(sorted(only)) if only else ''} has a slice of {as_of}",
             where=str(lake.root),
@@ -111,7 +116,7 @@ def _first_that_waits(
         for other, day in sorted(days.items()):
             if (
                 other not in move.moving
-                and other != name
+                and other not in move.dropped
                 and day > move.as_of
                 and other in dependents(lake.catalogue, [name])
             ):

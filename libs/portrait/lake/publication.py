@@ -68,8 +68,16 @@ def publish(lake: Lake, *, as_of: date, only: Collection[str] | None = None, bac
     stopped = bool(move.refused) or (backwards and bool(move.waiting))
     tables = {table: version for versions in move.moving.values() for table, version in versions.items()}
     if move.moving and not (stopped and served is not None and _is_served(lake, served, tables, as_of)):
-        served = _point(lake, run=lake.run_number, action="publish", before=served, moved=sorted(move.moving),
-                        versions=tables, days=dict.fromkeys(tables, as_of), as_of=as_of)  # fmt: skip
+        served = _point(
+            lake,
+            run=lake.run_number,
+            action="publish",
+            before=served,
+            moved=sorted({*move.moving, *move.dropped}),
+            versions=tables,
+            days=dict.fromkeys(tables, as_of),
+            as_of=as_of,
+        )
     if stopped:
         raise _refusal(move, served)
     assert served is not None, "what does not move is served of a later day"
@@ -133,8 +141,16 @@ def rollback(lake: Lake, run: int, *, only: Collection[str] | None = None) -> Pu
     }
     _check_not_ahead(lake, earlier, known[0], moved)
     days = {table: earlier.day(table) for table in tables}
-    return _point(lake, run=run, action="rollback", before=known[0], moved=sorted(moved), versions=tables, days=days,
-                  as_of=max(days.values(), default=earlier.as_of))  # fmt: skip
+    return _point(
+        lake,
+        run=run,
+        action="rollback",
+        before=known[0],
+        moved=sorted(moved),
+        versions=tables,
+        days=days,
+        as_of=max(days.values(), default=earlier.as_of),
+    )
 
 
 def _check_not_ahead(lake: Lake, earlier: Publication, now: Publication, moved: set[str]) -> None:
