@@ -30,6 +30,7 @@ TABLES: dict[str, list[dict[str, Any]]] = {
     ],
     "ops.publication": [
         {"sequence": 1, "run": 2, "as_of": D2, "action": "publish", "published_at": NOW,
+         "days": {"gold.recommendations": D1},  # the offers of D2 were refused
          "versions": dict.fromkeys(
              ["gold.customer_tier", "gold.customer_portrait", "gold.label_statistics", "gold.customer_features",
               "gold.audiences", "gold.audience_members", "gold.label_history", "gold.recommendations"], 0)},
@@ -43,7 +44,7 @@ TABLES: dict[str, list[dict[str, Any]]] = {
         {"as_of": D2, "customer_id": "C1", "salary_count_90d": 3, "tenure_days": 400},
         {"as_of": D2, "customer_id": "C2", "tenure_days": 10},
     ],
-    "gold.recommendations": [{"as_of": D2, "customer_id": "C1", "rank": 1, "product_id": "P1"}],
+    "gold.recommendations": [{"as_of": D1, "customer_id": "C1", "rank": 1, "product_id": "P1"}],
     "gold.customer_portrait": [
         {"as_of": D2, "customer_id": "C1", "salary_customer": True, "value_tier": "vip", "prefers_mobile": True,
          "early_warning": False},
@@ -186,7 +187,7 @@ def test_every_command_that_looks_answers_without_java(lake: Path) -> None:
         "1,2025-01-31,died,0.0,2025-03-01 04:05:06.000789,"
         '"no end was recorded: the process was killed, or the machine stopped",',
     ]
-    assert "Served: 8 tables of 2025-02-28, run 2 (publish)." in out["status, for people"]
+    assert "Served: 7 tables of 2025-02-28; offers of 2025-01-31, run 2 (publish)." in out["status, for people"]
     assert [line.split(",")[:3] for line in out["show"].splitlines()[1:]] == [["2025-02-28", "C1", "ordinary"]]
     assert [line.split(",")[:3] for line in out["show, a past day"].splitlines()[1:]] == [
         ["2025-01-31", "C0", "ordinary"]
@@ -197,7 +198,7 @@ def test_every_command_that_looks_answers_without_java(lake: Path) -> None:
     (conflict,) = json.loads(out["show, no slices"])
     assert (conflict["differs"], conflict["day"]) == (["op", "gender"], "2025-01-31")
     assert re.search(r"assets +│ 1\.50", out["explain"])
-    assert re.search(r"product_id +│ P1", out["explain"])
+    assert re.search(r"Recommendations of 2025-01-31[^\n]+\n.*\n.*│ rank.*\n│ product_id +│ P1", out["explain"])
     assert "no such customer in the slice of 2025-02-28" in answers["explain, nobody"][2]
     assert out["quarantine"].splitlines()[1:] == [
         "customers,gender.enum,customers/a.csv,accepted,1,7,,,",

@@ -36,6 +36,12 @@ def test_the_shipped_contracts_fit_together() -> None:
         assert contract.key[:1] == ["as_of"], contract.id
 
 
+def test_a_gold_contract_names_its_product() -> None:
+    for path in FILES:
+        if path.parent.name == "gold":
+            assert "dataProduct" in yaml.safe_load(path.read_text()), path
+
+
 MINIMAL = """
 apiVersion: v3.2.0
 kind: DataContract
@@ -209,6 +215,20 @@ def test_bounds_of_days_and_instants_become_conditions(tmp_path: Path) -> None:
     assert rules_of(tmp_path, "minimum: '1970-01-01 06:00:00'", kind="TIMESTAMP", zone=shanghai) == (
         "`day` >= timestamp'1969-12-31 22:00:00Z'"
     )
+
+
+def test_the_kind_of_a_table_follows_from_its_layer_and_partitions_or_is_stated(tmp_path: Path) -> None:
+    catalogue = load_catalogue(SCHEMAS)
+    kinds = {name: catalogue.table(name).kind for name in ("gold.segments", "silver.customers", "ops.runs")}
+    assert kinds == {"gold.segments": "slice", "silver.customers": "register", "ops.runs": "ledger"}
+    assert catalogue.table("ops.quarantine").kind == "register"
+    assert catalogue.table("bronze.customers").kind == "ledger"
+    stated = MINIMAL.replace("value: thing}", "value: thing}\n  - {property: kind, value: KIND}")
+    for kind, message in (("heap", "kind is 'heap'"), ("slice", "its partitions say otherwise")):
+        with pytest.raises(ConfigurationError, match=message):
+            contract_of(load_document(written(tmp_path / kind, stated.replace("KIND", kind))))
+    ledger = contract_of(load_document(written(tmp_path, stated.replace("KIND", "ledger"))))
+    assert (ledger.kind, ledger.sliced, ledger.hash) == ("ledger", False, thing(tmp_path / "plain").hash)
 
 
 def test_ddl_has_comments_not_null_and_constraints(tmp_path: Path) -> None:

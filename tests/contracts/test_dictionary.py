@@ -41,6 +41,8 @@ def one_table() -> str:
         "**Limitations.** Not much.",
         "- Grain: One row a customer.",
         "- Key: `customer_id`",
+        "- Data product: `core`",
+        "- Kind: register",
         "- Written by: `jobs/part.py`",
         "- Reads: [gold.part](#goldpart)",
         "- Settings: `conf/part.yml`",

@@ -77,7 +77,7 @@ def test_f28_the_release_before_serves_the_tables_that_it_knows(
     # As if the later release had published a table of its own as well.
     extended = later.read("ops.publication").selectExpr(
         "sequence + 1 as sequence", "run", "as_of", "action",
-        "map_concat(versions, map('gold.next', 0L)) as versions", "published_at",
+        "map_concat(versions, map('gold.next', 0L)) as versions", "published_at", "days", "products",
     )  # fmt: skip
     later.append("ops.publication", extended, transaction=("next", 1))
 

@@ -69,6 +69,7 @@ def test_metrics_as_prometheus_reads_them(tmp_path: Path) -> None:
     write_metrics(
         file, run=7, status="done", seconds=41.5, jobs={"segments": 2.5},
         rows={"gold.segments": 120, "ops.files": None}, served=date(1970, 1, 2),
+        products={"core": date(1970, 1, 2), "offers": date(1970, 1, 1)},
     )  # fmt: skip
     assert samples(file) == {
         ("portrait_run_number", ""): 7,
@@ -77,6 +78,8 @@ def test_metrics_as_prometheus_reads_them(tmp_path: Path) -> None:
         ("portrait_job_seconds", "segments"): 2.5,
         ("portrait_table_rows_written", "gold.segments"): 120,
         ("portrait_served_as_of_timestamp_seconds", ""): 86400,
+        ("portrait_product_served_as_of_timestamp_seconds", "core"): 86400,
+        ("portrait_product_served_as_of_timestamp_seconds", "offers"): 0,
     }
 
 

@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 
 from portrait.contracts import Column, Contract, load_catalogue
 from portrait.contracts.contract import Rule
-from portrait.errors import GateRefused, PortraitError
-from portrait.quality import RuleResult, check_slice, gate, gold_suite
+from portrait.errors import PortraitError
+from portrait.quality import RuleResult, check_slice, gold_suite
 
 DAY = date(2025, 3, 31)
 TIER = Contract(
@@ -124,22 +124,12 @@ def test_a_slice_without_a_column_is_a_fault_and_no_failed_rule(frame: Frame) ->
         check_slice(frame(*GOOD), wide)
 
 
-def test_the_gate_names_table_rule_count_and_masked_examples(frame: Frame) -> None:
-    with pytest.raises(GateRefused) as caught:
-        gate(check_slice(frame(*BROKEN), TIER))
-    message = str(caught.value)
-    assert "gold.tier: assets.range is broken by 2 of 7 rows (sha256(customer_id) begins " in message
-    assert "secret-7" not in message
-    assert caught.value.exit_code == 4
-
-
-def test_warnings_pass_the_gate() -> None:
-    gate([RuleResult("gold.tier", "assets_known", "warning", False, 3, 10)])
-
-
-def test_a_single_error_closes_the_gate() -> None:
-    with pytest.raises(GateRefused, match=r"tier\.enum is broken by 1 of 10 rows"):
-        gate([RuleResult("gold.tier", "tier.enum", "error", False, 1, 10)])
+def test_a_broken_rule_is_told_by_its_count_and_masked_examples(frame: Frame) -> None:
+    results = check_slice(frame(*BROKEN), TIER)
+    broken = next(item for item in results if item.rule == "assets.range")
+    assert (broken.severity, broken.success, broken.unexpected_count, broken.total) == ("error", False, 2, 7)
+    assert (broken.details or "").startswith("sha256(customer_id) begins ")
+    assert "secret-7" not in str(results)
 
 
 def test_a_rule_that_cannot_be_evaluated_is_raised(frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,10 @@ from tests.contracts.test_contracts import MINIMAL, written
 from tests.deliveries import arrive
 
 from portrait.contracts import load_catalogue
-from portrait.errors import ConfigurationError, GateRefused
+from portrait.errors import ConfigurationError
 from portrait.lake import Lake, Lease
-from portrait.quality import RuleResult, check_references, gate, load_reference_policy, recorded_orphans, results_frame
+from portrait.lake.gate import judged
+from portrait.quality import RuleResult, check_references, load_reference_policy, recorded_orphans, results_frame
 from portrait.quality.references import ReferencePolicy
 from portrait.run.suite import load_suite
 
@@ -79,6 +80,10 @@ def passed(lake: Lake, day: date) -> None:
     lake.resume(None)
 
 
+def recorded(lake: Lake, day: date, results: list[RuleResult]) -> None:
+    lake.replace("ops.quality_results", results_frame(lake, results, as_of=day), day)
+
+
 @pytest.mark.delta
 def test_orphans_are_counted_per_reference_and_only_where_the_feed_is_delivered(lake: Lake) -> None:
     results = check_references(lake, DAY, policy=POLICY)
@@ -99,14 +104,16 @@ def test_orphans_are_counted_per_reference_and_only_where_the_feed_is_delivered(
 @pytest.mark.delta
 def test_only_more_than_the_allowed_share_refuses_and_says_so(lake: Lake) -> None:
     results = [r for r in check_references(lake, DAY, policy=POLICY) if r.table == "bronze.transactions"]
-    gate(results)  # 2 of 200 are 1 %
+    recorded(lake, DAY, results)
+    assert judged(lake.reader, DAY).failures == {}, "2 of 200 are 1 %"
     tight = ReferencePolicy(max_orphan_share=0.009, max_reused_share=0)
-    with pytest.raises(GateRefused) as refused:
-        gate([r for r in check_references(lake, DAY, policy=tight) if r.table == "bronze.transactions"])
-    message = refused.value.message
-    assert "bronze.transactions: account_id.references_accounts is broken by 2 of 200 rows" in message
-    assert "account_id refers to no accounts.account_id: 1.00%, allowed are 0.90%" in message
-    assert "conf/references.yml" in refused.value.remedy
+    recorded(lake, NEXT, [r for r in check_references(lake, DAY, policy=tight) if r.table == "bronze.transactions"])
+    assert judged(lake.reader, NEXT).failures == {
+        "bronze.transactions": [
+            "account_id.references_accounts, broken by 2 of 200 rows (account_id refers to no accounts.account_id: "
+            "1.00%, allowed are 0.90%; identifiers like A999.9 (2 rows))"
+        ]
+    }
 
 
 @pytest.mark.delta
@@ -118,6 +125,10 @@ def test_a_day_that_was_refused_is_judged_again_and_one_that_passed_is_not(lake:
     lake.resume(None)
     arrive(lake, {"accounts": [{"account_id": "X901.0", **ACCOUNT}]})  # the record that was missing
     assert found(check_references(lake, DAY, policy=POLICY))[transactions] == (1, 204, "warning")
+    recorded(lake, DAY, [RuleResult("bronze.transactions", "account_id.references_accounts", "error", False, 9, 204)])
+    passed(lake, DAY)
+    assert found(check_references(lake, NEXT, policy=POLICY))[transactions] == (1, 204, "warning"), "DAY was refused"
+    recorded(lake, DAY, [RuleResult("gold.customer_tier", "tier.enum", "error", False, 9, 204)])
     passed(lake, DAY)
     assert found(check_references(lake, DAY, policy=POLICY))[transactions] == (1, 204, "warning")
     assert found(check_references(lake, NEXT, policy=POLICY))[transactions] == (0, 0, "error")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -155,6 +156,16 @@ def test_an_unpublished_slice_says_what_readers_see(catalogue: Catalogue) -> Non
     )
     older = SERVED.__class__(3, 5, date(1993, 12, 31), "publish", {}, SERVED.published_at)
     assert "Not published; readers see 31 December 1993, run 5" in text(page(unpublished(older), catalogue))
+
+
+def test_a_product_that_was_refused_is_named_beside_what_was_published(catalogue: Catalogue) -> None:
+    partly = replace(
+        unpublished(SERVED), held={"offers": date(1993, 12, 31), "segments": None}, is_partly_published=True
+    )
+    assert (
+        "Published 22 November 2026, 01:12 UTC, but for offers (readers see 31 December 1993), "
+        "segments (never published)"
+    ) in text(page(partly, catalogue))
 
 
 def test_a_failed_gate_is_named_with_its_rows(catalogue: Catalogue) -> None:

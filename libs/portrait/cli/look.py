@@ -12,7 +12,7 @@ import typer
 from portrait.capability import capabilities
 from portrait.cli.context import declarations_of, existing, looking, reading
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
-from portrait.cli.output import console, emit
+from portrait.cli.output import console, emit, served_words
 from portrait.contracts import Contract, load_catalogue
 from portrait.errors import ConfigurationError
 from portrait.ingest import FileCache, remedy_of
@@ -53,9 +53,8 @@ def status_command(
     emit(columns, rows, output, title="Runs")
     if output is Format.table:
         if served:
-            console.print(
-                f"Served: {len(served.versions)} tables of {served.as_of}, run {served.run} ({served.action})."
-            )
+            told = served_words(served, served.days_of(opened.catalogue))
+            console.print(f"Served: {told}, run {served.run} ({served.action}).", soft_wrap=True)
         for subject, text in not_ingested(settings.lake):
             console.print(f"{subject}: {text}", soft_wrap=True)
 
@@ -133,9 +132,9 @@ def explain_command(
     settings = settings_of(conf, target, lake=lake)
     with looking(settings, target) as opened:
         served = next(iter(opened.publications()), None) if as_of is None else None
-        day = served.as_of if served else opened.newest_slice("gold.segments", until=as_of)
+        day = served.day("gold.customer_tier") if served else opened.newest_slice("gold.segments", until=as_of)
         parts = {
-            title: _rows_of(opened, table, customer, day, served)
+            _dated(title, table, day, served): _rows_of(opened, table, customer, day, served)
             for title, table in explained().items()
             if (table in served.versions if served else day in opened.slices(table))
         }
@@ -158,6 +157,11 @@ def explained() -> dict[str, str]:
     """Section of `portrait explain` to its table: those of all capabilities, then labels and facts."""
     of_rooms = {title: table for room in capabilities() for title, table in room.explain.items()}
     return {**of_rooms, "Labels": "gold.customer_portrait", "Facts": "gold.customer_features"}
+
+
+def _dated(title: str, table: str, day: date, served: Publication | None) -> str:
+    """A title, with the day of its table where that is not the day of the customer's tier."""
+    return title if served is None or served.day(table) == day else f"{title} of {served.day(table)}"
 
 
 def _rows_of(lake: Reader, table: str, customer: str, day: date, served: Publication | None) -> list[dict[str, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.table import Table
 from portrait.cli.options import Format
 
 if TYPE_CHECKING:
+    from portrait.lake import Publication
     from portrait.run.runner import RunSummary
 
 # No markup: what is printed holds names, paths and ids of others, and `[x]` in them is text.
@@ -50,6 +52,14 @@ def _text(value: Any) -> str:
     return str(value)
 
 
+def served_words(served: Publication, products: Mapping[str, date]) -> str:
+    """How many tables readers see, and of which day; `products`: data product to its day, which may differ."""
+    newest = max(products.values(), default=served.as_of)
+    others = ", ".join(f"{product} of {day}" for product, day in sorted(products.items()) if day != newest)
+    tables = sum(served.day(table) == newest for table in served.versions)
+    return f"{tables} tables of {newest}" + (f"; {others}" if others else "")
+
+
 def summarize(
     summary: RunSummary,
     *,
@@ -68,8 +78,8 @@ def summarize(
         console.print(f"Run {summary.run} for {summary.as_of} ended well after {summary.seconds:.0f} s.")
     served = summary.publication
     if served is not None:
-        tables = len(served.versions)
-        console.print(f"  published     {tables} tables of {served.as_of} (run {served.run}), as schema published")
+        told = served_words(served, summary.products)
+        console.print(f"  published     {told} (run {served.run}), as schema published", soft_wrap=True)
     for subject, text in notes:
         console.print(f"  {subject:<13} {text}", markup=False, soft_wrap=True)
     if slowest:

@@ -25,14 +25,17 @@ from portrait.cli.options import (
     PlanOutput,
     Select,
     Target,
+    identifier,
     settings_of,
 )
-from portrait.cli.output import console, emit, errors, summarize
+from portrait.cli.output import console, emit, errors, served_words, summarize
 from portrait.contracts import job_graph
+from portrait.contracts.products import check_names
 from portrait.dates import business_date
 from portrait.entities.conflict_counts import conflict_counts
-from portrait.errors import ConfigurationError
-from portrait.lake import Lake, publish, rollback
+from portrait.errors import ConfigurationError, GateRefused
+from portrait.lake import Lake, publications, publish, rollback
+from portrait.lake.gate import RESULTS
 from portrait.lake.runs import RUNS
 from portrait.quality import recorded_orphans, unknown_numbers
 from portrait.quality.expectations import NOT_EMPTY
@@ -100,7 +103,11 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
     try:
         for day in days:
             with _progress(quiet, jobs) as progress:
-                summary = run(spark, settings, catalogue=catalogue, as_of=day, select=select, progress=progress)
+                try:
+                    summary = run(spark, settings, catalogue=catalogue, as_of=day, select=select, progress=progress)
+                except GateRefused:
+                    _report_refused(Lake(spark, settings.lake, catalogue), day, quiet=quiet)
+                    raise
             if day != days[-1] and not quiet:
                 outcome = f"run {summary.run}, {summary.seconds:.0f} s" if summary.changed else "up to date"
                 console.print(f"{day}: {outcome}")
@@ -111,6 +118,18 @@ def execute(settings: Settings, target: str | None, *, days: list[date], select:
         return report
     finally:
         spark.stop()
+
+
+def _report_refused(lake: Lake, day: date, *, quiet: bool) -> None:
+    """Of a run that published some data products and was refused others: the report, which says which."""
+    served = next(iter(publications(lake)), None)
+    if served is None or (served.run, served.as_of) != (lake.records.last_run, day):
+        return
+    report = write_report(lake, as_of=day, run=None)
+    if not quiet:
+        told = served_words(served, served.days_of(lake.catalogue))
+        console.print(f"  published     {told} (run {served.run}), as schema published", soft_wrap=True)
+        console.print(f"  report        {report}", soft_wrap=True)
 
 
 def _report(lake: Lake, summary: RunSummary) -> str | None:
@@ -220,10 +239,23 @@ def _print_plan(settings: Settings, target: str | None, as_of: date, select: str
 RunNumber = Annotated[int, typer.Argument(metavar="RUN", min=1, help="Number of a run, as `portrait status` shows it.")]
 
 
-def publish_command(run: RunNumber, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None) -> None:
-    """Move the pointer to the slices of a run that passed its gates, even if a newer day is served."""
-    with writing(settings_of(conf, target, lake=lake), target) as opened:
-        done = opened.read(RUNS).where((F.col("run") == run) & (F.col("status") == "done")).select("as_of").head()
+Products = Annotated[
+    list[str] | None,
+    typer.Option("--product", parser=identifier, metavar="NAME", help="Only this data product; may be repeated."),
+]
+
+
+def publish_command(
+    run: RunNumber, product: Products = None, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None
+) -> None:
+    """Serve what a run has computed and its gates let through, even if a newer day is served."""
+    settings = settings_of(conf, target, lake=lake)
+    check_names(suite_of(settings), product or ())
+    with writing(settings, target) as opened:
+        ended = opened.read(RUNS).where(F.col("run") == run).select("as_of", "status").collect()
+        done = next((row for row in ended if row["status"] == "done"), None)
+        if done is None and ended and opened.records.written(RESULTS, ended[0]["as_of"]) == run:
+            done = ended[0]  # refused at its end: what of it passed may be served
         if done is None:
             raise ConfigurationError(
                 f"run {run} did not end well, or never was",
@@ -238,12 +270,20 @@ def publish_command(run: RunNumber, lake: LakeRoot = None, conf: Conf = CONF, ta
                 where=RUNS,
                 remedy="run that day again, or `portrait rollback` to what a run had published",
             )
-        pointer = publish(opened, as_of=done["as_of"])
-    console.print(f"Published {len(pointer.versions)} tables of {pointer.as_of}.")
+        pointer = publish(opened, as_of=done["as_of"], only=product)
+        days = pointer.days_of(opened.catalogue)
+    moved = ", ".join(pointer.products or ())
+    console.print(f"Published run {run} ({moved}): {served_words(pointer, days)} are served.", soft_wrap=True)
 
 
-def rollback_command(run: RunNumber, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None) -> None:
-    """Serve again what an earlier run had published."""
-    with writing(settings_of(conf, target, lake=lake), target) as opened:
-        pointer = rollback(opened, run)
-    console.print(f"Rolled back to run {run}: {len(pointer.versions)} tables of {pointer.as_of} are served.")
+def rollback_command(
+    run: RunNumber, product: Products = None, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None
+) -> None:
+    """Serve again what an earlier run had published, and with it what is made from that."""
+    settings = settings_of(conf, target, lake=lake)
+    check_names(suite_of(settings), product or ())
+    with writing(settings, target) as opened:
+        pointer = rollback(opened, run, only=product)
+        days = pointer.days_of(opened.catalogue)
+    moved = ", ".join(pointer.products or ())
+    console.print(f"Rolled back to run {run} ({moved}): {served_words(pointer, days)} are served.", soft_wrap=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from portrait.contracts.contract import Column, Contract, contract_of
 from portrait.contracts.document import load_document
+from portrait.contracts.products import check_products
 from portrait.errors import ConfigurationError
 from portrait.settings import UTC
 
@@ -135,6 +136,7 @@ def load_catalogue(schemas: Path, *, time_zone: str = UTC, standard: bool = True
     catalogue = Catalogue(listed, time_zone)
     catalogue = _with_sources(catalogue)
     _check_lineage(catalogue)
+    check_products(catalogue)
     _check_references(catalogue)
     return _with_conflict_rules(catalogue)
 

@@ -13,21 +13,15 @@ from typing import TYPE_CHECKING, Any
 from portrait.contracts.bounds import check_bound, time_bound
 from portrait.contracts.document import Document, Property
 from portrait.contracts.identifiers import POLICY, Identifier, identifier_of
+from portrait.contracts.kinds import Kind, check_kind, kind_of
+from portrait.contracts.products import CORE
 from portrait.contracts.properties import KNOWN_COLUMN_PROPERTIES, KNOWN_PROPERTIES
+from portrait.contracts.references import Reference, references_of
 from portrait.errors import ConfigurationError
 from portrait.settings import UTC
 
 if TYPE_CHECKING:
     from pyspark.sql.types import StructType
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Whose key the values of a column are: a column of another feed, for rows that meet `where` (SQL; None: all)."""
-
-    feed: str
-    column: str
-    where: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +75,8 @@ class Contract:
     """Columns that `conf/` added to those of the contract file."""
     time_zone: str = UTC
     """The bank's, by the settings: it says what day an instant is in bounds, and what a clock time means in a feed."""
+    product: str = CORE
+    """The data product of a gold table: what readers see of one product moves together."""
 
     @property
     def layer(self) -> str:
@@ -140,9 +136,14 @@ class Contract:
         return list(self.properties.get("readsPrevious", []))
 
     @property
+    def kind(self) -> Kind:
+        """What a write does to older rows of the table."""
+        return kind_of(self.layer, sliced=self.partitioned_by == ["as_of"], stated=self.custom("kind"))
+
+    @property
     def sliced(self) -> bool:
         """Whether the table is made of `as_of` slices."""
-        return self.partitioned_by == ["as_of"]
+        return self.kind is Kind.slice
 
     def custom(self, name: str, default: Any = None) -> Any:
         """A custom property."""
@@ -181,7 +182,8 @@ class Contract:
         """Changes when anything in the contract that can change the data changes."""
         text = json.dumps([[asdict(column) for column in self.columns], [asdict(rule) for rule in self.row_rules]])
         zone = "" if self.time_zone == UTC else self.time_zone
-        return hashlib.sha256((text + repr(sorted(self.properties.items())) + zone).encode()).hexdigest()
+        properties = sorted(item for item in self.properties.items() if item[0] != "kind")  # it changes no row
+        return hashlib.sha256((text + repr(properties) + zone).encode()).hexdigest()
 
     def with_columns(self, columns: list[Column]) -> Contract:
         """This contract with further columns, declared in `conf/`; a clash of names is an error."""
@@ -290,7 +292,7 @@ def contract_of(document: Document, *, time_zone: str = UTC) -> Contract:
             remedy=f"known ones: {', '.join(KNOWN_PROPERTIES)}",
         )
     rules = tuple(Rule(rule.id, rule.implementation, rule.severity, rule.description) for rule in table.quality)
-    return Contract(
+    contract = Contract(
         id=document.id,
         description=" ".join(document.description.purpose.split()),
         grain=table.dataGranularityDescription,
@@ -300,7 +302,10 @@ def contract_of(document: Document, *, time_zone: str = UTC) -> Contract:
         usage=document.description.usage,
         limitations=document.description.limitations,
         time_zone=time_zone,
+        product=document.dataProduct or CORE,
     )
+    check_kind(contract.id, sliced=contract.partitioned_by == ["as_of"], stated=contract.custom("kind"))
+    return contract
 
 
 def _columns(items: list[Property], table: str) -> tuple[Column, ...]:
@@ -358,22 +363,5 @@ def _column(item: Property, table: str) -> Column:
         identifier=identifier,
         placeholders=tuple(placeholders),
         label=custom.get("label"),
-        references=_references(custom.get("references"), f"{table}.{item.name}"),
+        references=references_of(custom.get("references"), f"{table}.{item.name}"),
     )
-
-
-def _references(stated: Any, where: str) -> tuple[Reference, ...]:
-    """What a column refers to; raises ConfigurationError for anything but `feed.column`, or a list of {to, where}."""
-    entries = [{"to": stated}] if isinstance(stated, str) else stated or []
-    found = []
-    for entry in entries if isinstance(entries, list) else [entries]:
-        known = isinstance(entry, dict) and set(entry) <= {"to", "where"} and isinstance(entry.get("to"), str)
-        feed, dot, column = entry["to"].partition(".") if known else ("", "", "")
-        if not (feed and dot and column):
-            raise ConfigurationError(
-                "references must be written feed.column, or as a list of {to: feed.column, where: SQL}",
-                where=where,
-                remedy="write for example {property: references, value: accounts.account_id}",
-            )
-        found.append(Reference(feed, column, entry.get("where")))
-    return tuple(found)

@@ -14,7 +14,7 @@ LAYERS = {
     "raw": "Feeds: the files that the bank drops into the landing folder.",
     "bronze": "Feeds as received: typed, append only, every row with the file and line it came from.",
     "silver": "Clean entities as they were at any time, transactions with their owner, closing balances.",
-    "gold": "What is known of customers at a business date; all tables are made of slices, one an `as_of`.",
+    "gold": "What is known of customers at a business date; tables are made of slices, one an `as_of`.",
     "ops": "What the suite knows of itself: files, rejected rows, checks, runs, publications.",
 }
 
@@ -31,6 +31,8 @@ How to read a table of columns:
   `sensitive` (needs a reason).
 - Rules stand behind the meaning, in *italics*. A row that breaks a rule of a feed goes to `ops.quarantine`.
 - *Null for* lists placeholders: values that mean unknown; they become null, and are counted in `ops.files`.
+- Gold tables of one **data product** are published together. **Kind**: rows of a *slice* are replaced as a whole for an
+  `as_of`, a *ledger* is only appended to, a *register* holds current rows, with or without their history.
 - Amounts are in account currency, instants in UTC; an instant that a feed writes without an offset, and every day, is
   one of the bank's time zone (setting `time_zone`).
 
@@ -86,6 +88,10 @@ def _table(contract: Contract, catalogue: Catalogue) -> str:
 def _facts(contract: Contract, catalogue: Catalogue) -> list[str]:
     key = ", ".join(f"`{name}`" for name in contract.key) or "none"
     facts = [f"Grain: {contract.grain}", f"Key: {key}"]
+    if contract.layer == "gold":
+        facts.append(f"Data product: `{contract.product}`")
+    if contract.layer != "raw":
+        facts.append(f"Kind: {contract.kind}")
     if contract.job:
         facts.append(f"Written by: {BOOKKEEPERS.get(contract.job, f'`jobs/{contract.script}.py`')}")
     lineage = {

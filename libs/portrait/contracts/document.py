@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import jsonschema
 
 _PHYSICAL_TYPE = re.compile(
-    r"STRING|INT|BIGINT|DOUBLE|BOOLEAN|DATE|TIMESTAMP|DECIMAL\(\d+,\d+\)|(ARRAY|MAP)<(STRING|BIGINT|DOUBLE)(,(STRING|BIGINT|DOUBLE))?>"
+    r"STRING|INT|BIGINT|DOUBLE|BOOLEAN|DATE|TIMESTAMP|DECIMAL\(\d+,\d+\)|(ARRAY|MAP)<(STRING|BIGINT|DOUBLE)(,(STRING|BIGINT|DOUBLE|DATE))?>"
 )
 
 Classification = Literal["public", "internal", "personal", "sensitive"]
@@ -121,7 +121,7 @@ class Document(Strict):
     description: Description
     schema_: list[TableSchema] = Field(alias="schema", min_length=1, max_length=1)
     domain: str | None = None
-    dataProduct: str | None = None
+    dataProduct: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
     customProperties: list[CustomProperty] = []
 
 

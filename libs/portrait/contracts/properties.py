@@ -19,6 +19,7 @@ KNOWN_PROPERTIES = {
     "featureSource": "true: features may be declared from this table, by a source that a capability brings",
     "publishedColumns": "meaning of columns that only the published view has, by name",
     "fewValues": "column of the key with at most some hundreds of values in a slice: it is judged by bits",
+    "kind": "slice, ledger or register, where it is not the usual one of its layer (see `kinds`)",
     "publishedAs": "SQL of the published view, when it is more than the slice; {slice} stands for the slice",
 }
 KNOWN_COLUMN_PROPERTIES = {

@@ -1,25 +1,28 @@
 """The pointer to what readers see, and the views in schema `published` that follow it.
 
 A publication names, for every gold table, the Delta version and the slice that are served. Views pin that version, so a
-later run that rewrites the same slice stays unseen until it is published, whole; rolling back writes an older pointer
-again and costs nothing.
+later run that rewrites the same slice stays unseen until it is published; rolling back writes an older pointer again
+and costs nothing. Tables of one data product move together; a product that its gate refuses stays as it is served
+while others move on (`moves` has the rule). However many products move, it is one row, so all or nothing of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from portrait.contracts.contract import literal, quoted
+from portrait.contracts.products import check_names, dependents, sources_of
 from portrait.errors import ConfigurationError, GateRefused
 from portrait.faults import fault_point
+from portrait.lake.gate import RESULTS
 from portrait.lake.lake import Lake
+from portrait.lake.moves import Move, next_move
 from portrait.lake.pointer import POINTER, Publication
 from portrait.spark.frames import frame_of
 
-RESULTS = "ops.quality_results"
 PUBLISHED = "published"
 """The schema of the views that readers see."""
 
@@ -36,12 +39,13 @@ def published_slice(lake: Lake, table: str, as_of: date | None) -> tuple[date, D
     For whatever leaves the lake. Raises GateRefused when there is none; see `Reader.served`.
     """
     served = lake.reader.served(table, as_of)
-    return served.as_of, rows_of(lake, table, served)
+    return served.day(table), rows_of(lake, table, served)
 
 
 def rows_of(lake: Lake, table: str, served: Publication) -> DataFrame:
     """The rows of a table that a publication serves."""
-    return lake.rows(table, version=served.versions[table], as_of=served.as_of)
+    day = served.day(table) if lake.catalogue.table(table).sliced else None
+    return lake.rows(table, version=served.versions[table], as_of=day)
 
 
 def slice_at(lake: Lake, table: str, as_of: date | None) -> tuple[date, DataFrame]:
@@ -52,73 +56,141 @@ def slice_at(lake: Lake, table: str, as_of: date | None) -> tuple[date, DataFram
     return day, lake.slice(table, day)
 
 
-def publish(lake: Lake, *, as_of: date) -> Publication:
-    """Serve the slices of `as_of` as they are now: every gold table that has one. One row, so all or nothing.
+def publish(lake: Lake, *, as_of: date, only: Collection[str] | None = None, backwards: bool = True) -> Publication:
+    """Serve the slices of `as_of` as they are now, of every data product that its gate lets through, in one row.
 
-    Whoever calls it: raises GateRefused, naming tables and versions, unless the gate judged exactly these versions and
-    found no error in them.
+    `only`: of these products; without `backwards` those of which readers see a later day stay there. Returns what is in
+    force then. Raises GateRefused, after the others have moved, naming each product that stayed and why: the gate
+    judged other versions than these or found errors in them, or the product is made from one that stayed.
     """
-    versions = {
-        contract.id: lake.records.versions[contract.id, as_of]
-        for contract in lake.catalogue.layer("gold")
-        if (contract.id, as_of) in lake.records.versions
+    served = next(iter(publications(lake)), None)
+    move = next_move(lake, served, as_of=as_of, only=only, backwards=backwards)
+    stopped = bool(move.refused) or (backwards and bool(move.waiting))
+    tables = {table: version for versions in move.moving.values() for table, version in versions.items()}
+    if move.moving and not (stopped and served is not None and _is_served(lake, served, tables, as_of)):
+        served = _point(
+            lake,
+            run=lake.run_number,
+            action="publish",
+            before=served,
+            moved=sorted({*move.moving, *move.dropped}),
+            versions=tables,
+            days=dict.fromkeys(tables, as_of),
+            as_of=as_of,
+        )
+    if stopped:
+        raise _refusal(move, served)
+    assert served is not None, "what does not move is served of a later day"
+    return served
+
+
+def _is_served(lake: Lake, served: Publication, tables: dict[str, int], as_of: date) -> bool:
+    """Whether nothing would change: a refused day that is tried again leaves no further row."""
+    sliced = {table: as_of if lake.catalogue.table(table).sliced else None for table in tables}
+    return all(served.serves(table, version=version, as_of=sliced[table]) for table, version in tables.items())
+
+
+def _refusal(move: Move, served: Publication | None) -> GateRefused:
+    """Which products stayed, why, and what happened to the others."""
+    names = [*move.refused, *move.waiting]
+    others = f"{', '.join(sorted(move.moving))} of {move.as_of} served; " if move.moving else ""
+    lines = [f"{name}: {line}" for name, reasons in move.refused.items() for line in reasons]
+    lines += [f"{name}: {reason}" for name, reason in move.waiting.items()]
+    kept = "what was published before stays served" if served else "nothing of it is served"
+    judge = f"let the gate judge these slices: `portrait run --as-of {move.as_of} --select quality+`"
+    mend = (
+        "correct the input or the job that writes the table, or its rule (schemas/gold/, conf/references.yml); for "
+        "references, deliver the records that are missing; then run again. All results are in ops.quality_results"
+    )
+    alone = "let the products that are named move as well: without --product, all of the day do"
+    return GateRefused(
+        f"publication of {move.as_of} refused for {', '.join(names)}: {others}{kept}:\n  " + "\n  ".join(lines),
+        where=f"{RESULTS} of {move.as_of}",
+        remedy=judge if move.unjudged else mend if move.refused else alone,
+    )
+
+
+def rollback(lake: Lake, run: int, *, only: Collection[str] | None = None) -> Publication:
+    """Serve again what an earlier run had published: the data products that it moved, or `only` some of them.
+
+    What is made from them and is served of that day or a later one goes back as well, to what readers saw then. Raises
+    ConfigurationError when the run published nothing of that, GateRefused when a product would be ahead of one from
+    which it is made.
+    """
+    known, catalogue = publications(lake), lake.catalogue
+    check_names(catalogue, only or ())
+    published = [item for item in known if item.action == "publish"]
+    earlier = next((item for item in published if item.run == run), None)
+    asked = set(only or (earlier.moved(catalogue) if earlier else ()))
+    if earlier is None or not asked <= earlier.moved(catalogue):
+        runs = ", ".join(str(item.run) for item in published if asked <= item.moved(catalogue)) or "none"
+        of = f" of {', '.join(sorted(asked))}" if only else ""
+        raise ConfigurationError(f"run {run} published nothing{of}", where=POINTER, remedy=f"runs that did: {runs}")
+    served, then = known[0].days_of(catalogue), earlier.days_of(catalogue)
+    made_from = {source: dependents(catalogue, [source]) - asked for source in asked}
+    back = {
+        name
+        for name in served
+        if any(served[name] >= then.get(source, earlier.as_of) for source in asked if name in made_from[source])
     }
-    if not versions:
-        raise ConfigurationError(
-            f"no gold table has a slice of {as_of}", where=str(lake.root), remedy="run the jobs for that day first"
-        )
-    _check_judged(lake, versions, as_of=as_of)
-    return _point(lake, run=lake.run_number, as_of=as_of, action="publish", versions=versions)
-
-
-def _check_judged(lake: Lake, versions: dict[str, int], *, as_of: date) -> None:
-    judged: dict[str, tuple[int | None, list[str]]] = {}
-    if lake.has(RESULTS):
-        results = lake.read(RESULTS).where(F.col("as_of") == F.lit(as_of))
-        failed = F.when(~F.col("success") & (F.col("severity") == "error"), F.col("rule"))
-        by_table = results.groupBy("table_name").agg(
-            F.max("version").alias("version"), F.sort_array(F.collect_set(failed)).alias("failed")
-        )
-        judged = {row.table_name: (row.version, row.failed) for row in by_table.collect()}
-    refused = {
-        table: reason
-        for table, version in versions.items()
-        if (reason := _reason_against(version, *judged.get(table, (None, None)))) is not None
+    moved = asked | back
+    tables = {
+        table: version
+        for table, version in earlier.versions.items()
+        if table in catalogue.contracts and catalogue.table(table).product in moved
     }
-    if refused:
-        raise GateRefused(
-            f"publication of {as_of} refused, what was published before stays served:\n  "
-            + "\n  ".join(f"{table}: {reason}" for table, reason in refused.items()),
-            where=f"{RESULTS} of {as_of}",
-            remedy=f"let the gate judge these slices: `portrait run --as-of {as_of} --select quality+`",
-        )
+    _check_not_ahead(lake, earlier, known[0], moved)
+    days = {table: earlier.day(table) for table in tables}
+    return _point(
+        lake,
+        run=run,
+        action="rollback",
+        before=known[0],
+        moved=sorted(moved),
+        versions=tables,
+        days=days,
+        as_of=max(days.values(), default=earlier.as_of),
+    )
 
 
-def _reason_against(version: int, judged: int | None, failed: list[str] | None) -> str | None:
-    """Why a version of a table must not be served; None when the gate judged it and it passed."""
-    if failed is None:
-        return f"version {version} was not judged by the gate"
-    if judged is None:
-        return f"version {version} was judged before the gate kept versions, so it is not known what was judged"
-    if judged != version:
-        return f"version {version} was not judged by the gate, which saw version {judged}"
-    return f"version {version} failed {', '.join(failed)}" if failed else None
+def _check_not_ahead(lake: Lake, earlier: Publication, now: Publication, moved: set[str]) -> None:
+    """Raise GateRefused when what comes back was made from a later state of another product than the one that stays."""
+    for table in earlier.versions:
+        contract = lake.catalogue.contracts.get(table)
+        if contract is None or contract.product not in moved:
+            continue
+        for source in sorted(sources_of(lake.catalogue, table) & earlier.versions.keys()):
+            other = lake.catalogue.table(source).product
+            stays = (now.day(source), now.versions[source]) if source in now.versions else (date.min, -1)
+            if other not in moved and stays < (earlier.day(source), earlier.versions[source]):
+                raise GateRefused(
+                    f"{contract.product} of run {earlier.run} was made from a later state of {source} than is served",
+                    where=POINTER,
+                    remedy=f"roll {other} back to that run as well: `portrait rollback {earlier.run}`",
+                )
 
 
-def rollback(lake: Lake, run: int) -> Publication:
-    """Serve again what an earlier run had published; raises ConfigurationError when it published nothing."""
-    known = publications(lake)
-    earlier = next((item for item in known if item.run == run and item.action == "publish"), None)
-    if earlier is None:
-        runs = ", ".join(str(item.run) for item in known if item.action == "publish") or "none"
-        raise ConfigurationError(f"run {run} published nothing", where=POINTER, remedy=f"runs that did: {runs}")
-    return _point(lake, run=run, as_of=earlier.as_of, action="rollback", versions=earlier.versions)
-
-
-def _point(lake: Lake, *, run: int, as_of: date, action: str, versions: dict[str, int]) -> Publication:
-    sequence = max((item.sequence for item in publications(lake)), default=0) + 1
-    row = Publication(sequence, run, as_of, action, versions, datetime.now(UTC))
-    values = [(row.sequence, row.run, row.as_of, row.action, row.versions, row.published_at)]
+def _point(
+    lake: Lake,
+    *,
+    run: int,
+    as_of: date,
+    action: str,
+    before: Publication | None,
+    moved: list[str],
+    versions: dict[str, int],
+    days: dict[str, date],
+) -> Publication:
+    """Write the row that moves some products; the others, of which there is a contract, are as they were `before`."""
+    kept = {
+        table: version
+        for table, version in (before.versions if before else {}).items()
+        if table in lake.catalogue.contracts and lake.catalogue.table(table).product not in moved
+    }
+    days = {table: before.day(table) for table in kept} | days if before else days
+    sequence = before.sequence + 1 if before else 1
+    row = Publication(sequence, run, as_of, action, kept | versions, datetime.now(UTC), days, tuple(moved))
+    values = [(row.sequence, run, as_of, action, row.versions, row.published_at, days, moved)]
     fault_point("lake.before_publish", str(as_of))
     lake.append(POINTER, frame_of(lake.spark, values, lake.catalogue.table(POINTER).struct_type))
     return row
@@ -147,8 +219,8 @@ def register_views(
         lake.register(table)
         pinned = f"(SELECT * FROM {table} VERSION AS OF {version})"
         names = ", ".join(quoted(column.name) for column in contract.columns)
-        body = contract.custom("publishedAs") or f"SELECT {names} FROM {{slice}} WHERE as_of = DATE '{{as_of}}'"
-        body = body.format(slice=pinned, as_of=served.as_of.isoformat())
+        rows = f"SELECT {names} FROM {{slice}}" + (" WHERE as_of = DATE '{as_of}'" if contract.sliced else "")
+        body = (contract.custom("publishedAs") or rows).format(slice=pinned, as_of=served.day(table).isoformat())
         meanings = {column.name: column.description for column in contract.columns}
         meanings |= contract.custom("publishedColumns", {})
         shown = lake.spark.sql(body).columns if contract.custom("publishedAs") else contract.column_names

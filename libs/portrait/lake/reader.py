@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError, GateRefused, PortraitError
@@ -17,6 +18,7 @@ from portrait.lake.records import TABLE, Records
 from portrait.lake.selection import Selection, SparkRows, ordered, python_rows
 
 _PUBLICATIONS = 1000  # the newest that are looked at
+_COLUMNS = ["sequence", "run", "as_of", "action", "versions", "published_at", "days", "products"]
 
 
 class Reader:
@@ -91,17 +93,18 @@ class Reader:
         """All publications and rollbacks, newest first; the first is in force."""
         if not self.has(POINTER):
             return []
-        columns = ["sequence", "run", "as_of", "action", "versions", "published_at"]
-        newest = ordered(self.read(POINTER).read(columns), ["sequence"], descending=True).slice(0, _PUBLICATIONS)
-        return [Publication(**row) for row in python_rows(newest)]
+        pointer = self.read(POINTER)
+        columns = [name for name in _COLUMNS if name in pointer.columns]  # a lake of an earlier build has fewer
+        newest = ordered(pointer.read(columns), ["sequence"], descending=True).slice(0, _PUBLICATIONS)
+        return [_publication(row) for row in python_rows(newest)]
 
     def served(self, table: str, as_of: date | None) -> Publication:
         """The publication by which readers see a table; with `as_of` the last one of the newest day up to then.
 
         Raises GateRefused when there is none: a slice that was never published may be one that the gate has refused.
         """
-        known = [item for item in self.publications() if as_of is None or item.as_of <= as_of]
-        served = max(known, key=lambda item: (item.as_of if as_of else date.min, item.sequence), default=None)
+        known = [item for item in self.publications() if as_of is None or item.day(table) <= as_of]
+        served = max(known, key=lambda item: (item.day(table) if as_of else date.min, item.sequence), default=None)
         if served is not None and table in served.versions:
             return served
         of = f" of {served.as_of}" if served else f" of {as_of} or before" if as_of else ""
@@ -117,12 +120,12 @@ class Reader:
     def rows_of(self, table: str, served: Publication) -> Selection:
         """The rows of a table that a publication serves."""
         pinned = Selection(self.path(table), version=served.versions[table], spark=self.spark)
-        return pinned.where("as_of", "=", served.as_of)
+        return pinned.where("as_of", "=", served.day(table)) if self.catalogue.table(table).sliced else pinned
 
     def published_slice(self, table: str, as_of: date | None) -> tuple[date, Selection]:
         """The slice that readers see, as it was published, and its day; see `served`. For whatever leaves the lake."""
         served = self.served(table, as_of)
-        return served.as_of, self.rows_of(table, served)
+        return served.day(table), self.rows_of(table, served)
 
     def slice_at(self, table: str, as_of: date | None) -> tuple[date, Selection]:
         """To look into the lake: the slice that readers see, and its day; with `as_of` the newest of then or before.
@@ -134,3 +137,10 @@ class Reader:
             return self.published_slice(table, None)
         day = self.newest_slice(table, until=as_of)
         return day, self.slice(table, day)
+
+
+def _publication(row: dict[str, Any]) -> Publication:
+    """A row of the pointer; one of an earlier build has no days and no products."""
+    products = row.pop("products", None)
+    days = row.pop("days", None) or {}
+    return Publication(**row, days=days, products=None if products is None else tuple(products))

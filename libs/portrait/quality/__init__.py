@@ -4,7 +4,7 @@ from portrait.quality.checks import check_slice
 from portrait.quality.expectations import gold_suite
 from portrait.quality.numbers import missing_rates, unknown_numbers
 from portrait.quality.references import check_references, load_reference_policy, recorded_orphans
-from portrait.quality.results import RuleResult, gate
+from portrait.quality.results import RuleResult
 from portrait.quality.slices import check_gold, results_frame
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "check_gold",
     "check_references",
     "check_slice",
-    "gate",
     "gold_suite",
     "load_reference_policy",
     "missing_rates",

@@ -17,8 +17,9 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
-from portrait.contracts.contract import Reference
+from portrait.contracts.references import Reference
 from portrait.lake import Lake
+from portrait.lake.gate import days_refused
 from portrait.quality.results import RuleResult
 from portrait.settings import Strict, load_yaml
 
@@ -98,12 +99,12 @@ def recorded_orphans(lake: Lake, as_of: date) -> list[str]:
 
 
 def _last_passed(lake: Lake, as_of: date) -> int:
-    """The run in which an earlier slice passed under these rules; 0 when none did."""
-    code = lake.fingerprints.get("quality", "")
+    """The run in which the feeds of an earlier day passed under these rules; 0 when they never did."""
+    code, refused = lake.fingerprints.get("quality", ""), days_refused(lake.reader, layer="bronze")
     passed = [
         done.run
         for job, day in lake.records.completions
-        if job == "quality" and day is not None and day < as_of
+        if job == "quality" and day is not None and day < as_of and day not in refused
         if (done := lake.records.completions[job, day]).fingerprint == code
     ]
     return max(passed, default=0)

@@ -60,6 +60,11 @@ class Figures:
     is_published: bool
     rows: dict[str, list[Row]] = field(default_factory=dict)
     slice_rows: dict[str, int | None] = field(default_factory=dict)
+    held: dict[str, date | None] = field(default_factory=dict)
+    """Data products that readers do not see as they are in this slice, and of which day they see them (None: never)."""
+
+    is_partly_published: bool = False
+    """Whether readers see some data products as they are in this slice, and others not."""
 
     def __getitem__(self, name: str) -> list[Row]:
         """The rows of that name; none for an absent table."""
@@ -80,6 +85,13 @@ def gather(lake: Lake, *, as_of: date, wanted: Mapping[str, Figure], run: int) -
     served = next(iter(publications(lake)), None)
     names = [contract.id for contract in lake.catalogue.layer("gold")]
     gold = {table: records.versions[table, as_of] for table in names if (table, as_of) in records.versions}
+    days = served.days_of(lake.catalogue) if served else {}
+    held = {
+        product: days.get(product)
+        for table, version in gold.items()
+        for product in [lake.catalogue.table(table).product]
+        if served is None or not served.serves(table, version=version, as_of=as_of)
+    }
     rows = _collect(_frames(lake, as_of, wanted))
     moments = [datetime.fromisoformat(row["recorded_at"]) for row in rows.get("jobs", []) if row["recorded_at"]]
     return Figures(
@@ -89,9 +101,11 @@ def gather(lake: Lake, *, as_of: date, wanted: Mapping[str, Figure], run: int) -
         run=run,
         written_at=max(moments, default=None),
         published=served,
-        is_published=served is not None and served.as_of == as_of and served.versions == gold,
+        is_published=served is not None and bool(gold) and not held,
         rows=rows,
         slice_rows={table: lake.rows_written(Write(table, as_of, version)) for table, version in gold.items()},
+        held=held,
+        is_partly_published=bool(held) and bool({lake.catalogue.table(table).product for table in gold} - held.keys()),
     )
 
 

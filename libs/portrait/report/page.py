@@ -132,6 +132,12 @@ def _chip(figures: Figures) -> Html:
         return h("span", f"Published {moment(served.published_at)}", class_="chip good")
     if served is None:
         return h("span", "Not published", class_="chip bad")
+    if figures.is_partly_published:
+        others = ", ".join(
+            f"{product} ({f'readers see {day(of)}' if of else 'never published'})"
+            for product, of in sorted(figures.held.items())
+        )
+        return h("span", f"Published {moment(served.published_at)}, but for {others}", class_="chip bad")
     same = "an earlier state of this day" if served.as_of == figures.as_of else day(served.as_of)
     return h("span", f"Not published; readers see {same}, run {served.run}", class_="chip bad")
 

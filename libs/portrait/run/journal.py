@@ -20,6 +20,7 @@ from typing import Any
 
 from portrait.contracts import Catalogue
 from portrait.contracts.graph import Job
+from portrait.contracts.products import CORE
 from portrait.errors import GateRefused, InputRefused
 from portrait.events import event
 from portrait.failures import as_fault
@@ -153,6 +154,7 @@ class Journal:
         served = None
         with _tried(status != "done", "served", run):
             served = next(iter(publications(self.lake)), None)
+        days = served.days_of(self.lake.catalogue) if served else {}
         write_metrics(
             self.metrics,
             run=run,
@@ -160,7 +162,8 @@ class Journal:
             seconds=seconds,
             jobs=self.progress.seconds,
             rows=self.progress.rows,
-            served=served.as_of if served else None,
+            served=days.get(CORE, served.as_of) if served else None,
+            products=days,
         )
 
 

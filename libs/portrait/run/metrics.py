@@ -20,11 +20,13 @@ def write_metrics(
     jobs: Mapping[str, float],
     rows: Mapping[str, int | None],
     served: date | None,
+    products: Mapping[str, date] | None = None,
 ) -> None:
     """Replace the file, whole; raises PortraitError when its folder cannot be written.
 
     `run` is None for a run that failed before it had a number, `jobs` are seconds by job, `rows` what was written by
-    table (None: Delta did not say), `served` the business date that readers see, None while nothing is published.
+    table (None: Delta did not say), `served` the business date that readers see, None while nothing is published;
+    `products` the same by data product.
     """
     registry = CollectorRegistry()
 
@@ -47,6 +49,13 @@ def write_metrics(
         gauge("served_as_of_timestamp_seconds", "Midnight UTC of the business date that readers see.").set(
             midnight.timestamp()
         )
+    by_product = gauge(
+        "product_served_as_of_timestamp_seconds",
+        "The same by data product: one that is refused stays behind.",
+        "product",
+    )
+    for product, day in (products or {}).items():
+        by_product.labels(product).set(datetime.combine(day, time(), UTC).timestamp())
     try:
         write_to_textfile(str(file), registry)
     except OSError as error:

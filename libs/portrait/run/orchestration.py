@@ -145,7 +145,7 @@ JOBS: dict[str, list[str]] = {{
 
 with DAG(
     dag_id="portrait",
-    description="Labels, value, tiers, groups and recommendations of all customers, published together",
+    description="Labels, value, tiers, groups and recommendations of all customers, each data product published whole",
     schedule=CronDataIntervalTimetable(SCHEDULE, timezone={zone}),
     start_date=datetime({year}, {month}, {day}, tzinfo={tzinfo}),
     # Days that were missed are run, oldest first: a slice builds on the one of the day before.
@@ -170,6 +170,8 @@ with DAG(
             env=ENVIRONMENT,
             append_env=True,
             cwd=HOME,
+            # A day is published even if a data product of the day before was refused, which ends its publish with 4.
+            depends_on_past=job != "publish",
         )
         for job in JOBS
     }}

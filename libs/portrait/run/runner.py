@@ -24,6 +24,7 @@ from portrait.errors import ConfigurationError
 from portrait.events import start_log
 from portrait.faults import fault_point
 from portrait.lake import Lake, Lease, Publication, compact_records, publications
+from portrait.lake.gate import RESULTS, judged
 from portrait.run.fingerprint import hash_text
 from portrait.run.job import shared_lake
 from portrait.run.journal import Journal, Progress, finish, is_sliced, measured_start
@@ -57,6 +58,8 @@ class RunSummary:
     publication: Publication | None
     seconds: float
     changed: bool
+    products: dict[str, date] = field(default_factory=dict)
+    """Data product to the day of which readers see it."""
 
     @property
     def absent(self) -> list[str]:
@@ -106,7 +109,8 @@ def run(
     """Run what is stale for `as_of`, in order; raises the error of the first job that fails.
 
     LakeBusy when another run holds the lake, InputRefused when a feed broke its contract, GateRefused when a quality
-    gate refused publication. Whatever happens, what was published before stays served until a new one is complete.
+    gate refused a data product, after the others were published. Whatever happens, what was published before of a
+    product stays served until a new state of it is complete.
     """
     jobs = job_graph(catalogue)
     chosen = selected(jobs, select, catalogue)
@@ -136,7 +140,8 @@ def run(
         if journal.begun:
             compact_records(lake, after=settings.compact_after)
         served = next(iter(publications(lake)), None)
-        return RunSummary(lake.run_number, as_of, steps, served, journal.seconds, journal.begun)
+        products = served.days_of(catalogue) if served else {}
+        return RunSummary(lake.run_number, as_of, steps, served, journal.seconds, journal.begun, products)
 
 
 def _note(progress: Progress, steps: list[Step]) -> None:
@@ -205,6 +210,8 @@ def _assess(
     changed += [(table, "") for table in job.inputs if table in coming]
     if changed:
         return Step(job.name, "run", f"changed: {', '.join(dict.fromkeys(table for table, _ in changed))}", absent)
+    if RESULTS in job.writes and judged(lake.reader, as_of).failures:
+        return Step(job.name, "run", "its gate refused something, which may have been mended", absent)
     return Step(job.name, "skip", "up to date", absent)
 
 

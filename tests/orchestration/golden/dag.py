@@ -85,7 +85,7 @@ JOBS: dict[str, list[str]] = {
 
 with DAG(
     dag_id="portrait",
-    description="Labels, value, tiers, groups and recommendations of all customers, published together",
+    description="Labels, value, tiers, groups and recommendations of all customers, each data product published whole",
     schedule=CronDataIntervalTimetable(SCHEDULE, timezone="UTC"),
     start_date=datetime(2025, 3, 31, tzinfo=UTC),
     # Days that were missed are run, oldest first: a slice builds on the one of the day before.
@@ -110,6 +110,8 @@ with DAG(
             env=ENVIRONMENT,
             append_env=True,
             cwd=HOME,
+            # A day is published even if a data product of the day before was refused, which ends its publish with 4.
+            depends_on_past=job != "publish",
         )
         for job in JOBS
     }

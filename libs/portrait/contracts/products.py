@@ -1,0 +1,100 @@
+"""Data products: gold tables that readers see move together, and which product is made from which.
+
+A contract names its product (`dataProduct`); without a name it is of `core`, which holds back all that is made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
+
+from portrait.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from portrait.contracts.catalogue import Catalogue
+
+CORE = "core"
+"""The product of the tables that every reader starts from."""
+
+
+def products(catalogue: Catalogue) -> dict[str, list[str]]:
+    """Product to its gold tables, in the order of the catalogue."""
+    found: dict[str, list[str]] = {}
+    for contract in catalogue.layer("gold"):
+        found.setdefault(contract.product, []).append(contract.id)
+    return found
+
+
+def check_names(catalogue: Catalogue, names: Iterable[str]) -> None:
+    """Raise ConfigurationError for a name that no data product has."""
+    known = products(catalogue)
+    if unknown := set(names) - known.keys():
+        raise ConfigurationError(
+            f"there is no data product '{min(unknown)}'",
+            where="--product",
+            remedy=f"there are: {', '.join(known)} (dataProduct in schemas/gold/)",
+        )
+
+
+def sources_of(catalogue: Catalogue, table: str) -> set[str]:
+    """All tables and feeds that a table is made from, through others too; earlier slices are no source.
+
+    A gold table is made from whatever its job reads: what one of several tables of a job does not state is in doubt.
+    """
+    found: set[str] = set()
+    waiting = [table]
+    while waiting:
+        name = waiting.pop()
+        contract = catalogue.contracts.get(name)
+        if contract is None:
+            continue
+        stated = contract.reads + contract.reads_optional
+        if contract.layer == "gold":
+            same = [other for other in catalogue if other.job == contract.job]
+            stated = [item for other in same for item in other.reads + other.reads_optional]
+        new = set(catalogue.expand(stated)) - found - {table}
+        found |= new
+        waiting += sorted(new)
+    return found
+
+
+def products_made_from(catalogue: Catalogue, table: str) -> set[str]:
+    """The products with a table that is, or is made from, the given one; `core` where there is none: in doubt, all."""
+    made = {
+        contract.product
+        for contract in catalogue.layer("gold")
+        if contract.id == table or table in sources_of(catalogue, contract.id)
+    }
+    return made or {CORE}
+
+
+def dependents(catalogue: Catalogue, names: Iterable[str]) -> set[str]:
+    """The products that are made from any of the named ones, through others too; without the named ones."""
+    found = set(names)
+    tables = {table for table, contract in catalogue.contracts.items() if contract.layer == "gold"}
+    wanted = {table for table in tables if catalogue.contracts[table].product in found}
+    made = {catalogue.contracts[table].product for table in tables if sources_of(catalogue, table) & wanted}
+    return made - found
+
+
+def check_products(catalogue: Catalogue) -> None:
+    """Raise ConfigurationError where products are made from each other: then none of them could move by itself."""
+    graph = {
+        product: {
+            catalogue.contracts[source].product
+            for table in tables
+            for source in sources_of(catalogue, table)
+            if source.startswith("gold.")
+        }
+        - {product}
+        for product, tables in products(catalogue).items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise ConfigurationError(
+            f"data products are made from each other: {' -> '.join(error.args[1])}",
+            where="schemas/gold/",
+            remedy="name another dataProduct in the table that reads both, or one for all of them",
+        ) from error
