@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -33,6 +33,10 @@ class Tree:
     """A copy of the sources, with a landing folder and a lake."""
 
     folder: Path
+    refused: str = ""
+    """What the run said whose gate refused the room."""
+    served: dict[str, str] = field(default_factory=dict)
+    """Published table to the day that readers saw after that run."""
 
     def portrait(self, *words: str, fails: int = 0) -> str:
         """`portrait WORDS` with the package of this tree; its output."""
@@ -68,6 +72,15 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     made = Tree(folder)
     made.portrait("land", "synthetic", "--customers", "300", "--months", "3", "--seed", "5", "--to", "landing")
     made.run(BEFORE)
+    # A fault of the room: numbers that its contract does not allow.
+    activity = folder / ROOM / "activity.py"
+    sound = activity.read_text(encoding="utf-8")
+    activity.write_text(sound.replace("/ F.lit(mean)", "* F.lit(1e9)"), encoding="utf-8")
+    made.refused = made.run(AS_OF, fails=4)
+    for table in ("loyalty_score", "audience_members", "customer_tier", "segments"):
+        ((day,),) = made.rows(f"published.{table}", "distinct as_of")
+        made.served[table] = str(day)
+    activity.write_text(sound, encoding="utf-8")
     made.run(AS_OF)
     return made
 
@@ -77,6 +90,15 @@ def test_the_page_names_files_of_its_room_only() -> None:
     assert {place.split("/")[0] for place in places} == {"conf", "jobs", "libs", "schemas"}
     assert f"{ROOM}/__init__.py" in places
     assert not [place for place in places if (CHECKOUT / place).exists()]
+
+
+def test_a_room_that_fails_its_gate_keeps_its_version_and_holds_back_nobody_else(tree: Tree) -> None:
+    assert "loyalty" in tree.refused
+    assert "activity" in tree.refused
+    # Audiences wait, because who is in a list must not depend on a refused number.
+    assert tree.served == {
+        "loyalty_score": BEFORE, "audience_members": BEFORE, "customer_tier": AS_OF, "segments": AS_OF
+    }  # fmt: skip
 
 
 def test_the_planted_members_are_the_rows(tree: Tree) -> None:

@@ -197,7 +197,9 @@ def _with_sources(catalogue: Catalogue) -> Catalogue:
         named = {*contract.reads, *contract.reads_optional}
         offered = [other.id for other in catalogue if other.custom(offer, False) and other.id not in named]
         optional = contract.reads_optional + offered
-        changed[table] = replace(contract, properties=contract.properties | {"readsOptional": optional})
+        changed[table] = replace(
+            contract, properties=contract.properties | {"readsOptional": optional, "offered": offered}
+        )
     return replace(catalogue, contracts=catalogue.contracts | changed)
 
 

@@ -41,18 +41,22 @@ def sources_of(catalogue: Catalogue, table: str) -> set[str]:
     """All tables and feeds that a table is made from, through others too; earlier slices are no source.
 
     A gold table is made from whatever its job reads: what one of several tables of a job does not state is in doubt.
+    What offers itself to the portrait or to the features (`labelSource`, `featureSource`) holds back neither: one
+    capability must not hold back the bank. It does hold back tables whose contract says `readsEveryLabel`.
     """
     found: set[str] = set()
+    every_label = table in catalogue.contracts and catalogue.contracts[table].custom("readsEveryLabel", False)
     waiting = [table]
     while waiting:
         name = waiting.pop()
         contract = catalogue.contracts.get(name)
         if contract is None:
             continue
-        stated = contract.reads + contract.reads_optional
-        if contract.layer == "gold":
-            same = [other for other in catalogue if other.job == contract.job]
-            stated = [item for other in same for item in other.reads + other.reads_optional]
+        same = [other for other in catalogue if other.job == contract.job] if contract.layer == "gold" else [contract]
+        stated = [item for other in same for item in other.reads + other.reads_optional]
+        if not every_label:
+            offered = {item for other in same for item in other.custom("offered", [])}
+            stated = [item for item in stated if item not in offered]
         new = set(catalogue.expand(stated)) - found - {table}
         found |= new
         waiting += sorted(new)

@@ -16,6 +16,7 @@ KNOWN_PROPERTIES = {
     "columnsFrom": "folder in conf/ whose declarations add columns",
     "config": "files or folders in conf/ that the job reads",
     "labelSource": "true: labels may be declared from this table; it has one row per customer and as_of",
+    "readsEveryLabel": "true: a data product from which any label is made holds this table back when it is refused",
     "featureSource": "true: features may be declared from this table, by a source that a capability brings",
     "publishedColumns": "meaning of columns that only the published view has, by name",
     "fewValues": "column of the key with at most some hundreds of values in a slice: it is judged by bits",
