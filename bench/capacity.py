@@ -79,7 +79,7 @@ def table(runs: list[Run], nodes: int, cores: int) -> str:
     bookings = largest.bookings / largest.customers * 100e6
     hours = totals["slope"] * bookings / 1e6 / 3600
     lines.append(
-        f"\nA bank of 100 million customers has {bookings / 1e9:.1f} billion bookings a year at this rate: "
+        f"\nA bank of 100 million customers has {bookings / 1e9:.1f} billion bookings per year at this rate: "
         f"{hours:,.0f} core hours from nothing, {hours / nodes / cores:.1f} hours on {nodes} nodes of {cores} cores if"
         " all are busy (twice that is prudent: skew, stragglers, a store over the network)."
     )

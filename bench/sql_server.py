@@ -32,7 +32,7 @@ AS_OF = date(2025, 12, 31)
 
 
 def fill(lake: Lake, customers: int) -> None:
-    """gold.segments with a row a customer: values of the right types, spread enough to be no special case."""
+    """gold.segments with a row per customer: values of the right types, spread enough to be no special case."""
     rows = lake.spark.range(customers)
     columns = []
     for field in lake.catalogue.table("gold.segments").struct_type:

@@ -1,10 +1,10 @@
-"""gold.customer_portrait: one row a customer and as_of, one column a label of conf/labels, NULL where it is unknown.
+"""gold.customer_portrait: one row per customer and as_of, one column per label; NULL where it is unknown.
 
-Also gold.label_history (a row where a label changed since the slice before) and gold.label_statistics (a row a label).
-A label that cannot be computed is unknown for all, and label_statistics says why; the others are written. It also says
-which labels are suspect or stale by conf/trust.yml. Reads the slices of gold.customer_features, customer_value,
-customer_tier and customer_group, and its own earlier slices.
-A rerun replaces the slices of as_of, and the change points of the slice that follows, where there is one.
+Also gold.label_history (a row where a label changed since the slice before) and gold.label_statistics (a row per
+label). A label that cannot be computed is unknown for all, and label_statistics says why; the others are written. It
+also says which labels are suspect or stale by conf/trust.yml. Reads the slices of gold.customer_features,
+customer_value, customer_tier and customer_group, and its own earlier slices. A rerun replaces the slices of as_of, and
+the change points of the slice that follows, where there is one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""bronze.* from the landing folder: one row a delivered record that met the contract of its feed.
+"""bronze.* from the landing folder: one row per delivered record that met the contract of its feed.
 
 Every other row goes to ops.quarantine with the rules that it broke, every file to ops.files with its hash. Reads
 <landing>/<feed>/**/*.csv|jsonl|parquet[.gz]. A rerun takes in new files only; with nothing new it touches no table. A
-feed that breaks its contract is refused (exit 3), the others are taken in. A file that cannot be read is quarantined
+feed that breaks its contract is refused (exit 3), the others are ingested. A file that cannot be read is quarantined
 whole and named; a feed that brings nothing else ends the job with exit 3 (setting quarantined_file).
 """
 

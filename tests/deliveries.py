@@ -48,7 +48,7 @@ def book(lake: Lake, *bookings: dict[str, Any]) -> None:
 
 
 def end_run(lake: Lake, job: str) -> None:
-    """Record that a job ended well; what follows is another run."""
+    """Record that a job succeeded; what follows is another run."""
     lake.complete(job, as_of=None, inputs={}, seconds=0.0)
     lake.resume(None)
 

@@ -78,7 +78,7 @@ class Outer(Strict):
         ("name: x\nparts:\n  - weight: 1\n  - wieght: 2\n", "'parts.1.wieght'", 4),
         ("name: x\nparts:\n  - weight: much\n", "'parts.0.weight'", 3),
         ("parts: []\n", "'name': Field required", 1),
-        ("name: x\nname: y\nparts: []\n", "'name' stands twice", 2),
+        ("name: x\nname: y\nparts: []\n", "'name' is there twice", 2),
         ("name: [x\nparts: []\n", "not valid YAML", 2),
     ],
 )

@@ -1,6 +1,6 @@
-"""gold.audience_members: one row an audience of conf/audiences, member and as_of.
+"""gold.audience_members: one row per audience of conf/audiences, member and as_of.
 
-Also gold.audiences (a row an audience: its expression, members, unknown, doubts). Reads the slices of
+Also gold.audiences (a row per audience: its expression, members, unknown, doubts). Reads the slices of
 gold.customer_portrait and gold.label_statistics: an audience that reads a label in doubt warns or has no members, by
 its own policy or conf/trust.yml. A rerun replaces the slices of as_of.
 """

@@ -1,4 +1,4 @@
-"""gold.branch_summary: one row a branch, manager, tier and as_of: customers, assets, contribution, who came and went.
+"""gold.branch_summary: one row per branch, manager, tier and as_of: customers, assets, contribution, who came and went.
 
 Reads the slices of gold.customer_tier and gold.customer_value, the slice before of the former, and silver.customers.
 A rerun replaces the slice.

@@ -1,4 +1,4 @@
-"""gold.contribution: one row a customer, account, kind of product and as_of: balances, and what the bank earned.
+"""gold.contribution: one row per customer, account, kind of product and as_of: balances, and what the bank earned.
 
 Reads the customers of the slice of gold.customer_features, silver.balances, transactions, accounts and account_parties,
 and where the bank delivers them loans, transfer_prices, unit_costs and, for accounts of several currencies,

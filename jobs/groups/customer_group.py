@@ -1,8 +1,8 @@
-"""gold.customer_group: one row a customer and as_of, with the behaviour group or the reason why there is none.
+"""gold.customer_group: one row per customer and as_of, with the behaviour group or the reason why there is none.
 
-Also gold.group_summary (a row a group), gold.group_profile (a row a group and feature) and ops.models, which points at
-the saved model. Reads the slice of gold.customer_features; everything else from conf/groups.yml. A rerun replaces the
-slices; the same slice gives the same groups.
+Also gold.group_summary (a row per group), gold.group_profile (a row per group and feature) and ops.models, which points
+at the saved model. Reads the slice of gold.customer_features; everything else from conf/groups.yml. A rerun replaces
+the slices; the same slice gives the same groups.
 """
 
 from __future__ import annotations

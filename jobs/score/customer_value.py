@@ -1,6 +1,6 @@
-"""gold.customer_value: one row a customer and as_of: recency, frequency, monetary, assets, score, lifetime value.
+"""gold.customer_value: one row per customer and as_of: recency, frequency, monetary, assets, score, lifetime value.
 
-Also gold.value_model, one row a number of the scale and the lifetime models behind it. Reads gold.customer_features,
+Also gold.value_model, one row per number of the scale and the lifetime models behind it. Reads gold.customer_features,
 gold.contribution and silver.customer_daily; conf/score.yml, conf/lifetime.yml. Models that a
 slice does not determine are those of the slice before. A rerun replaces the slice.
 """

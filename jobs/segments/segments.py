@@ -1,7 +1,7 @@
-"""gold.segments: one row a customer and as_of: tier, group, chief labels, next best product. Start here.
+"""gold.segments: one row per customer and as_of: tier, group, key labels, next best product. Start here.
 
 Reads the slices of gold.customer_features, customer_tier, customer_group, customer_portrait and, where the bank
-delivers products, gold.recommendations. Which labels are chief says the contract. A rerun replaces the slice.
+delivers products, gold.recommendations. Which labels are key labels says the contract. A rerun replaces the slice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""gold.customer_tier: one row per customer and as_of, with the reason, the way there and the gap to the next tier.
+"""gold.customer_tier: one row per customer and as_of, with the reason, the path and the gap to the next tier.
 
 Also gold.tier_levels (a row per tier and criterion), gold.tier_migration (a row per pair of tiers) and
 ops.tier_corrections (a row per customer whose tier a recomputed slice changes). Reads the slice of gold.customer_value,

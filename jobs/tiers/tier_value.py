@@ -1,4 +1,4 @@
-"""gold.tier_value: one row a tier and as_of, and one of all: what a customer of the tier is worth, with an interval.
+"""gold.tier_value: one row per tier and as_of, and one of all: what a customer of the tier is worth, with an interval.
 
 Reads the slices of gold.customer_tier and gold.customer_value, and the last slice of an earlier month of the former;
 conf/tier_value.yml, conf/lifetime.yml (discount_rate). No row without such a slice. A rerun replaces the slice.

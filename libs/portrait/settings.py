@@ -249,7 +249,7 @@ def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
         for key, value in node.value:
             if key.value in seen:
                 raise ConfigurationError(
-                    f"the key '{key.value}' stands twice",
+                    f"the key '{key.value}' is there twice",
                     where=f"{path}:{key.start_mark.line + 1}",
                     remedy="keep one of them",
                 )

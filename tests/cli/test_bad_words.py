@@ -81,7 +81,7 @@ def in_a_process(*words: str, **environment: str) -> subprocess.CompletedProcess
         (("sql", "SELECT * FROM csv.`/etc/passwd`"), "there is no table"),
         (("sql", "SELECT * FROM"), "not a query"),
         (("tiers", "simulate", "--policy", "nowhere.yml"), "the file does not exist"),
-        (("tiers", "migration", "--from", "2025-02-28", "--to", "2025-01-31"), "--from must lie before --to"),
+        (("tiers", "migration", "--from", "2025-02-28", "--to", "2025-01-31"), "--from must be earlier than --to"),
         (("show", "gold.segments", "--lake", "nowhere"), "there is no lake here"),
         (("status", "--lake", "nowhere"), "there is no lake here"),
     ],

@@ -56,7 +56,7 @@ def line(file: Path, text: str) -> int:
         ("audiences/leaving.yml", "purpose:", "purposes:", "'purposes'"),
         ("cluster.toml", "# A run on a cluster", "leese = 3 # A run on a cluster", "setting 'leese'"),
         ("trust.yml", "reference:", "reference: ]", "not valid YAML"),
-        ("groups.yml", "scaling: z", "scaling: z\nscaling: z", "the key 'scaling' stands twice"),
+        ("groups.yml", "scaling: z", "scaling: z\nscaling: z", "the key 'scaling' is there twice"),
     ],
 )
 def test_a_mistake_in_any_file_is_named_with_file_and_line(

@@ -54,7 +54,7 @@ schema:
   - name: thing
     physicalName: gold.thing
     physicalType: table
-    dataGranularityDescription: One row a thing.
+    dataGranularityDescription: One row per thing.
     properties:
       - {name: thing_id, physicalType: STRING, logicalType: string, required: true, classification: internal,
          primaryKey: true, primaryKeyPosition: 1, description: It.}
@@ -96,7 +96,7 @@ def written(folder: Path, text: str, name: str = "gold/thing.yml") -> Path:
             "unknown custom property: jobb",
         ),
         (MINIMAL.replace("id: gold.thing", "id: gold.other"), "calls itself 'gold.other'"),
-        (MINIMAL.replace("name: thing\nversion", "name: thing\nname: twice\nversion"), "stands twice"),
+        (MINIMAL.replace("name: thing\nversion", "name: thing\nname: twice\nversion"), "is there twice"),
         (MINIMAL.replace("kind: DataContract", "kind: [DataContract"), "not valid YAML"),
         *[
             (

@@ -23,7 +23,7 @@ def one_table() -> str:
     contract = Contract(
         "gold.part",
         "The part of every customer. More words.",
-        "One row a customer.",
+        "One row per customer.",
         (CUSTOMER, SHARE, KIND),
         (RULE,),
         {"job": "part", "reads": ["gold.part"], "config": ["part.yml"]},
@@ -39,7 +39,7 @@ def one_table() -> str:
         "| [gold.part](#goldpart) | The part of every customer. | 3 |",
         "**Usage.** Read it.",
         "**Limitations.** Not much.",
-        "- Grain: One row a customer.",
+        "- Grain: One row per customer.",
         "- Key: `customer_id`",
         "- Data product: `core`",
         "- Kind: register",

@@ -154,7 +154,7 @@ def test_spark_submit_finds_everything_up_to_date(published: Compose) -> None:
         "jobs/suite.py", "--as-of", AS_OF,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "ended well" in done.stdout
+    assert "succeeded" in done.stdout
     actions = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if " s  " in line}
     planned = re.findall(r"jobs/(?:\w+/)?(\w+)\.py", (CHECKOUT / "tests/orchestration/golden/submit.txt").read_text())
     # ingest always looks for new files

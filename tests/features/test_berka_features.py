@@ -1,6 +1,6 @@
 """Every customer of a real bank against DuckDB, which computes the features its own way from the bank's own files.
 
-Closing balances are folded in plain Python, spread to one row a day and averaged by SQL; windows are dates, not ages.
+Closing balances are folded in plain Python, spread to one row per day and averaged by SQL; windows are dates, not ages.
 All sums stay whole hundredths until they are compared.
 """
 
@@ -68,7 +68,7 @@ select client_id as customer_id, relationship, gender, region, born from closest
     strptime('19' || birth_number[:2] || lpad((birth_number[3:4]::int % 50)::varchar, 2, '0') || birth_number[5:6],
         '%Y%m%d')::date as born,
     if(birth_number[3:4]::int > 50, 'F', 'M') as gender, district_id as region from client) using (client_id)"""
-# One row an account and day from its opening on; 0 until the first booking.
+# One row per account and day from its opening on; 0 until the first booking.
 DAILY = """
 create table daily as
 with days as (select account_id, unnest(generate_series(opened, $as_of, interval 1 day))::date as day from owner)

@@ -86,7 +86,7 @@ def test_words_of_an_explanation(features: FeatureSet) -> None:
 def test_words_about_a_feature_of_others(features: FeatureSet) -> None:
     named = {item.name: item for item in features.features}
     average = explain(named["salary_avg_365d"], features, bookings=CONTRACT, as_of=D)
-    assert average.cost.startswith("one expression a customer, over nothing that is not computed anyway; ")
+    assert average.cost.startswith("one expression per customer, over nothing that is not computed anyway; ")
     assert average.lineage.splitlines() == [
         f"silver.transactions -> silver.customer_daily -> gold.customer_features.{part}_365d"
         " -> gold.customer_features.salary_avg_365d"

@@ -14,7 +14,7 @@ from portrait.capabilities.groups.policy import GroupPolicy, load_group_policy
 AS_OF = date(2025, 12, 31)
 CATEGORIES = ("grocery", "travel", "fuel", "education")
 CHANNELS = ("mobile", "branch", "pos")
-# spending, channels, own bookings a month, deposits, salaried
+# spending, channels, own bookings per month, deposits, salaried
 GROUPS = (
     ((6, 1, 1, 1), (1, 1, 6), 8, 5_000, 1.0),
     ((2, 6, 1, 2), (6, 1, 2), 12, 60_000, 1.0),
@@ -37,7 +37,7 @@ def small_policy(conf_dir: Path) -> GroupPolicy:
 
 
 def grouped_bank(customers: int = 600, seed: int = 3) -> pd.DataFrame:
-    """One row a customer with `truth`; every twentieth made no booking, and utilities are 0 for all."""
+    """One row per customer with `truth`; every twentieth made no booking, and utilities are 0 for all."""
     draws = np.random.default_rng(seed)
     truth = draws.integers(0, len(GROUPS), customers)
     spending = np.array([draws.dirichlet(np.array(GROUPS[group][0]) * 4) for group in truth])

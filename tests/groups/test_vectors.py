@@ -131,7 +131,7 @@ def test_every_column_of_the_shipped_policy_is_a_declared_feature(conf_dir: Path
     ("old", "new", "message"),
     [
         ("over: spending", "over: spendings", "there is no total 'spendings'"),
-        ("id: income_pension", "id: income_salary", "stands twice"),
+        ("id: income_pension", "id: income_salary", "is there twice"),
         ("least_customers: 100 ", "least_customers: 50 ", "ten times"),
         ("kind: level, of: [balance_avg_30d]", "kind: share, of: [balance_avg_30d]", "needs 'over'"),
     ],

@@ -27,7 +27,7 @@ from portrait.lake import Lake, Lease
 BOOKINGS = Contract(
     "raw.bookings",
     "Bookings.",
-    "One row a booking.",
+    "One row per booking.",
     (
         Column("id", "STRING", required=True, key_position=1),
         Column("booked_at", "TIMESTAMP", required=True),
@@ -43,7 +43,7 @@ BOOKINGS = Contract(
 PEOPLE = Contract(
     "raw.people",
     "People.",
-    "One row a person.",
+    "One row per person.",
     (Column("id", "STRING", required=True, key_position=1), Column("active", "BOOLEAN")),
     (),
     {"delivery": "snapshot", "maxRejectShare": 0.5},

@@ -29,7 +29,7 @@ ID = Identifier()
 PEOPLE = Contract(
     "raw.people",
     "People.",
-    "One row a person.",
+    "One row per person.",
     (
         Column("id", "STRING", required=True, key_position=1, identifier=ID),
         Column("friend", "STRING", identifier=ID),

@@ -1,4 +1,4 @@
-"""Values of labels on small slices: unknown is not no, one scan a source, the life of a label."""
+"""Values of labels on small slices: unknown is not no, one scan per source, the life of a label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may have which product: one test a rule, first failing rule counts, counts add up."""
+"""Who may have which product: one test per rule, first failing rule counts, counts add up."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Place:
         )  # fmt: skip
 
     def done(self, command: str) -> str:
-        """Run a shell command that must end well; returns what it printed."""
+        """Run a shell command that must succeed; returns what it printed."""
         result = self.sh(command)
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
         return result.stdout

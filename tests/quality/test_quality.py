@@ -20,7 +20,7 @@ DAY = date(2025, 3, 31)
 TIER = Contract(
     "gold.tier",
     "Test table.",
-    "One row a customer.",
+    "One row per customer.",
     (
         Column("as_of", "DATE", required=True, key_position=1, partition_position=1),
         Column("customer_id", "STRING", required=True, key_position=2, pattern="^[A-Z][0-9]+$"),
@@ -148,7 +148,7 @@ def test_suites_of_all_shipped_gold_tables_can_be_derived(schemas_dir: Path) -> 
 POINTS = Contract(
     "gold.points",
     "Test table.",
-    "One row a customer and label.",
+    "One row per customer and label.",
     (
         Column("as_of", "DATE", required=True, key_position=1, partition_position=1),
         Column("customer_id", "STRING", required=True, key_position=2),

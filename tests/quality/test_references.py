@@ -42,7 +42,7 @@ def party(account: str, number: str, kind: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def delivered(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, schemas_dir: Path) -> Path:
-    """One known account; of 200 bookings two name an unknown one; parties of both kinds, of which one is unknown."""
+    """One known account; of 200 bookings two name per unknown one; parties of both kinds, of which one is unknown."""
     root = tmp_path_factory.mktemp("delivered")
     with Lease(root) as lease:
         opened = Lake(spark, root, load_catalogue(schemas_dir), lease=lease)

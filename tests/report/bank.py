@@ -68,7 +68,7 @@ class Writer:
         self.versions: dict[str, int] = {}
 
     def job(self, seconds: float, as_of: date | None, tables: Tables) -> None:
-        """A slice of each table (or rows of a whole one), and the record that the job ended well."""
+        """A slice of each table (or rows of a whole one), and the record that the job succeeded."""
         for table, rows in tables.items():
             day = {"as_of": as_of} if as_of else {}
             self._append(table, [day | row for row in rows])
@@ -212,7 +212,7 @@ def write_offers(bank: Writer) -> None:
 
 
 def write_ops(bank: Writer) -> None:
-    """Files of two feeds, five rows in quarantine, one broken warning, two account-days that do not close."""
+    """Files of two feeds, five rows in quarantine, one broken warning, two account-days that do not reconcile."""
     file = {"columns": [], "columns_ignored": []}
     files = [
         {"feed": "transactions", "file": "transactions/1.csv", "file_hash": "a" * 64, "contract_hash": "1"}

@@ -149,7 +149,7 @@ def test_an_empty_lake_makes_a_report(spark: SparkSession, tmp_path: Path, conf_
     lake = Lake(spark, tmp_path, load_suite(conf_dir, schemas_dir))
     html = build_report(lake, as_of=NOW)
     assert "Not published" in html
-    assert "No files were taken in through this lake." in html
+    assert "No files were ingested through this lake." in html
 
 
 def test_what_a_tier_is_worth_is_said_with_the_slice_since_which_moves_are_counted(bank: Bank) -> None:

@@ -117,7 +117,7 @@ def full(catalogue: Catalogue) -> str:
         "2 labels in 2 themes, known for 37.5 % of customers on average. Known of nobody: Early warning.",
         "70 customers of 200 have a next best product; 1 product is recommended to someone.",
         "1,000 rows came in, 10 of them (1.0 %) broke a rule. No gate failed.",
-        "Columns that no contract knows, kept out: transactions: surplus.",
+        "Columns that no contract knows, rejected: transactions: surplus.",
         "Run 7 worked for 3.4 s in 1 job.",
         "loans Left out: silver.loans. Computed without it: gold.customer_features.",
         "Published 22 November 2026, 01:12 UTC",
@@ -135,7 +135,7 @@ def test_absent_tables_leave_a_plain_sentence(catalogue: Catalogue) -> None:
         "Customers were not grouped for this day.",
         "Labels were not computed for this day.",
         "Recommendations were not computed for this day.",
-        "No files were taken in through this lake.",
+        "No files were ingested through this lake.",
         "Balances were not reconciled.",
         "Nothing: every feed is there.",
     ):

@@ -65,7 +65,7 @@ def test_whatever_ends_a_run_is_recorded(suite: MiniSuite, monkeypatch: pytest.M
             assert raised.value.exit_code == 1
     assert signal.getsignal(signal.SIGTERM) is before
     monkeypatch.delenv("MISBEHAVIOUR_two")
-    assert suite.ran() == {"two"}  # the others had ended well
+    assert suite.ran() == {"two"}  # the others had succeeded
     assert suite.records()[-1][1] == "done"
     assert suite.metric("run_success") == 1
 

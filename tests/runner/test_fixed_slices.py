@@ -1,4 +1,4 @@
-"""A slice that the configuration names is an input like the slice before: made again, it makes a job stale."""
+"""A slice that the configuration names is an input like the slice before: recomputed, it makes a job stale."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_slices_of_one_month_count_one_miss(path: dict[tuple[str, date], Row]) -
 
 def test_a_correction_changes_the_path_from_its_month_on(path: dict[tuple[str, date], Row]) -> None:
     late = [(path["late", day].tier, path["late", day].misses) for day in (JANUARY, MID_FEBRUARY, FEBRUARY)]
-    # The slice of the middle of February was not made again.
+    # The slice of the middle of February was not recomputed.
     assert late == [("growing", 0), ("vip", 1), ("growing", 0)]
 
 

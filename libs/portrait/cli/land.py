@@ -60,7 +60,7 @@ def synthetic(
     until: Until = None,
     feeds: Annotated[str, typer.Option(help="core, all, or names with commas between them.")] = "all",
     tiers: Annotated[bool, typer.Option(help="Also the planted tiers by month: takes longer.")] = False,
-    by: Annotated[Period, typer.Option(help="One file a feed and day, or bookings by month.")] = Period.month,
+    by: Annotated[Period, typer.Option(help="One file per feed and day, or bookings by month.")] = Period.month,
     conf: Conf = CONF,
     target: Target = None,
 ) -> None:

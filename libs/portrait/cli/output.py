@@ -75,7 +75,7 @@ def summarize(
             f"Nothing to do for {summary.as_of}: {len(skipped)} jobs are up to date ({summary.seconds:.0f} s)."
         )
     else:
-        console.print(f"Run {summary.run} for {summary.as_of} ended well after {summary.seconds:.0f} s.")
+        console.print(f"Run {summary.run} (as_of {summary.as_of}) succeeded in {summary.seconds:.0f} s.")
     served = summary.publication
     if served is not None:
         told = served_words(served, summary.products)

@@ -90,7 +90,7 @@ def _show(settings: Settings, target: str | None, feed: str | None, output: Form
         if told:
             emit(["feed", "why", "records", "newest day"], told, output, title="Conflicts (one by one: --conflicts)")
         return
-    # One list for machines: a file that was kept out whole is an entry without a line.
+    # One list for machines: a file that was rejected whole is an entry without a line.
     entries = [[*row, None, None] for row in rows]
     for item, (path, _, reason, remedy) in zip(files, whole, strict=True):
         rule = str(reason).split(":", 1)[0]

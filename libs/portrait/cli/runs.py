@@ -176,7 +176,7 @@ def _warnings(lake: Lake, summary: RunSummary) -> list[str]:
 
 @contextmanager
 def _progress(quiet: bool, jobs: int) -> Iterator[Callable[[Step, str], None]]:
-    """A bar on a terminal, a line a job elsewhere."""
+    """A bar on a terminal, a line per job elsewhere."""
     if quiet:
         yield lambda step, event: None
         return
@@ -258,7 +258,7 @@ def publish_command(
             done = ended[0]  # refused at its end: what of it passed may be served
         if done is None:
             raise ConfigurationError(
-                f"run {run} did not end well, or never was",
+                f"run {run} did not succeed, or never was",
                 where=RUNS,
                 remedy="see `portrait status` for runs that are done",
             )

@@ -17,7 +17,7 @@ LINEAGE = (
     Column("_file", "STRING", description="File that brought the row, relative to the landing folder."),
     Column("_file_hash", "STRING", description="SHA-256 of the file's bytes."),
     Column("_line", "BIGINT", description="1-based line in the file, the header being line 1; row number in Parquet."),
-    Column("_loaded_at", "TIMESTAMP", description="When the row was taken in, UTC.", volatile=True),
+    Column("_loaded_at", "TIMESTAMP", description="When the row was ingested, UTC.", volatile=True),
     Column("_run", "BIGINT", description="Number of the run that took the row in.", volatile=True),
 )
 
@@ -161,7 +161,7 @@ def bronze_contract(feed: Contract) -> Contract:
     return Contract(
         id=f"bronze.{feed.name}",
         description=f"Feed {feed.name} as received, append only. {feed.description}",
-        grain="One row a delivered record that met its contract.",
+        grain="One row per delivered record that met its contract.",
         columns=columns + LINEAGE,
         properties={"job": "ingest", "reads": [feed.id]},
         time_zone=feed.time_zone,

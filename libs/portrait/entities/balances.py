@@ -187,7 +187,7 @@ def _carried(runs: DataFrame) -> DataFrame:
 
 
 def measure_days(bookings: DataFrame, *, number: str = _BIGINT) -> DataFrame:
-    """Days of accounts: one row an account and day with bookings, amounts in minor units, of SQL type `number`.
+    """Days of accounts: one row per account and day with bookings, amounts in minor units, of SQL type `number`.
 
     `bookings`: every silver transaction of the accounts in question, or those of `bookings_since`, with the balance
     that they follow. `moved`: movements since the first of them, the day's included. `reported`: balances that the day
@@ -225,7 +225,7 @@ def measure_days(bookings: DataFrame, *, number: str = _BIGINT) -> DataFrame:
 
 
 def close_days(days: DataFrame, *, number: str = _BIGINT) -> DataFrame:
-    """Closing balances of `measure_days`: one row an account and day with bookings, amounts in minor units.
+    """Closing balances of `measure_days`: one row per account and day with bookings, amounts in minor units.
 
     `expected_minor`: closing balance of the day before plus the day's movements; `closing_minor` differs from it
     where the day reports other balances only. A day that reports none closes with the expected one. On the first day
@@ -246,7 +246,7 @@ def close_days(days: DataFrame, *, number: str = _BIGINT) -> DataFrame:
 
 
 def balance_runs(closings: DataFrame) -> DataFrame:
-    """silver.balances of `close_days`: one row an account and stretch of days that close with the same balance.
+    """silver.balances of `close_days`: one row per account and stretch of days that close with the same balance.
 
     `to_day` is the day before the next balance, null for the last one. Days before the first booking have no row.
     A balance that DECIMAL(18,2) cannot hold is NULL.

@@ -47,9 +47,9 @@ class Conversion:
 
     reporting: str
     foreign: DataFrame
-    """One row an account that is kept in another currency: account_id, currency."""
+    """One row per account that is kept in another currency: account_id, currency."""
     rates: DataFrame
-    """One row a currency and stretch of days: currency, rate_from, rate_until (excluded, null = open), rate."""
+    """One row per currency and stretch of days: currency, rate_from, rate_until (excluded, null = open), rate."""
     state: dict[str, int]
     """Versions of the tables that it is made of: what was converted with others must be converted anew."""
 
@@ -77,7 +77,7 @@ class Conversion:
         return converted.withColumns(worth).select(*rows.columns)
 
     def missing(self, bookings: DataFrame) -> DataFrame:
-        """One row a currency with bookings: currency, bookings, unknown (those without a rate), first_day, last_day."""
+        """One row per currency with bookings: currency, bookings, unknown (without a rate), first_day, last_day."""
         theirs = bookings.join(self.foreign, on="account_id", how="inner")
         rated = theirs.alias("r").join(
             F.broadcast(self.rates.alias("q")), on=self._in_force(F.col("r.booked_on")), how="left"

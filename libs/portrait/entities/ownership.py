@@ -63,7 +63,7 @@ def account_roles(people: DataFrame, *, accounts: DataFrame, as_of: date, zone: 
 
 
 def owners_of(people: DataFrame) -> DataFrame:
-    """One row an account that has an owner."""
+    """One row per account that has an owner."""
     return people.where(F.col("role") == "owner").drop("role", "persons")
 
 

@@ -26,7 +26,7 @@ def load_policy(conf: Path) -> ReconciliationPolicy:
 
 
 def differences(closings: DataFrame, *, policy: ReconciliationPolicy) -> DataFrame:
-    """ops.reconciliation of `close_days`: one row an account and day whose difference exceeds the tolerance.
+    """ops.reconciliation of `close_days`: one row per account and day whose difference exceeds the tolerance.
 
     `difference` = reported - expected, where reported is the day's balance nearest to the expected one. What
     DECIMAL(18,2) cannot hold is NULL.

@@ -1,4 +1,4 @@
-"""Features: declared in `conf/features`, compiled to one aggregate a source, one row a customer and business date."""
+"""Features: declared in `conf/features`, compiled to one aggregate per source; one row per customer and as_of."""
 
 from typing import TYPE_CHECKING
 

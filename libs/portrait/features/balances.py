@@ -1,4 +1,4 @@
-"""Balance features from run-length balances: day-weighted, without a row a day."""
+"""Balance features from run-length balances: day-weighted, without a row per day."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portrait.features.feature import Feature
 def aggregate_balances(
     balances: DataFrame, *, owners: DataFrame, features: Sequence[Feature], as_of: date, exact: bool = False
 ) -> DataFrame:
-    """One row a customer with the declared balance features, in minor units.
+    """One row per customer with the declared balance features, in minor units.
 
     An account counts for its owner at `as_of`, from its opening to its closing; between opening and first booking it
     is open and empty, so 0. The average of a window is sum(balance x days) over all accounts, divided by the days of

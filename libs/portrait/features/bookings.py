@@ -79,7 +79,7 @@ def aggregate_bookings(
     days: int | None = None,
     care: Care = PLAIN,
 ) -> DataFrame:
-    """One row a customer with bookings in the widest window up to `as_of`, with the features; money in minor units.
+    """One row per customer with bookings in the widest window up to `as_of`, with the features; money in minor units.
 
     `daily`: silver.customer_daily; `contract`: that of silver.transactions, which says what kind_code means. A booking
     counts for the owner of its day; one without a known owner counts for nobody. `days`: how long the history is, to
@@ -107,7 +107,7 @@ def _in_passes(daily: DataFrame, chosen: Sequence[Pass], contract: Contract, as_
 
 
 def add_up(bookings: DataFrame, sums: Sums) -> DataFrame:
-    """One row a customer: what one pass says of the bookings (rows of silver.customer_daily)."""
+    """One row per customer: what one pass says of the bookings (rows of silver.customer_daily)."""
     counted = bookings.selectExpr(*sums.encoded).selectExpr(*sums.counted)
     added_up = counted.groupBy("customer_id").agg(*map(F.expr, sums.aggregates))
     return added_up.selectExpr("customer_id", *sums.settled) if sums.settled else added_up
@@ -243,8 +243,8 @@ def _aggregate(feature: Feature, test: str, minus: str | None, *, exact: bool) -
             return f"min(if({test}, age, null))"
         case "days_since_first":
             return f"max(if({test}, age, null))"
-        # One bit a day, month or value: exact, and added up by OR where count(distinct) would multiply the rows. Their
-        # windows are short enough for the 63 bits of a BIGINT.
+        # One bit per day, month or value: exact, and added up by OR where count(distinct) would multiply the rows.
+        # Their windows are short enough for the 63 bits of a BIGINT.
         case "count_distinct":  # the bit of number 0 stands for null
             return f"bit_count(bit_or(if({test}, {of}_bit, 0L)) & -2L)"
         case "distinct_days":

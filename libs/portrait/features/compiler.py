@@ -1,4 +1,4 @@
-"""Declared features as one aggregate: one scan a source, one shuffle, whatever the number of features.
+"""Declared features as one aggregate: one scan per source, one shuffle, whatever the number of features.
 
 Each row belongs to a customer and has an age in days at `as_of`; windows are comparisons of that age. Text columns that
 declarations filter by are numbered once a row, so that a hundred conditional sums compare small integers.
@@ -20,7 +20,7 @@ from portrait.features.feature import Conditions, Feature
 def aggregate_events(
     sources: Mapping[str, DataFrame], *, features: Sequence[Feature], as_of: date, exact: bool = False
 ) -> DataFrame:
-    """One row a customer with the declared features of the given sources.
+    """One row per customer with the declared features of the given sources.
 
     Each source: customer_id, age (days before as_of, 0 or more), the dimensions as text and every amount as BIGINT
     `<amount>_minor`. A feature that asks for a column its source does not have here is left out, so that its

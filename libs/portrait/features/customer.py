@@ -107,7 +107,7 @@ ATTRIBUTES = (
 
 
 def _attributes(customers: DataFrame, *, as_of: date, zone: str) -> DataFrame:
-    """One row a customer: what the bank knew about the person at `as_of`."""
+    """One row per customer: what the bank knew about the person at `as_of`."""
     known = versions_at(customers, as_of, zone=zone)
     assessed = F.coalesce(F.col("risk_assessed_on") <= F.lit(as_of), F.lit(True))
     derived: dict[str, Column] = {

@@ -51,7 +51,7 @@ def load_features(conf: Path) -> FeatureSet:
     """The declarations below `conf/features`.
 
     Raises ConfigurationError naming file, line and key for an unknown key, column, window or aggregate, for a name
-    that stands twice, for a quotient of what is not declared, and when there is nothing to compute.
+    that is there twice, for a quotient of what is not declared, and when there is nothing to compute.
     """
     declarations = list(_declarations(conf))
     aggregated = _in_order(

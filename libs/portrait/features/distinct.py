@@ -1,6 +1,6 @@
 """How many different merchants or counterparties: exact, out of silver.transactions, because no number stands for them.
 
-A value is in a window when its last booking up to the window's end is. So one row a customer and value answers all
+A value is in a window when its last booking up to the window's end is. So one row per customer and value answers all
 windows; it is what costs: one shuffle for each column that is counted, of all its values, every day.
 """
 
@@ -17,7 +17,7 @@ from portrait.features.feature import Feature
 
 
 def count_distinct(transactions: DataFrame, *, features: Sequence[Feature], as_of: date) -> DataFrame:
-    """One row a customer with the number of different values of each feature; null is no value.
+    """One row per customer with the number of different values of each feature; null is no value.
 
     `transactions`: silver.transactions. A customer without such bookings has no row, or NULL. Features have windows
     with a beginning.

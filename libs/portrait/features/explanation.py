@@ -42,20 +42,20 @@ def explain(feature: Feature, features: FeatureSet, *, bookings: Contract, as_of
     for column in dict.fromkeys(leaf.of for leaf in leaves if leaf.is_of_text):
         same = sum(other.of == column for other in features.of_text())
         cost.append(
-            f"a scan of silver.transactions over its window on every run, and a shuffle of one row a customer and "
+            f"a scan of silver.transactions over its window on every run, and a shuffle of one row per customer and "
             f"{column}, for all {same} feature(s) that count it"
         )
     if feature.is_derived:
         hidden = [leaf.name for leaf in leaves if leaf.name.startswith("_")]
         own = f"{', '.join(hidden)} computed for it alone" if hidden else "nothing that is not computed anyway"
-        cost.insert(0, f"one expression a customer, over {own}")
+        cost.insert(0, f"one expression per customer, over {own}")
         computed.append(f"in the slice: {as_declared(feature, available=True)}")
     sql = plain_sql(feature, as_of) if feature.parts or feature.source == "transactions" else None
     return Explanation(feature.declared, feature.description, sql, tuple(computed), _lineage(feature), "; ".join(cost))
 
 
 def _lineage(feature: Feature) -> str:
-    """The tables and features that it comes from, a line a part."""
+    """The tables and features that it comes from, a line per part."""
     column = f"gold.customer_features.{feature.name}"
     if not feature.parts:
         table = feature.table
@@ -116,7 +116,7 @@ def _of_bookings(feature: Feature, as_of: date, *further: str) -> str:
 
 
 def _months_sql(feature: Feature, as_of: date) -> tuple[str, str]:
-    """A bit a month in which there is a booking, the last complete one the lowest; how many ones it begins with."""
+    """A bit per month in which there is a booking, the last complete one the lowest; how many ones it begins with."""
     months = f"bit_or(shiftleft(1L, {_months_back(feature, as_of)})) as months"
     ones = "bit_count(max(months) & ~(max(months) + 1))"
     return f"select customer_id, {months}\n{_of_bookings(feature, as_of)}", ones

@@ -145,7 +145,7 @@ EVENTS: dict[str, Events] = {
 
 
 def newest_records(bronze: DataFrame, key: str, *columns: str, at: str, as_of: date, zone: str) -> DataFrame:
-    """One row a delivered event, of a record that came again the newest, with its age; none of a later day."""
+    """One row per delivered event, of a record that came again the newest, with its age; none of a later day."""
     record = F.max(F.struct("_run", at, *columns)).alias("record")
     happened = bronze.groupBy(key).agg(record).select("record.*").where(day_of(at, zone) <= F.lit(as_of))
     return happened.withColumn("day", day_of(at, zone)).withColumn("age", age_in_days("day", as_of))

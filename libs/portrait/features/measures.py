@@ -80,7 +80,7 @@ def check_measure(source: str, measure: Measure, where: str) -> None:
         return
     if measure.over is not None:
         raise ConfigurationError(
-            f"the aggregate '{measure.aggregate}' is over nothing",
+            f"the aggregate '{measure.aggregate}' has no 'over'",
             where=where,
             remedy="only a ratio or share has 'over'",
         )

@@ -51,7 +51,7 @@ class Earlier:
 def earlier_slice(lake: Lake, as_of: date) -> Earlier | None:
     """The slice to slide from, and what became known since; None: compute from the beginning.
 
-    It is the slice as its job left it when it ended well, by the same code and declarations. The slice saves work and
+    It is the slice as its job left it when it succeeded, by the same code and declarations. The slice saves work and
     never changes a result, therefore it is no input in the contract. Raises PortraitError where silver.customer_daily
     lags behind silver.transactions.
     """
@@ -88,7 +88,7 @@ def slide_bookings(
     features: Sequence[Feature],
     as_of: date,
 ) -> DataFrame:
-    """The features at `as_of` in minor units, one row a customer: those of `customers`, some others beside them.
+    """The features at `as_of` in minor units, one row per customer: those of `customers`, some others beside them.
 
     `daily`: silver.customer_daily; `contract`: that of silver.transactions; `customers`: customer_id, distinct. A
     customer without bookings may have no row. Runs a small query of its own, to see whom to compute anew.
@@ -144,7 +144,7 @@ def _to_compute_again(
 
 
 def _moved(earlier: Earlier, contract: Contract, features: Sequence[Feature], as_of: date) -> Iterator[DataFrame]:
-    """By how much each count and sum differs from the earlier one: one row a customer for whom some may."""
+    """By how much each count and sum differs from the earlier one: one row per customer for whom some may."""
     for one in passes(features, as_of=as_of, days=1):
         cells, read = moving_cells(one.features, before=earlier.as_of, as_of=as_of)
         moving = earlier.transactions.where(read).where(F.col("customer_id").isNotNull())

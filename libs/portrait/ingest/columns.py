@@ -11,7 +11,7 @@ from portrait.contracts import Contract
 
 @dataclass(frozen=True)
 class ColumnFinding:
-    """`ignored`: added columns, kept out. `differences`: why the feed is refused; order never is one."""
+    """`ignored`: added columns, rejected. `differences`: why the feed is refused; order never is one."""
 
     ignored: tuple[str, ...]
     differences: tuple[str, ...]

@@ -39,7 +39,7 @@ class Counts:
 
 
 def block_counts(judged: DataFrame, typed: Sequence[str] = (), unknown: Sequence[str] = ()) -> DataFrame:
-    """One row a file and block: its number of lines, its first row's number, its rows and bad rows.
+    """One row per file and block: its number of lines, its first row's number, its rows and bad rows.
 
     `head_present` and `head_bad` tell whether the block's first line counts among them: in the first block of a CSV
     file that line is the header, which is known to be one only here. For each column of `typed`, the number of its

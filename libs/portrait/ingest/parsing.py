@@ -51,7 +51,7 @@ class Layout:
 
 
 def parse_lines(lines: DataFrame, *, contract: Contract, layouts: Sequence[Layout]) -> DataFrame:
-    """Lines of text taken apart: one row a line, every contract column as a text that is null when empty or absent.
+    """Lines of text taken apart: one row per line, every contract column as a text that is null when empty or absent.
 
     `lines` has `__file`, `__value` and whatever else is to be kept. Adds `__present` (the line is not blank) and
     `__broken` (it is no record at all, so that its texts mean nothing).

@@ -37,7 +37,7 @@ class FeedSummary:
 
     @property
     def columns_ignored(self) -> dict[str, tuple[str, ...]]:
-        """Columns that are not in the contract and were kept out, by file."""
+        """Columns that are not in the contract and were rejected, by file."""
         return {item.manifest.path: item.manifest.ignored for item in self.files("accepted") if item.manifest.ignored}
 
     @property
@@ -97,7 +97,7 @@ def refusal(refused: Mapping[str, list[tuple[str, str]]], held: Sequence[KeptOut
     if refused:
         lines = [f"{path}: {reason}" for files in refused.values() for path, reason in files]
         feeds = ", ".join(f"'{feed}'" for feed in refused)
-        parts.append(f"feed {feeds} refused; nothing of it was taken in:\n  " + "\n  ".join(lines))
+        parts.append(f"feed {feeds} refused; nothing of it was ingested:\n  " + "\n  ".join(lines))
         remedies.append(
             "correct the files and land them under new names, remove them, or change the contract in schemas/raw/; "
             "bad rows are in ops.quarantine (`portrait quarantine`)"

@@ -41,7 +41,7 @@ class FileResult:
 
 
 def judged_lines(source: DataFrame, *, contract: Contract, manifests: Mapping[str, Manifest]) -> DataFrame:
-    """Lines of text, or rows of Parquet, as one row a line: technical columns, the contract's typed, `__reasons`.
+    """Lines of text, or rows of Parquet, as one row per line: technical columns, the contract's typed, `__reasons`.
 
     `__record` is the text of a bad row as it came (JSON for Parquet), null for good ones.
     """

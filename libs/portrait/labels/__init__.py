@@ -1,4 +1,4 @@
-"""Labels: one YAML file each, checked before Spark starts, one SELECT a source, kept wide and as history."""
+"""Labels: one YAML file each, checked before Spark starts, one SELECT per source, kept wide and as history."""
 
 from typing import TYPE_CHECKING
 

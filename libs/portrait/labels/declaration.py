@@ -1,4 +1,4 @@
-"""`conf/labels/<theme>/<label>.yml` as objects: one file a label, checked before Spark starts."""
+"""`conf/labels/<theme>/<label>.yml` as objects: one file per label, checked before Spark starts."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Label(Strict):
         if not isinstance(values, list):
             return values
         if len(set(map(str, values))) < len(values):
-            raise ValueError("a value stands twice")
+            raise ValueError("a value is there twice")
         return {value: str(value).replace("_", " ") for value in values}
 
     @property
@@ -174,7 +174,7 @@ class LabelSet:
 def load_labels(conf: Path, catalogue: Catalogue) -> LabelSet:
     """The labels below `conf/labels`; `catalogue` must know the declared columns of gold.customer_features.
 
-    Raises ConfigurationError naming file, line and key for an unknown key, an id that stands twice or is not the
+    Raises ConfigurationError naming file, line and key for an unknown key, an id that is there twice or is not the
     file's name, a column that `from` does not have, an expression that is not allowed or not of the stated type, for
     labels that are made from each other in a circle, with the path, and for a retired label that is still read.
     """

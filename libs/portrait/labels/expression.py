@@ -192,7 +192,7 @@ def _check_column(node: exp.Column, columns: Mapping[str, str], where: str) -> N
 def _check_cast(node: exp.Cast, where: str) -> None:
     date_literal = node.to.this == exp.DataType.Type.DATE and isinstance(node.this, exp.Literal)
     if date_literal and not _is_day(node.this.name):
-        raise _refusal(_text(node), "this is no day", where, "write date'2024-12-31'")
+        raise _refusal(_text(node), "invalid date literal", where, "write date'2024-12-31'")
     safe = isinstance(node, exp.TryCast) and node.args.get("safe")
     if node.to.this.name not in _CAST_TYPES or not (safe or (date_literal and not isinstance(node, exp.TryCast))):
         raise _refusal(node.sql(dialect=_DIALECT), "this conversion may fail", where, "write try_cast(a as type)")

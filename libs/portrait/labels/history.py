@@ -22,7 +22,7 @@ def label_changes(
     labels: LabelSet,
     versions: Mapping[str, int] | None = None,
 ) -> DataFrame:
-    """Change points between two slices of the portrait: one row a customer and label whose value differs.
+    """Change points between two slices of the portrait: one row per customer and label whose value differs.
 
     `value` is the new one as text, NULL when it is unknown now or the customer is gone; a new customer's unknown
     labels are no change. With an empty `previous` these are all known values. `version` is that of the definition;

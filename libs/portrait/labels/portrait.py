@@ -18,7 +18,7 @@ POPULATION = "customer_features"
 def customer_portrait(
     *, labels: LabelSet, as_of: date, sources: Mapping[str, DataFrame], failed: Collection[str] = ()
 ) -> DataFrame:
-    """One row a customer of the features' slice, one column a label; NULL is unknown, which is not "no".
+    """One row per customer of the features' slice, one column per label; NULL is unknown, which is not "no".
 
     `sources`: the slices of `as_of` by name, `customer_features` among them. The plan scans each source once, whatever
     the number of labels; labels made from labels come in further steps of the same plan. Labels in `failed`, and those
@@ -52,7 +52,7 @@ def with_all(portrait: DataFrame, columns: Iterable[ContractColumn]) -> DataFram
 
 
 def _answers(slice_of_source: DataFrame, *, labels: LabelSet, source: str, failed: Collection[str]) -> DataFrame:
-    """One row a customer: every label of the source, in one SELECT."""
+    """One row per customer: every label of the source, in one SELECT."""
     return slice_of_source.select("customer_id", *[_column(item, failed) for item in labels.computed_from(source)])
 
 

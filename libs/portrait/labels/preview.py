@@ -50,7 +50,7 @@ def facts_behind(
     """For each row of `changed_customers`, what the new and the `applied` definition of its label read, by column.
 
     `sources`: the slice of each source, `portrait` as the new definitions make it. Columns that the source of the new
-    definition lacks, and customers who are not in it, are left out. One query a source.
+    definition lacks, and customers who are not in it, are left out. One query per source.
     """
     read = {name: labels[name].reads | _columns(applied.get(name, {})) for name in {row.label for row in sample}}
     found: dict[tuple[str, str], dict[str, object]] = {}

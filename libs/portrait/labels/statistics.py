@@ -48,7 +48,7 @@ class Spread:
 
 
 def label_counts(portrait: DataFrame, labels: LabelSet) -> DataFrame:
-    """One row a label and value, by one pass over a slice: place in `labels.labels`, value, customers n.
+    """One row per label and value, by one pass over a slice: place in `labels.labels`, value, customers n.
 
     Texts and yes/no are counted by value, numbers by magnitude, dates by year; NULL is unknown. Only the most frequent
     values are named.

@@ -1,4 +1,4 @@
-"""One commit of a table: made again where that can help, and what a user is told when it cannot be made."""
+"""One commit of a table: recomputed where that can help, and what a user is told when it cannot be made."""
 
 from __future__ import annotations
 

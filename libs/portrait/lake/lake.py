@@ -159,7 +159,7 @@ class Lake:
         return self.slice(table, previous)
 
     def new_rows(self, bronze: str, *, consumer: str) -> DataFrame:
-        """Rows of a bronze table that arrived since the job that writes `consumer` last ended well.
+        """Rows of a bronze table that arrived since the job that writes `consumer` last succeeded.
 
         All rows when that job's code, contract or configuration changed, or when it never ran.
         """
@@ -173,7 +173,7 @@ class Lake:
         return done is None or written is None or written > done.run
 
     def completed(self, table: str, as_of: date | None = None) -> Completion | None:
-        """How the job of a table last ended well; None when its code, contract or configuration were others then."""
+        """How the job of a table last succeeded; None when its code, contract or configuration were others then."""
         job = self.catalogue.table(table).job or ""
         done = self.records.completions.get((job, as_of))
         return None if done is None or done.fingerprint != self.fingerprints.get(job, "") else done
@@ -193,7 +193,7 @@ class Lake:
         return feed.option("endingVersion", until).load(str(self.path(table)))
 
     def completed_slice(self, table: str, as_of: date) -> DataFrame | None:
-        """A slice as the job that wrote it left it when it ended well, whatever was committed since.
+        """A slice as the job that wrote it left it when it succeeded, whatever was committed since.
 
         None where that state can no longer be read: after a VACUUM, or beyond the retention of the log.
         """
@@ -347,7 +347,7 @@ class Lake:
             return list({(write.table, write.as_of): write for write in self.writes}.values())
 
     def complete(self, job: str, *, as_of: date | None, inputs: dict[str, str], seconds: float) -> list[Write]:
-        """Record that a job of this run ended well, with what it wrote since the last call."""
+        """Record that a job of this run succeeded, with what it wrote since the last call."""
         writes = self.latest_writes()
         code = self.fingerprints.get(job, "")
         now = datetime.now(UTC)

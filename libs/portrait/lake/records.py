@@ -26,7 +26,7 @@ class Write:
 
 @dataclass(frozen=True)
 class Completion:
-    """The last time that a job ended well for a slice (or at all, where it has none)."""
+    """The last time that a job succeeded for a slice (or at all, where it has none)."""
 
     run: int
     inputs: dict[str, str]
@@ -92,7 +92,7 @@ class Records:
 
     @cached_property
     def completions(self) -> Completions:
-        """How each job last ended well, for each slice."""
+        """How each job last succeeded, for each slice."""
         if self._read is None:
             return Completions(None)
         names = ["run", "recorded_at", "job", "job_as_of", "fingerprint", "inputs"]

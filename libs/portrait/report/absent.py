@@ -17,7 +17,7 @@ class LeftOut:
 
 
 def left_out(catalogue: Catalogue, *, present: set[str]) -> list[LeftOut]:
-    """One entry an absent feed, in order of name; `present` are the feeds that were ever taken in.
+    """One entry per absent feed, in order of name; `present` are the feeds that were ever ingested.
 
     A feed that no gold table needs or uses, through others too, is missed by nobody and has no entry.
     """

@@ -17,7 +17,7 @@ _PAD = 2
 
 
 def histories(theme: str, rows: Sequence[Row], series: dict[str, list[Row]], name: Callable[[str], str]) -> Html:
-    """One row a label of a theme: its history chart, flips, stability, cost and state."""
+    """One row per label of a theme: its history chart, flips, stability, cost and state."""
     heads = [Head("Label"), Head("By slice")]
     heads += [Head(text, True) for text in ("Flips", "PSI", "Rows read", "Seconds")] + [Head("State")]
     lines = [

@@ -29,7 +29,7 @@ FEWEST = 5
 
 
 def labels_section(figures: Figures, catalogue: Catalogue) -> Html:
-    """How many customers each label knows, by theme, and how the chief labels are spread."""
+    """How many customers each label knows, by theme, and how the key labels are spread."""
     labels = sorted(figures["labels"], key=lambda row: (row["theme"], row["label"]))
     if not labels:
         return section("labels", "Labels", "Labels were not computed for this day.")
@@ -53,14 +53,14 @@ def labels_section(figures: Figures, catalogue: Catalogue) -> Html:
         _doubts_card(labels, columns),
         h("div", *[_theme(theme, rows, columns) for theme, rows in themes.items()], class_="flow wide"),
         _histories_card(figures, themes, columns),
-        h("h3", "How chief labels are spread", class_="wide between"),
+        h("h3", "How key labels are spread", class_="wide between"),
         h("div", *small, class_="triple wide"),
         card("All values", folded("Customers by label and value", _values(labels, columns)), wide=True),
     )
 
 
 def _histories_card(figures: Figures, themes: dict[str, list[Row]], columns: dict[str, Column]) -> Html:
-    """Each label's history, one fold a theme."""
+    """Each label's history, one fold per theme."""
     series = {row["label"]: row["slices"] for row in figures["label_series"]}
     folds = [
         folded(title(theme), histories(theme, rows, series, lambda label: _name(label, columns)))
@@ -177,7 +177,7 @@ def label_tiles(figures: Figures) -> list[Tile]:
 
 
 def label_series(statistics: DataFrame) -> DataFrame:
-    """One row a label: by slice, oldest first, the shares of customers that are known and yes (NULL: no yes-or-no)."""
+    """One row per label: by slice, oldest first, the shares that are known and yes (NULL: no yes-or-no)."""
     told, customers = F.col("distribution"), F.col("customers")
     is_yes_or_no = F.size(F.array_except(F.map_keys(told), F.array(F.lit("true"), F.lit("false")))) == 0
     yes = F.when(is_yes_or_no & (F.size(told) > 0), F.coalesce(F.try_element_at(told, F.lit("true")), F.lit(0)))

@@ -11,14 +11,14 @@ from portrait.report.figures import MOST, Figure
 
 
 def _newest_verdicts(files: DataFrame) -> DataFrame:
-    """One row a file: a file that was judged again counts with its newest verdict."""
+    """One row per file: a file that was judged again counts with its newest verdict."""
     facts = ("status", "reason", "rows_in", "rows_good", "rows_bad", "columns_ignored")
     verdict = F.max(F.struct("run", "seen_at", *facts)).alias("verdict")
     return files.groupBy("feed", "file", "file_hash").agg(verdict).select("feed", "file", "verdict.*")
 
 
 def _files(files: DataFrame) -> DataFrame:
-    """One row a feed and status of its files."""
+    """One row per feed and status of its files."""
     return (
         _newest_verdicts(files)
         .groupBy("feed", "status")
@@ -33,25 +33,25 @@ def _files(files: DataFrame) -> DataFrame:
 
 
 def _refused(files: DataFrame) -> DataFrame:
-    """The newest files that were not taken in, with the reason."""
+    """The newest files that were not ingested, with the reason."""
     refused = _newest_verdicts(files).where(F.col("status").isin("quarantined", "refused"))
     return refused.orderBy(F.col("run").desc(), "feed", "file").limit(20).select("feed", "file", "status", "reason")
 
 
 def _quarantine(rejected: DataFrame) -> DataFrame:
-    """One row a feed and rule: rejected rows that wait. A row that breaks two rules counts under both."""
+    """One row per feed and rule: rejected rows that wait. A row that breaks two rules counts under both."""
     waiting = rejected.where(F.col("status") == "open").select("feed", F.explode("reasons").alias("rule"))
     found = waiting.groupBy("feed", "rule").agg(F.count(F.lit(1)).alias("rows"))
     return found.orderBy(F.col("rows").desc(), "feed", "rule").limit(MOST)
 
 
 def _quarantine_rows(rejected: DataFrame) -> DataFrame:
-    """One row a feed and status: each rejected row once."""
+    """One row per feed and status: each rejected row once."""
     return rejected.groupBy("feed", "status").agg(F.count(F.lit(1)).alias("rows"))
 
 
 def _gates(results: DataFrame) -> DataFrame:
-    """One row a table, severity and outcome: how many rules."""
+    """One row per table, severity and outcome: how many rules."""
     return results.groupBy("table_name", "severity", "success").agg(F.count(F.lit(1)).alias("rules"))
 
 
@@ -75,7 +75,7 @@ def _conflicts(conflicts: DataFrame) -> DataFrame:
 
 
 def _reconciliation(differences: DataFrame, as_of: date) -> DataFrame:
-    """One row: account-days up to `as_of` that do not close, accounts concerned, the differences added up."""
+    """One row: account-days up to `as_of` that do not reconcile, accounts concerned, the differences added up."""
     return differences.where(F.col("day") <= F.lit(as_of)).agg(
         F.count(F.lit(1)).alias("days"),
         F.countDistinct("account_id").alias("accounts"),
@@ -86,7 +86,7 @@ def _reconciliation(differences: DataFrame, as_of: date) -> DataFrame:
 
 
 def _jobs(versions: DataFrame, run: int) -> DataFrame:
-    """One row a job of the run: seconds, tables written."""
+    """One row per job of the run: seconds, tables written."""
     return (
         versions.where(F.col("run") == run)
         .groupBy("job")

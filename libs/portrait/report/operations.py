@@ -45,7 +45,7 @@ def quality_tiles(figures: Figures) -> list[Tile]:
 
 
 def quality_section(figures: Figures) -> Html:
-    """Rows in, good and rejected by feed; rules that do not hold; balances that do not close."""
+    """Rows in, good and rejected by feed; rules that do not hold; balances that do not reconcile."""
     rows_in, rows_bad = figures.total("files", "rows_in"), figures.total("files", "rows_bad")
     failed = [row for row in figures["failures"] if row["severity"] == "error"]
     broken = f"{count(rows_bad)} of them ({percent(ratio(rows_bad, rows_in))})" if rows_bad else "none of them"
@@ -57,7 +57,7 @@ def quality_section(figures: Figures) -> Html:
     return section(
         "quality",
         "Data quality",
-        lead if figures.has("files") else "No files were taken in through this lake.",
+        lead if figures.has("files") else "No files were ingested through this lake.",
         _feeds_card(figures) if figures.has("files") else None,
         h(
             "div",
@@ -97,8 +97,8 @@ def _feeds_card(figures: Figures) -> Html:
     return card(
         "Files and rows by feed",
         table("Files and rows by feed", heads, lines),
-        h("p", f"Columns that no contract knows, kept out: {'; '.join(extra)}.") if extra else None,
-        table("Files that were not taken in", file_heads, refused, visible_caption=True) if refused else None,
+        h("p", f"Columns that no contract knows, rejected: {'; '.join(extra)}.") if extra else None,
+        table("Files that were not ingested", file_heads, refused, visible_caption=True) if refused else None,
         wide=True,
         note="For every file, rows in = good + rejected.",
     )
@@ -183,7 +183,7 @@ def _reconciliation_card(figures: Figures) -> Html:
     if not row["days"]:
         return remark(name, "Every account-day closes: bookings and reported balances meet.")
     facts = {
-        "Account-days that do not close": count(row["days"]),
+        "Account-days that do not reconcile": count(row["days"]),
         "Accounts concerned": count(row["accounts"]),
         "Differences added up": exact(row["difference"]),
         "Added up without sign": exact(row["absolute"]),

@@ -48,7 +48,7 @@ def shared_lake(lake: Lake, settings: Settings | None = None) -> Iterator[Lake]:
 
 @contextmanager
 def open_lake(args: argparse.Namespace) -> Iterator[Lake]:
-    """The lake of a job, held by a lease while the job works; what the job wrote is recorded when it ends well.
+    """The lake of a job, held by a lease while the job works; what the job wrote is recorded when it succeeds.
 
     `args.settings` are the settings of the run.
     Frames that the job kept in memory are let go however it ends: a backfill runs many jobs in one session.

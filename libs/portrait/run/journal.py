@@ -39,7 +39,7 @@ class Progress:
     job: str | None = None
     """The job that works now; None between jobs."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """Of each job that ended well."""
+    """Of each job that succeeded."""
     rows: dict[str, int | None] = field(default_factory=dict)
     """Rows written by table; None: Delta did not say."""
     facts: dict[str, str] = field(default_factory=dict)
@@ -210,7 +210,7 @@ def measured_start(metrics: Path | None) -> Iterator[None]:
 
 
 def finish(lake: Lake, job: Job, *, as_of: date, inputs: dict[str, str], seconds: float) -> dict[str, int | None]:
-    """Record that a job ended well: its lineage, then its completion, then the event. Rows written, by table."""
+    """Record that a job succeeded: its lineage, then its completion, then the event. Rows written, by table."""
     rows = {write: _rows(lake, write) for write in lake.latest_writes()}
     # Before the completion: a job that dies in between runs again and writes this file again.
     record_job(lake, job.name, inputs=inputs, rows=rows)

@@ -32,7 +32,7 @@ SUITE = "suite"
 
 
 def record_job(lake: Lake, job: str, *, inputs: dict[str, str], rows: Mapping[Write, int | None]) -> Path:
-    """The event of a job that ended well; `inputs` are the stamps of what it read, `rows` what it wrote."""
+    """The event of a job that succeeded; `inputs` are the stamps of what it read, `rows` what it wrote."""
     event = _event(lake, job, RunState.COMPLETE, [_input(lake, table, stamp) for table, stamp in inputs.items()])
     event.outputs = [_output(lake, write, count) for write, count in rows.items()]
     suite = ParentRunFacet(run=ParentRun(_run_id(lake, SUITE)), job=ParentJob(NAMESPACE, SUITE))

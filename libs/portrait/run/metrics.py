@@ -35,7 +35,7 @@ def write_metrics(
 
     if run is not None:
         gauge("run_number", "Number of the newest run.").set(run)
-    gauge("run_success", "1 when the newest run ended well, 0 when it failed or was refused.").set(status == "done")
+    gauge("run_success", "1 when the newest run succeeded, 0 when it failed or was refused.").set(status == "done")
     gauge("run_seconds", "Wall time of the newest run.").set(seconds)
     took = gauge("job_seconds", "Wall time of a job that ran in the newest run.", "job")
     for job, duration in jobs.items():

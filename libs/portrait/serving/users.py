@@ -1,7 +1,7 @@
 """Who may log in to the SQL server: a file of names and salted hashes, read again when it changes.
 
-One line a user: `name:salt:hash`, hexadecimal, scrypt with N = 2^14, r = 8, p = 1 (RFC 7914). `portrait sql-user NAME`
-prints such a line. The file is a secret all the same: mount it where only the server reads it.
+One line per user: `name:salt:hash`, hexadecimal, scrypt with N = 2^14, r = 8, p = 1 (RFC 7914). `portrait sql-user
+NAME` prints such a line. The file is a secret all the same: mount it where only the server reads it.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class BerkaBank:
     until: date | None
 
     def regions(self) -> Iterator[Row]:
-        """One row a district. Unemployment is that of 1995, the earliest given; `snapshot_on` is the first day."""
+        """One row per district. Unemployment is that of 1995, the earliest given; `snapshot_on` is the first day."""
         for record in self._table("district"):
             yield {
                 "region_id": record["A1"],
@@ -84,7 +84,7 @@ class BerkaBank:
             }
 
     def customers(self) -> Iterator[Row]:
-        """One row a client, known since the earliest account of theirs was opened."""
+        """One row per client, known since the earliest account of theirs was opened."""
         for record in self._table("client"):
             since = self._client_since.get(record["client_id"])
             if since is None:
@@ -100,7 +100,7 @@ class BerkaBank:
                 }
 
     def accounts(self) -> Iterator[Row]:
-        """One row an account; the branch is named after its district."""
+        """One row per account; the branch is named after its district."""
         for record in self._table("account"):
             opened_on = yymmdd(record["date"])
             if self._knew(opened_on):
@@ -114,7 +114,7 @@ class BerkaBank:
                 }
 
     def account_parties(self) -> Iterator[Row]:
-        """One row an account and client: OWNER or DISPONENT (user)."""
+        """One row per account and client: OWNER or DISPONENT (user)."""
         roles = {"OWNER": "owner", "DISPONENT": "user"}
         for record in self._table("disp"):
             since = self._opened_on[record["account_id"]]
@@ -128,7 +128,7 @@ class BerkaBank:
                 }
 
     def transactions(self) -> Iterator[Row]:
-        """One row a booking; only the day is known, so `booked_at` is its midnight."""
+        """One row per booking; only the day is known, so `booked_at` is its midnight."""
         for record in self._records(self.source / TRANSACTIONS, delimiter=","):
             booked_on = date.fromisoformat(record["date"])
             if not self._knew(booked_on):
@@ -153,7 +153,7 @@ class BerkaBank:
             }
 
     def cards(self) -> Iterator[Row]:
-        """One row a card, carried by the client of its disposition."""
+        """One row per card, carried by the client of its disposition."""
         for record, disposition, issued_on in self._issued_cards():
             yield {
                 "card_id": record["card_id"],
@@ -165,7 +165,7 @@ class BerkaBank:
             }
 
     def loans(self) -> Iterator[Row]:
-        """One row a loan; its status stays empty as long as the bank could not know it."""
+        """One row per loan; its status stays empty as long as the bank could not know it."""
         for record in self._table("loan"):
             granted_on = yymmdd(record["date"])
             if self._knew(granted_on):
@@ -184,7 +184,7 @@ class BerkaBank:
                 }
 
     def standing_orders(self) -> Iterator[Row]:
-        """One row an order; the files date none of them, see `_ordered_on`."""
+        """One row per order; the files date none of them, see `_ordered_on`."""
         for record in self._table("order"):
             since = self._ordered_on(record)
             if self._knew(since):
@@ -199,7 +199,7 @@ class BerkaBank:
                 }
 
     def products(self) -> Iterator[Row]:
-        """One row a product that the other files show; prices and minimum amounts are not known."""
+        """One row per product that the other files show; prices and minimum amounts are not known."""
         for product_id, (name, kind, age_to) in PRODUCTS.items():
             row: Row = {
                 "product_id": product_id,
@@ -211,7 +211,7 @@ class BerkaBank:
             yield row
 
     def holdings(self) -> Iterator[Row]:
-        """One row a card, a loan, or a standing order that shows a product, held by the owner of the account."""
+        """One row per card, a loan, or a standing order that shows a product, held by the owner of the account."""
         for record, disposition, issued_on in self._issued_cards():
             product_id = f"card_{record['type']}"
             if product_id not in PRODUCTS:

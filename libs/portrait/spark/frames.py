@@ -12,7 +12,7 @@ from pyspark.sql.types import StructType
 
 
 def frame_of(spark: SparkSession, rows: Sequence[Sequence[Any]], schema: StructType | str) -> DataFrame:
-    """A few rows, one value a field of `schema` (a StructType or its DDL), as a frame of one partition.
+    """A few rows, one value per field of `schema` (a StructType or its DDL), as a frame of one partition.
 
     They travel as Arrow and are part of the plan. `createDataFrame` of Python rows starts Python workers to read them
     back, and as many tasks and files as the session has cores: most of the seconds of a small write.

@@ -102,7 +102,7 @@ def count_command(
         for text in _lines():
             try:
                 asked.print_count(text, output)
-            except PortraitError as error:  # a slip of the pen does not end the session
+            except PortraitError as error:  # a typo must not end the session
                 console.print(f"error: {error}", markup=False)
 
 

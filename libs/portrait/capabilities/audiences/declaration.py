@@ -1,4 +1,4 @@
-"""`conf/audiences/<audience>.yml` as objects: one file an audience, checked before Spark starts."""
+"""`conf/audiences/<audience>.yml` as objects: one file per audience, checked before Spark starts."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ WARNED, REFUSED = "warned", "refused"
 
 @dataclass(frozen=True)
 class Weighed:
-    """Whether an audience may be used, in one word, and what speaks against it, a line a label."""
+    """Whether an audience may be used, in one word, and what speaks against it, a line per label."""
 
     trust: str = TRUSTED
     doubts: tuple[str, ...] = ()

@@ -151,7 +151,7 @@ def _formulas(ids: int, as_of: date) -> PortraitError:
 def _flagged(
     lake: Lake, portrait: DataFrame, item: CheckedAudience, lists: list[LabelList | FeedList], as_of: date
 ) -> DataFrame:
-    """One row a member, with on_<list> for each list: whether the member is on it."""
+    """One row per member, with on_<list> for each list: whether the member is on it."""
     by_label = [F.expr(entry.sql).alias(f"on_{entry.name}") for entry in lists if isinstance(entry, LabelList)]
     flagged = portrait.where(item.member_sql).select("customer_id", *by_label)
     for entry in lists:

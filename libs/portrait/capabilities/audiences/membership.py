@@ -17,7 +17,7 @@ from portrait.spark.frames import frame_of
 def audience_members(
     *, portrait: DataFrame, audiences: AudienceSet, as_of: date, weighed: Mapping[str, Weighed]
 ) -> DataFrame:
-    """One row an audience and member of it; one scan of the portrait's slice, however many audiences.
+    """One row per audience and member of it; one scan of the portrait's slice, however many audiences.
 
     `weighed`: what doubts about labels mean for each; an audience that refuses has no members.
     """
@@ -30,7 +30,7 @@ def audience_members(
 def audience_summary(
     *, portrait: DataFrame, audiences: AudienceSet, as_of: date, weighed: Mapping[str, Weighed]
 ) -> DataFrame:
-    """One row an audience: what it means and how many customers it has, and of how many it cannot be told.
+    """One row per audience: what it means and how many customers it has, and of how many it cannot be told.
 
     `expression` is whole: other audiences are written out, so that the row alone says who was meant.
     """

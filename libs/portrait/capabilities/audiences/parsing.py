@@ -144,7 +144,7 @@ def _day(node: exp.Cast, where: str) -> date:
     try:
         return date.fromisoformat(node.this.name)
     except ValueError as error:
-        raise _refusal(node, "this is no day", where, "write date'2024-12-31'") from error
+        raise _refusal(node, "invalid date literal", where, "write date'2024-12-31'") from error
 
 
 def _number(node: exp.Expr, label: Label, where: str) -> Value:

@@ -11,7 +11,7 @@ from portrait.capabilities.audiences.declaration import AudienceSet
 
 
 def audience_preview(*, before: DataFrame, after: DataFrame, audiences: AudienceSet, names: Sequence[str]) -> DataFrame:
-    """One row an audience: members before, members after, gained, lost. Every label that they read must be in both."""
+    """One row per audience: members before, members after, gained, lost. Every label that they read must be in both."""
 
     def members(portrait: DataFrame, side: str) -> DataFrame:
         flags = [F.expr(audiences.audience(name).member_sql).alias(name) for name in names]

@@ -17,7 +17,7 @@ NONE = "none"
 def branch_summary(
     tiers: DataFrame, previous: DataFrame, value: DataFrame, customers: DataFrame, *, as_of: date, zone: str = UTC
 ) -> DataFrame:
-    """gold.branch_summary: one row a branch, manager and tier with someone in it, or who left it.
+    """gold.branch_summary: one row per branch, manager and tier with someone in it, or who left it.
 
     Branch and manager are those of the customer (silver.customers) at `as_of`. `previous` is the slice of tiers before;
     who is in it and not in `tiers` went, from the tier of then. came and went are NULL where it is empty. Sums are of

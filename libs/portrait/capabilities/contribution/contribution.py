@@ -48,7 +48,7 @@ def contribution(
     zone: str = UTC,
     exact: bool = False,
 ) -> DataFrame:
-    """gold.contribution: one row a customer, account and kind of product, of the 365 days that end with `as_of`.
+    """gold.contribution: one row per customer, account and kind of product, of the 365 days that end with `as_of`.
 
     `customers` (customer_id) are those of the slice: accounts without an owner among them are left out. Entities are
     whole SCD2 tables. A loan stands at the account that it is paid from. A part is NULL where the kind has none, or
@@ -98,7 +98,7 @@ def _factor(minor: Column, *, exact: bool) -> Column:
 def _owners(
     account_parties: DataFrame, customers: DataFrame, *, policy: ContributionPolicy, as_of: date, zone: str
 ) -> DataFrame:
-    """One row an account and customer who has a share: account_id, customer_id, owners, place (from 0, by id)."""
+    """One row per account and customer who has a share: account_id, customer_id, owners, place (from 0, by id)."""
     if policy.joint_accounts == "owner":
         one = owners_of(account_people(account_parties, as_of=as_of, zone=zone))
         named = one.select("account_id", "customer_id")
@@ -124,7 +124,7 @@ def _deposits(
     exact: bool,
     zone: str,
 ) -> DataFrame:
-    """One row an account: account_id, kind, balance_month, balance_quarter, deposit_margin in minor units.
+    """One row per account: account_id, kind, balance_month, balance_quarter, deposit_margin in minor units.
 
     All NULL for other kinds; deposit_margin also for an unknown rate, and for a kind without a price. A day before the
     first price of the kind counts nothing, neither paid nor earned. An overdrawn day costs the transfer price.
@@ -205,7 +205,7 @@ def _margin() -> Column:
 def _bookings(
     transactions: DataFrame, unit_costs: DataFrame | None, *, first: date, as_of: date, exact: bool, zone: str
 ) -> DataFrame:
-    """One row an account with bookings: fees, service_cost (minor units), uncosted_bookings (no cost in force)."""
+    """One row per account with bookings: fees, service_cost (minor units), uncosted_bookings (no cost in force)."""
     inside = transactions.where(F.col("booked_on").between(F.lit(first), F.lit(as_of)))
     booked = inside.select("account_id", "booked_on", "type", F.coalesce("channel", F.lit("none")).alias("channel"),
                            "signed_minor")  # fmt: skip
@@ -259,7 +259,7 @@ def _shares(rows: DataFrame, *, as_of: date) -> DataFrame:
 
 
 def by_customer(rows: DataFrame) -> DataFrame:
-    """One row a customer: contribution, deposits_month, deposits_quarter (NULL: no deposit account), sums of theirs.
+    """One row per customer: contribution, deposits_month, deposits_quarter (NULL: no deposit account), sums of theirs.
 
     A sum of which a part is unknown, or that DECIMAL(18,2) cannot hold, is NULL; deposits_unknown says of which
     customers a deposit is.

@@ -25,7 +25,7 @@ def loan_results(
     exact: bool = False,
     zone: str = UTC,
 ) -> DataFrame:
-    """One row an account that loans are paid from: account_id, loan_margin, expected_loss, in minor units.
+    """One row per account that loans are paid from: account_id, loan_margin, expected_loss, in minor units.
 
     Margin of the days from `first` to `as_of`, on the principal of the schedule; NULL where rate or price is unknown.
     The price is that of the day of granting (a fixed rate is funded once), or the first one known after it. The loss is
@@ -108,7 +108,7 @@ def _price() -> Column:
 
 
 def _months(granted: DataFrame, *, first: date, as_of: date) -> DataFrame:
-    """One row a loan and month of it that touches the year: start, end (days, both included), principal_minor."""
+    """One row per loan and month of it that touches the year: start, end (days, both included), principal_minor."""
 
     def passed(day: date) -> Column:
         return F.floor(F.months_between(F.lit(day), "granted_on")).cast("int")

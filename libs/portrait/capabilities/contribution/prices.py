@@ -30,7 +30,7 @@ def ratio(numerator: Column, denominator: int) -> Column:
 
 
 def price_sums(prices: DataFrame, *, first: date, as_of: date, zone: str = UTC) -> DataFrame:
-    """One row a kind: `summed`, an array of structs that begins with the day before `first`, one a day to `as_of`.
+    """One row per kind: `summed`, an array of structs that begins with the day before `first`, one a day to `as_of`.
 
     Each says what has come together since `first`: days (with a price), micro (their prices, millionths). Of several
     terms the shortest counts: accounts carry none.

@@ -81,7 +81,7 @@ def _why_none(measured: Measured, *, policy: GroupPolicy) -> str | None:
 def _named(
     assigned: DataFrame, profiles: list[GroupProfile], names: dict[int, str], *, model_version: str
 ) -> DataFrame:
-    """One row a grouped customer, cluster numbers replaced by group ids and names."""
+    """One row per grouped customer, cluster numbers replaced by group ids and names."""
     ids = F.create_map(*[F.lit(item) for profile in profiles for item in (profile.cluster, profile.group_id)])
     words = F.create_map(*[F.lit(item) for profile in profiles for item in (profile.cluster, names[profile.group_id])])
     return assigned.select(

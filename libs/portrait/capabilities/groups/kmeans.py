@@ -53,7 +53,7 @@ class Groups:
 
     @property
     def centres(self) -> Matrix:
-        """One row a cluster."""
+        """One row per cluster."""
         return np.array(self.model.clusterCenters())
 
 
@@ -101,7 +101,7 @@ def settled(vectors: DataFrame, centres: Matrix, *, search: Search) -> Matrix:
     size = centres.shape[1]
     for _ in range(search.iterations):
         means = [F.avg(F.col("x")[index]).alias(f"x{index}") for index in range(size)]
-        rows = with_nearest(vectors, centres).groupBy("cluster").agg(*means).collect()  # one row a group
+        rows = with_nearest(vectors, centres).groupBy("cluster").agg(*means).collect()  # one row per group
         moved = centres.copy()
         for row in rows:
             moved[row["cluster"]] = [digits(row[f"x{index}"]) for index in range(size)]

@@ -96,7 +96,7 @@ class GroupPolicy(Strict):
     def _consistent(self) -> Self:
         ids = [feature.id for feature in self.features]
         if twice := sorted({name for name in ids if ids.count(name) > 1}):
-            raise ValueError(f"feature {twice[0]} stands twice")
+            raise ValueError(f"feature {twice[0]} is there twice")
         for feature in self.features:
             if feature.over is not None and feature.over not in self.totals:
                 raise ValueError(f"feature {feature.id}: there is no total '{feature.over}'")

@@ -40,7 +40,7 @@ def group_profiles(assigned: DataFrame, *, measured: Measured, smoothing: float)
     share in the group / share in all of customers whose feature is above the overall mean, smoothed:
     100 (n_ic + k p_c) / ((n_i + k) p_c) with k = `smoothing`.
     """
-    rows = _sums(assigned, measured=measured).collect()  # one row a group
+    rows = _sums(assigned, measured=measured).collect()  # one row per group
     total = sum(row["customers"] for row in rows)
     ordered = sorted(rows, key=lambda row: (-round(row["order_by"], 4), -row["customers"], row["cluster"]))
     return [

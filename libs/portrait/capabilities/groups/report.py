@@ -178,7 +178,7 @@ def group_tiles(figures: Figures) -> list[Tile]:
 
 
 def grouping(members: DataFrame) -> DataFrame:
-    """One row a group, and one a reason for having none: customers, how clear their group is on average."""
+    """One row per group, and one a reason for having none: customers, how clear their group is on average."""
     return members.groupBy("group_id", "not_grouped_reason").agg(customers_counted(), F.avg("margin").alias("margin"))
 
 

@@ -87,7 +87,7 @@ def _run(sketched: Sketch, *, k: int, draws: np.random.Generator) -> Solution:
 
 
 def _squares(points: Matrix, centres: Matrix) -> Matrix:
-    """Squared distances, one row a point, one column a centre."""
+    """Squared distances, one row per point, one column per centre."""
     result: Matrix = ((points[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2)
     return result
 

@@ -44,7 +44,7 @@ class Measured:
 
 
 def habits(features: DataFrame, *, policy: GroupPolicy) -> DataFrame:
-    """One row a customer: `order_by`, not_grouped_reason (NULL: can be grouped) and every feature of the policy.
+    """One row per customer: `order_by`, not_grouped_reason (NULL: can be grouped) and every feature of the policy.
 
     Features are DOUBLE in their own unit (shares 0..1, amounts, counts). NULL: the bank lacks the columns, or a number
     of the customer is unknown.

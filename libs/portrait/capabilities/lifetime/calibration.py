@@ -17,7 +17,7 @@ _CUTS = [tenth / 10 for tenth in range(1, 10)]
 
 
 def calibration(daily: DataFrame, *, counts: Column, policy: LifetimePolicy, as_of: date, held_out: int) -> DataFrame:
-    """One row a tenth of the customers by expected purchases: tenth, customers, expected, came (means a customer).
+    """One row per tenth of the customers by expected purchases: tenth, customers, expected, came (means a customer).
 
     The models are fitted on bookings up to `held_out` units before `as_of`; `came` are the purchases since. Customers
     with the same forecast stay together, so the tenths may differ in size. Raises PortraitError when the data up to

@@ -31,7 +31,7 @@ def calibrate_command(
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
-    """The lifetime model judged by what came: a line a tenth of the customers, forecast and purchases since.
+    """The lifetime model judged by what came: a line per tenth of the customers, forecast and purchases since.
 
     Fits on the bookings up to HELD_OUT units before DATE and compares with those since. Writes nothing.
     """

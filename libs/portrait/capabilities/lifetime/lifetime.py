@@ -57,7 +57,7 @@ def initiated(features: FeatureSet, transactions: Contract) -> Column:
 def purchase_histories(
     daily: DataFrame, *, counts: Column, policy: LifetimePolicy, as_of: date, exact: bool = False
 ) -> DataFrame:
-    """One row a customer with a purchase in the window: x, t_x, T (INT, units), mean_spend DECIMAL(18,2).
+    """One row per customer with a purchase in the window: x, t_x, T (INT, units), mean_spend DECIMAL(18,2).
 
     x repeat purchases, the last t_x units after the first, which is T units before the unit that ends on `as_of`;
     mean_spend is the mean amount of the repeat purchases, NULL where there is none. Rows of `daily` that `counts` says

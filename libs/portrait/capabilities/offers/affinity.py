@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 
 def popularity(customers: DataFrame, products: DataFrame, holders: DataFrame) -> DataFrame:
-    """One row a product: holder_share among all customers, and popularity, that of the most held product = 1."""
+    """One row per product: holder_share among all customers, and popularity, that of the most held product = 1."""
     size = customers.agg(F.count(F.lit(1)).alias("size"))
     counts = holders.join(customers.select("customer_id"), on="customer_id", how="left_semi")
     counted = counts.groupBy("product_id").agg(F.count(F.lit(1)).alias("holding"))
@@ -26,7 +26,7 @@ def popularity(customers: DataFrame, products: DataFrame, holders: DataFrame) ->
 def affinity(
     customers: DataFrame, overall: DataFrame, holders: DataFrame, *, by: str, name: str, smoothing: float
 ) -> DataFrame:
-    """One row a value of `by` and product: `<name>_share` of holders and `<name>_tgi`.
+    """One row per value of `by` and product: `<name>_share` of holders and `<name>_tgi`.
 
     TGI = 100 (n_ic + k p) / ((n_i + k) p) with n_i customers of whom n_ic hold the product, p the overall share of
     holders and k = `smoothing` customers who behave like all. 100 = like everyone, also where nobody holds it.

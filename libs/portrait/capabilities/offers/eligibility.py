@@ -43,7 +43,7 @@ _FACTS = (
 
 
 def products_at(products: DataFrame, *, as_of: date, zone: str = UTC) -> DataFrame:
-    """One row a product: the version in force at the end of `as_of`; what a customer has too is prefixed."""
+    """One row per product: the version in force at the end of `as_of`; what a customer has too is prefixed."""
     return versions_at(products, as_of, zone=zone).select(
         "product_id",
         F.col("name").alias("product_name"),

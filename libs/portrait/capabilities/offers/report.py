@@ -93,7 +93,7 @@ def recommendation_tiles(figures: Figures) -> list[Tile]:
 
 
 def products(recommendations: DataFrame) -> DataFrame:
-    """One row a product: customers to whom it is recommended, first of all and at any rank; the average score."""
+    """One row per product: customers to whom it is recommended, first of all and at any rank; the average score."""
     found = recommendations.groupBy("product_id", "product_name", "product_kind").agg(
         customers_counted(),
         F.sum(F.when(F.col("rank") == 1, 1).otherwise(0)).alias("first"),

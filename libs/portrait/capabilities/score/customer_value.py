@@ -19,7 +19,7 @@ _DECIMALS = 6
 def customer_value(
     measures: DataFrame, lifetime: DataFrame, *, scale: Scale, policy: ScorePolicy, as_of: date
 ) -> DataFrame:
-    """gold.customer_value: one row a customer of `measures` (see `rfm.customer_measures`).
+    """gold.customer_value: one row per customer of `measures` (see `rfm.customer_measures`).
 
     `lifetime` as `lifetime.score_histories` makes it. rfm_closeness and rfm_segment are NULL for who initiated nothing
     within the window.

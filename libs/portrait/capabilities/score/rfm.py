@@ -20,7 +20,7 @@ _CUTS = [0.2, 0.4, 0.6, 0.8]
 
 
 def customer_measures(features: DataFrame, kept: DataFrame, *, policy: ScorePolicy) -> DataFrame:
-    """One row a customer: recency_days, frequency, monetary, deposits, investments, assets thrice, contribution.
+    """One row per customer: recency_days, frequency, monetary, deposits, investments, assets thrice, contribution.
 
     `kept` as `contribution.by_customer` makes it. recency_days (days, 0 = on the as_of day) is NULL when the customer
     initiated nothing within the window; frequency and monetary are then 0. deposits is the average balance of

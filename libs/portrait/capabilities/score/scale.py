@@ -34,7 +34,7 @@ class Scale:
     made_on: date
 
     def frame(self, spark: SparkSession) -> DataFrame:
-        """One row with a column an array."""
+        """One row with a column per array."""
         layout = ", ".join(f"{name} array<double>" for name in _ARRAYS)
         return frame_of(spark, [tuple(self.arrays[name] for name in _ARRAYS)], layout)
 

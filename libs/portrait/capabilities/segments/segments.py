@@ -1,4 +1,4 @@
-"""What marketing and BI start from: one row a customer with tier, group, chief labels and next best product."""
+"""What marketing and BI start from: one row per customer with tier, group, key labels and next best product."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def segments(
     labels: list[str],
     as_of: date,
 ) -> DataFrame:
-    """gold.segments: one row a customer of `features`; all inputs are slices of `as_of`.
+    """gold.segments: one row per customer of `features`; all inputs are slices of `as_of`.
 
     `labels` are columns of the portrait, NULL where unknown. next_product_* is NULL when no product may be offered.
     """

@@ -92,11 +92,11 @@ def migration_command(
 ) -> None:
     """How customers moved between the tiers of two slices, whatever lies between them; with --ahead, where to.
 
-    A line a tier before: customers by tier now and those who left; the last line are those who came, with Shorrocks'
+    A line per tier before: customers by tier now and those who left; the last line are those who came, with Shorrocks'
     mobility index. --ahead repeats the step from --from to --to; entries are not forecast.
     """
     if since >= until:
-        raise ConfigurationError("--from must lie before --to", where="--from, --to", remedy="exchange them")
+        raise ConfigurationError("--from must be earlier than --to", where="--from, --to", remedy="swap them")
     settings = settings_of(conf, target, lake=lake)
     with reading(settings, target) as opened:
         now, before = (opened.slice(_TIERS, day) for day in (until, since))
@@ -123,7 +123,7 @@ def _groups(lake: Lake, by: By, day: date) -> DataFrame:
 
 
 def _matrix(moves: Moves, *, ahead: int) -> list[list[Any]]:
-    """A line a tier before, mobility in the last one; with `ahead`, a line of the customers expected then."""
+    """A line per tier before, mobility in the last one; with `ahead`, a line of the customers expected then."""
     places = (*TIERS, OUTSIDE)
     lines: list[list[Any]] = [[tier, *[moves.get((tier, to), 0) for to in places], None] for tier in places]
     lines[-1][-1] = mobility(moves)

@@ -1,4 +1,4 @@
-"""What a slice of gold.customer_tier that is made again changes, and why."""
+"""What a slice of gold.customer_tier that is recomputed changes, and why."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def unfounded(noted: DataFrame, written: DataFrame, *, as_of: date) -> DataFrame
 
 
 def tier_corrections(tiers: DataFrame, written: DataFrame, *, as_of: date, run: int) -> DataFrame:
-    """ops.tier_corrections: one row a customer who stands elsewhere in `tiers` than in the slice `written` so far."""
+    """ops.tier_corrections: one row per customer who stands elsewhere in `tiers` than in the slice `written` so far."""
     before, now = written.alias("before"), tiers.alias("now")
     differs = F.lit(False)
     for name in _COMPARED:

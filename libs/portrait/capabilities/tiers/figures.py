@@ -9,21 +9,21 @@ from portrait.report.figures import Figure, Of, customers_counted, whole_slice
 
 
 def by_tier(tiers: DataFrame) -> DataFrame:
-    """One row a tier and reason: customers, their assets, the sum of their scores."""
+    """One row per tier and reason: customers, their assets, the sum of their scores."""
     return tiers.groupBy("tier", "tier_rank", "reason_code").agg(
         customers_counted(), F.sum("assets").alias("assets"), F.sum("score").alias("score")
     )
 
 
 def outlook(tiers: DataFrame) -> DataFrame:
-    """One row a tier and watch state: customers, and those whom the shadow policy has elsewhere (NULL: no shadow)."""
+    """One row per tier and watch state: customers, and those whom the shadow policy has elsewhere (NULL: no shadow)."""
     elsewhere = F.sum((F.col("shadow_tier") != F.col("earned_tier")).cast("int")).alias("elsewhere")
     known = tiers.where(F.col("watch_state").isNotNull())  # slices of an earlier build have none
     return known.groupBy("tier", "tier_rank", "watch_state").agg(customers_counted(), elsewhere)
 
 
 def by_segment(value: DataFrame) -> DataFrame:
-    """One row an RFM segment: customers, their assets, their mean probability of being alive."""
+    """One row per RFM segment: customers, their assets, their mean probability of being alive."""
     known = value.where(F.col("rfm_segment").isNotNull())
     return known.groupBy("rfm_segment").agg(
         customers_counted(), F.sum("assets").alias("assets"), F.round(F.avg("p_alive"), 6).alias("alive")

@@ -21,7 +21,7 @@ PLACES = (*TIERS, OUTSIDE)
 
 
 def tier_migration(tiers: DataFrame, previous: DataFrame, *, as_of: date) -> DataFrame:
-    """gold.tier_migration: one row a pair of tiers, also the empty ones; no row when there is no slice before.
+    """gold.tier_migration: one row per pair of tiers, also the empty ones; no row when there is no slice before.
 
     from_tier `outside` are customers who entered, to_tier `outside` those who left: with them the counts of a from_tier
     sum to the slice before and those of a to_tier to this slice. probability is NULL for entries and exits, and for a
@@ -71,7 +71,7 @@ def _with_probabilities(counted: DataFrame, *, as_of: date) -> DataFrame:
 
 
 def moves_by(now: DataFrame, before: DataFrame, groups: DataFrame | None = None) -> DataFrame:
-    """One row a group and pair of tiers with someone in it: group (STRING), from_tier, to_tier, customers.
+    """One row per group and pair of tiers with someone in it: group (STRING), from_tier, to_tier, customers.
 
     `groups`: customer_id and group, see `groups_of_both`; who is not in it is in the group `none`, as is everyone when
     it is None. Entries and exits are moves from and to `outside`.

@@ -90,7 +90,7 @@ def tiers_section(figures: Figures, catalogue: Catalogue) -> Html:
 
 
 def _tiers(rows: list[Row]) -> list[Row]:
-    """One row a tier, best first, its reasons added up."""
+    """One row per tier, best first, its reasons added up."""
     ranks = {row["tier"]: row["tier_rank"] for row in rows}
     found = []
     for tier in sorted(ranks, key=lambda name: int(ranks[name])):

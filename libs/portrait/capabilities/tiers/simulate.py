@@ -20,7 +20,7 @@ def month_ends(slices: Sequence[date], *, until: date) -> list[date]:
 
 
 def replay(value: DataFrame, slices: Sequence[date], *, rules: Policy, policy: TierPolicy) -> DataFrame:
-    """One row a customer of the last of `slices`: customer_id, assets, level_tier, and the standing after it.
+    """One row per customer of the last of `slices`: customer_id, assets, level_tier, and the standing after it.
 
     `value` holds as_of, customer_id, assets and score of all `slices` (see `month_ends`). A customer who is not in one
     of them begins anew in the next, as in gold.customer_tier. Levels are those of the policy in each slice.
@@ -58,7 +58,7 @@ def _played(so_far: Column, step: Column, rules: Policy) -> Column:
 
 
 def simulated_moves(tiers: DataFrame, replayed: DataFrame) -> DataFrame:
-    """One row a pair of tiers with someone in it: tier (as published), simulated_tier, customers, assets.
+    """One row per pair of tiers with someone in it: tier (as published), simulated_tier, customers, assets.
 
     Tiers set by hand are left out of the comparison: it is the earned tier that a policy changes.
     """

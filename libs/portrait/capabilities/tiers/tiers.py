@@ -39,7 +39,7 @@ def assign_tiers(
     policy: TierPolicy,
     as_of: date,
 ) -> DataFrame:
-    """gold.customer_tier: one row a customer of `value`.
+    """gold.customer_tier: one row per customer of `value`.
 
     `previous` is the slice before, for previous_tier alone; `month_before` the last slice of an earlier month, from
     which the policies go on (both empty at the start; a customer who is not in it is a newcomer). `overrides` are tiers

@@ -1,4 +1,4 @@
-"""The bank's customers with their planted habits: one row a customer, from which every feed is derived."""
+"""The bank's customers with their planted habits: one row per customer, from which every feed is derived."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ EMPLOYERS: Final = 300
 
 
 def people(spark: SparkSession, bank: Bank, *, block: int | None = None) -> DataFrame:
-    """One row a customer: who they are, how they behave, and when they come, fall silent and leave.
+    """One row per customer: who they are, how they behave, and when they come, fall silent and leave.
 
     `income_minor` in cents a month; `blend` is the weight of another group's habits mixed into the customer's own;
     `spends`, `pays`, `banks` and `kinds` are cumulated weights, as `draws.place` wants them; `card_rate` is the rate

@@ -1,4 +1,4 @@
-"""The bookings by number: one row a booking with the running balance of its account, in whole cents.
+"""The bookings by number: one row per booking with the running balance of its account, in whole cents.
 
 Everything is a projection of `people`: customer, then month, then slot. Nothing is shuffled, and codes stand for texts
 until the lines are made: bookings are most of a bank, and this is where its time goes.
@@ -25,7 +25,7 @@ SLOTS: Final = (*codes.OF_A_LIFE, *codes.OF_A_MONTH)  # before the events of a m
 
 
 def bookings(people: DataFrame, bank: Bank, until: date) -> DataFrame:
-    """One row a booking up to the end of `until`, and one a planted bad row (code PLANTED_BAD), by number.
+    """One row per booking up to the end of `until`, and one a planted bad row (code PLANTED_BAD), by number.
 
     Columns: k; account 1 current, 2 savings; day counted from the start, second of the day; code; `signed` cents
     (negative out of the account, null in a bad row) and `balance` after it; `event`, on which draws about the booking
@@ -38,7 +38,7 @@ def bookings(people: DataFrame, bank: Bank, until: date) -> DataFrame:
 
 
 def movements(people: DataFrame, bank: Bank) -> DataFrame:
-    """One row a booking of the whole period, closings apart: k, day counted from the start, `signed` cents."""
+    """One row per booking of the whole period, closings apart: k, day counted from the start, `signed` cents."""
     every = _movements(people, bank, bank.last_day)
     return every.where(F.col("signed").isNotNull()).select("k", "day", "signed")
 
@@ -81,7 +81,7 @@ def _months(persons: DataFrame, bank: Bank, until: date) -> DataFrame:
 
 
 def _slots(months: DataFrame, bank: Bank) -> DataFrame:
-    """One row a slot: a possible booking of a customer and month."""
+    """One row per slot: a possible booking of a customer and month."""
     lives, fixed = len(codes.OF_A_LIFE), len(codes.OF_A_MONTH)
     once = F.col("month") < 0
     first = F.when(once, -(lives + fixed) + 1).otherwise(-fixed + 1)

@@ -84,7 +84,7 @@ def campaign_rows(bank: Bank, until: date) -> list[dict[str, object]]:
 
 
 def chosen(people: DataFrame, bank: Bank) -> DataFrame:
-    """One row a campaign and customer: arm, and the probabilities of buying in either arm; empty without campaigns."""
+    """One row per campaign and customer: arm, and the probability of buying in either arm; empty without campaigns."""
     draws, key = bank.draws, ("k", "number")
     listed = [
         F.struct(
@@ -125,7 +125,7 @@ def _contact_id() -> Column:
 
 
 def contacts(people: DataFrame, bank: Bank) -> DataFrame:
-    """One row a campaign and customer chosen; the control has no channel."""
+    """One row per campaign and customer chosen; the control has no channel."""
     picked = chosen(people, bank)
     second = 36_000 + bank.draws.whole(28_800, "sent", "k", "number")
     return picked.select(
@@ -141,7 +141,7 @@ def contacts(people: DataFrame, bank: Bank) -> DataFrame:
 
 
 def responses(people: DataFrame, bank: Bank) -> DataFrame:
-    """One row a customer who responded: bought, else asked, else unsubscribed; only the contacted do the latter two."""
+    """One row per customer who responded: bought, else asked, else unsubscribed; the latter two need a contact."""
     draws, key = bank.draws, ("k", "number")
     treated = F.col("arm") == "treated"
     chance = F.when(treated, F.col("probability_treated")).otherwise(F.col("probability_control"))
@@ -170,7 +170,7 @@ def _instant(bank: Bank, day: Column, second: Column) -> Column:
 
 
 def uplift(people: DataFrame, bank: Bank) -> DataFrame:
-    """The truth: one row a campaign and customer chosen, with both probabilities and their difference."""
+    """The truth: one row per campaign and customer chosen, with both probabilities and their difference."""
     gain = F.col("probability_treated") - F.col("probability_control")
     return chosen(people, bank).select(
         "campaign_id", "customer_id", "probability_control", "probability_treated", gain.alias("uplift")

@@ -89,7 +89,7 @@ RATE_CHANGE_DAY: Final = 90  # the savings account pays less from this day on
 
 
 def product_table(spark: SparkSession) -> DataFrame:
-    """One row a product, with what decides who holds it and how much; `held` by group in the order of GROUPS."""
+    """One row per product, with what decides who holds it and how much; `held` by group in the order of GROUPS."""
     return spark.createDataFrame([_traits(product) for product in PRODUCTS], PRODUCT_SCHEMA)
 
 

@@ -25,7 +25,7 @@ SECOND_THOUGHTS: Final = 60  # seconds by which a record with another amount is 
 
 
 def delivered(booked: DataFrame, bank: Bank) -> DataFrame:
-    """One row a record and delivery: `booked` with `version` and the day of arrival `arrived`, counted from the start.
+    """One row per record and delivery: `booked` with `version` and the day `arrived`, counted from the start.
 
     Only what customers do of their own accord is ever late or corrected, and all of it has arrived by the bank's last
     day.

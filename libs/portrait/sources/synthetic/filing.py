@@ -14,7 +14,7 @@ from portrait.sources.synthetic.texts import looked_up
 
 By = Literal["month", "day"]
 ONE_FILE: Final = 200_000  # customers of whom a month, or the changes, stand in one file
-CUSTOMERS_A_FILE: Final = 25_000  # in larger banks: about two million bookings a year
+CUSTOMERS_A_FILE: Final = 25_000  # in larger banks: about two million bookings per year
 CUSTOMERS_A_DAY_FILE: Final = 2_000_000  # whose bookings of a day stand in one file
 
 
@@ -64,7 +64,7 @@ def booking_files(bank: Bank, end: date, by: By) -> Filing:
 
 
 def change_files(bank: Bank, end: date, by: By) -> Filing:
-    """`opening`, then `changes_to_2025-12-31`, or one file a day."""
+    """`opening`, then `changes_to_2025-12-31`, or one file per day."""
     days = [bank.start + timedelta(days=offset) for offset in range(bank.days)]
     names = [f"{day}" if by == "day" else f"changes_to_{end}" for day in days]
     return _filing(names, CUSTOMERS_A_DAY_FILE if bank.customers > CUSTOMERS_A_DAY_FILE else None, bank)

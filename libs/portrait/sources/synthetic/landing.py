@@ -82,7 +82,7 @@ def land_synthetic(
 
     The same arguments give the same bytes, whatever the number of cores or partitions. `until`: only what the bank
     knew at the end of that day. What it knew before `start` stands in `opening.csv`; what came later in one file a
-    month for bookings and one for changes, or `by="day"` in one file a feed and day (several for large banks).
+    month for bookings and one for changes, or `by="day"` in one file per feed and day (several for large banks).
     `feeds`: which of `all_feeds`; a feed has the same bytes whichever others are landed with it. Truth
     (`docs/synthetic.md`) goes to `<landing>/../truth`; with `tier_path`, for which the bookings are made once more, the
     tier of every customer and month too. Raises ConfigurationError for impossible sizes, unknown feeds,

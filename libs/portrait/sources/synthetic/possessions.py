@@ -1,4 +1,4 @@
-"""What customers hold: one row a customer and product, and one row a loan with its terms."""
+"""What customers hold: one row per customer and product, and one row per loan with its terms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OWED: Final = tuple(
 
 
 def holdings(people: DataFrame, bank: Bank) -> DataFrame:
-    """One row a customer and product held at some time. Null: `closed_on` still held, `amount_minor` has no amount.
+    """One row per customer and product held at some time. Null: `closed_on` still held, `amount_minor` has no amount.
 
     Customers of the wrong age, or gone by then, hold nothing; who owes money does not leave; who has no card on the
     first day takes a debit card at their own rate, and everybody else has one from before.

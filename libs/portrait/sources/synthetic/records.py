@@ -1,4 +1,4 @@
-"""The change records of the bank: one frame a feed, columns as in `FEED_COLUMNS`, every change of the whole period.
+"""The change records of the bank: one frame per feed, columns as in `FEED_COLUMNS`, every change of the whole period.
 
 A later record of a key repeats what did not change. What the bank could not know yet is in no earlier record.
 """

@@ -41,7 +41,7 @@ BLAME: Final = (
 
 
 def channel_events(people: DataFrame, bank: Bank) -> DataFrame:
-    """One row an event; `seconds_waited` is null on channels without a queue."""
+    """One row per event; `seconds_waited` is null on channels without a queue."""
     draws, offset = bank.draws, F.col("offset")
     number = F.floor(VISITS * draws.lognormal(0.5, "visits", "k") + draws.uniform("visit", "k", "month")).cast("int")
     months = _months(people, bank).withColumn("number", F.least(number, F.lit(99))).where("number > 0")
@@ -111,7 +111,7 @@ def _action(bank: Bank) -> Column:
 
 
 def feedback(people: DataFrame, bank: Bank) -> DataFrame:
-    """One row a message. Who complains of waiting is less pleased, and the affluent are asked more."""
+    """One row per message. Who complains of waiting is less pleased, and the affluent are asked more."""
     draws = bank.draws
     rate = F.lit(FEEDBACK_SHARE) * plan.by_group(lambda group: 2.0 if group.name == "affluent" else 1.0)
     written = _months(people, bank).where(draws.happens(rate, "feedback", "k", "month"))

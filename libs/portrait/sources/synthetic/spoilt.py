@@ -82,7 +82,7 @@ def transaction_record(bank: Bank) -> Column:
 
 
 def spoilt_rows(people: DataFrame, bank: Bank, until: date) -> DataFrame:
-    """One row a planted record: feed, day `on`, number `k` of the customer, kind, rule, record (the raw line)."""
+    """One row per planted record: feed, day `on`, number `k` of the customer, kind, rule, record (the raw line)."""
     months = F.explode(F.array(*map(F.lit, range(bank.months))))
     offset = looked_up([bank.first_of(month) for month in range(bank.months)], F.col("month"))
     by_month = people.select("k", "account_id", months.alias("month")).withColumn("offset", offset)

@@ -43,12 +43,12 @@ def truths(people: DataFrame, held: DataFrame, bank: Bank) -> dict[str, Truth]:
 
 
 def groups(people: DataFrame) -> DataFrame:
-    """One row a customer: the behaviour group, and whether they have been silent since before the first day."""
+    """One row per customer: the behaviour group, and whether they have been silent since before the first day."""
     return people.select("customer_id", F.col("group_name").alias("group"), "dormant")
 
 
 def life_events(people: DataFrame, held: DataFrame, bank: Bank) -> DataFrame:
-    """One row an event: marriage, child, retirement, house (a mortgage is granted), and its day `happened_on`."""
+    """One row per event: marriage, child, retirement, house (a mortgage is granted), and its day `happened_on`."""
     named = (("marriage", "married_on"), ("child", "child_on"), ("retirement", "retired_on"))
     events = F.array(*(F.struct(F.lit(kind).alias("kind"), F.col(on).alias("happened_on")) for kind, on in named))
     lived = people.select("customer_id", F.inline(events)).where(F.col("happened_on").isNotNull())
@@ -58,7 +58,7 @@ def life_events(people: DataFrame, held: DataFrame, bank: Bank) -> DataFrame:
 
 
 def churn(people: DataFrame) -> DataFrame:
-    """One row a customer who goes: kind (left: closed everything; silent; dormant: silent before the first day), day,
+    """One row per customer who goes: kind (left: closed everything; silent; dormant: silent before the first day), day,
     and the first day of its month.
     """
     kind = F.when(F.col("left_on").isNotNull(), "left").when(F.col("dormant"), "dormant").otherwise("silent")
@@ -67,7 +67,7 @@ def churn(people: DataFrame) -> DataFrame:
 
 
 def propensity(people: DataFrame, bank: Bank) -> DataFrame:
-    """One row a customer without any card so far and month end: the probability of the first card in three months.
+    """One row per customer without any card so far and month end: the probability of the first card in three months.
 
     `takes` says whether they do; null where the bank's bookings end before. Who is silent takes none.
     """
@@ -86,7 +86,7 @@ def propensity(people: DataFrame, bank: Bank) -> DataFrame:
 
 
 def fraud_rings(people: DataFrame, bank: Bank) -> DataFrame:
-    """One row a member of a ring of five: seat 0 to 4, who gives to the next; first of the three months of the ring."""
+    """One row per member of a ring of five: seat 0 to 4, who pays the next; first of the ring's three months."""
     begins = [bank.start + timedelta(days=bank.first_of(month)) for month in range(bank.months)]
     month = bank.draws.whole(max(bank.months - 2, 1), "ring month", "ring")
     first: Column = F.element_at(F.array(*map(F.lit, begins)), month + 1)
@@ -96,7 +96,7 @@ def fraud_rings(people: DataFrame, bank: Bank) -> DataFrame:
 
 
 def tiers(people: DataFrame, held: DataFrame, moved: DataFrame, bank: Bank) -> DataFrame:
-    """One row a customer and month of their stay: average assets, and the tier by `plan.TIER_LEVELS`.
+    """One row per customer and month of their stay: average assets, and the tier by `plan.TIER_LEVELS`.
 
     Assets are the month's average of the closing balances of all accounts, 0 on the days before joining and after
     leaving, and the funds and term deposits held on its last day; EUR. `moved` is `bookings.movements`.
