@@ -26,7 +26,7 @@ from pathlib import Path
 import duckdb
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
-from turns import in_turns, report
+from timing import in_turns, report
 
 from features import AS_OF, CONF, SCHEMAS, TRANSACTIONS, bookings, files_of
 from portrait.entities.balances import bring_up_to_date

@@ -30,7 +30,7 @@ import duckdb
 from baselines import DUCKDB, SPARK, best_sql, plain_sql
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from turns import in_turns, report
+from timing import in_turns, report
 
 from portrait.entities.daily import bring_up_to_date, changed_bookings
 from portrait.entities.kinds import kind_code

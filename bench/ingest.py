@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
-from turns import in_turns, report
+from timing import in_turns, report
 
 from portrait.ingest import ingest
 from portrait.lake import Lake, Lease

@@ -24,7 +24,7 @@ from pyspark.ml.feature import StandardScaler, VectorAssembler
 from pyspark.sql import DataFrame, SparkSession
 from sklearn.cluster import KMeans as Reference
 from sklearn.preprocessing import StandardScaler as ReferenceScaler
-from turns import in_turns, report
+from timing import in_turns, report
 
 from portrait.capabilities.groups.kmeans import fit_groups
 from portrait.capabilities.groups.policy import GroupPolicy, VectorFeature, load_group_policy

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
-from turns import in_turns, report
+from timing import in_turns, report
 
 from portrait.contracts import Catalogue, load_catalogue
 from portrait.features import load_features

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from turns import in_turns, report
+from timing import in_turns, report
 
 from portrait.sources.feeds import FEED_COLUMNS
 from portrait.sources.synthetic import land_synthetic

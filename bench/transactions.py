@@ -22,7 +22,7 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from turns import in_turns, report
+from timing import in_turns, report
 
 from features import AS_OF, CONF, SCHEMAS, TRANSACTIONS, bookings
 from portrait.entities.transactions import bring_up_to_date, counting, resolve_transactions, settle

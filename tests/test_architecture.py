@@ -63,7 +63,7 @@ def test_every_job_is_named_by_a_contract(job: Path) -> None:
     from portrait.contracts import job_graph, load_catalogue
 
     graph = {item.name for item in job_graph(load_catalogue(CHECKOUT / "schemas"))}
-    # These write no table: a page, the graph as one application, the door for BI tools.
+    # These write no table: a page, the graph as one application, the server for BI tools.
     assert job.stem in graph | {"report", "suite", "sql_server"}
 
 

@@ -13,7 +13,7 @@ import pytest
 from portrait.errors import ConfigurationError, InputRefused
 from portrait.sources import land_berka
 from portrait.sources.berka import add_months, born
-from portrait.sources.berka_words import booking_kind
+from portrait.sources.berka_mapping import booking_kind
 
 KNOWN_BY = date(1993, 12, 31)
 

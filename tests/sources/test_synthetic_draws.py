@@ -13,7 +13,7 @@ from portrait.sources.synthetic.bank import Bank, people
 from portrait.sources.synthetic.bookings import bookings
 from portrait.sources.synthetic.draws import Draws, cumulated, pick, place
 from portrait.sources.synthetic.plan import GROUPS, TICKET
-from portrait.sources.synthetic.possessions import holdings
+from portrait.sources.synthetic.product_holdings import holdings
 
 BANK = Bank(customers=60, months=2, seed=5)
 

@@ -16,7 +16,7 @@ from portrait.ingest.parsing import Layout, judge, parse_lines
 from portrait.sources import land_synthetic, last_day
 from portrait.sources.feeds import FEED_COLUMNS
 from portrait.sources.synthetic import CORE_FEEDS
-from portrait.sources.synthetic.spoilt import FAULTS
+from portrait.sources.synthetic.corrupted import FAULTS
 
 EIGHT_KINDS = {
     *("malformed_date", "impossible_date", "malformed_amount", "negative_amount"),

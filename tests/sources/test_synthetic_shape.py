@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from tests.sources.landed import Landed
 
-from portrait.sources.synthetic import doings
+from portrait.sources.synthetic import activities
 from portrait.sources.synthetic.bank import Bank
 
 WEEKEND = "isodow(booked_at[:10]::date) in (6, 7)"
@@ -51,7 +51,7 @@ def test_branches_and_markets_are_closed_at_weekends(bank: Landed):
 
 def test_people_shop_more_on_fridays_than_on_sundays(spark: SparkSession):
     events = spark.range(50_000).select(F.col("id").alias("event"), F.lit(0).alias("offset"), F.lit(31).alias("length"))
-    days = events.select(doings._day(Bank(customers=1, months=1, seed=11)).alias("day")).toPandas()["day"]
+    days = events.select(activities._day(Bank(customers=1, months=1, seed=11)).alias("day")).toPandas()["day"]
     found = Counter((date(2025, 1, 1) + timedelta(days=int(day))).isoweekday() for day in days)
     # January 2025 begins on a Wednesday: it has five of them, of Thursdays and of Fridays, and four of every other day
     times = {1: 4, 2: 4, 3: 5, 4: 5, 5: 5, 6: 4, 7: 4}

@@ -11,7 +11,7 @@ from tests.sources.landed import Landed
 from portrait.sources.synthetic import campaigns, codes, records, truth
 from portrait.sources.synthetic.bank import Bank, people
 from portrait.sources.synthetic.bookings import bookings
-from portrait.sources.synthetic.possessions import holdings
+from portrait.sources.synthetic.product_holdings import holdings
 
 MANY = Bank(customers=20_000, months=12, seed=3)
 

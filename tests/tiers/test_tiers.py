@@ -1,4 +1,4 @@
-"""Tiers: levels, doors, reasons, gaps."""
+"""Tiers: levels, criteria, reasons, gaps."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_sentence_names_facts_level_and_movement(spark: SparkSession) -> None:
 
 
 def test_quantile_levels_split_a_hundred_by_hand(spark: SparkSession, conf_dir: Path) -> None:
-    # 1..100: the 0.99, 0.90 and 0.60 quantiles are 99.01, 90.1 and 60.4; no score opens a door.
+    # 1..100: the 0.99, 0.90 and 0.60 quantiles are 99.01, 90.1 and 60.4; no score opens a criterion.
     rows = tiers_of(spark, [(f"c{n}", n, 0.0) for n in range(1, 101)], policy=load_tier_policy(conf_dir / "tiers.yml"))
     counts = [sum(row.tier == tier for row in rows.values()) for tier in ("diamond", "vip", "growing", "ordinary")]
     assert counts == [1, 9, 30, 60]
@@ -126,7 +126,7 @@ def _policy(**changes: dict[str, Any]) -> dict[str, Any]:
     [
         (_policy(vip={"assets": {"amount": 7_000_000}}), "diamond must be above that of vip"),
         (_policy(vip={"assets": {"quantile": 0.9}}), "must both be amounts or both be quantiles"),
-        (_policy(diamond={"assets": None}), "has no door"),
+        (_policy(diamond={"assets": None}), "has no criterion"),
         (_policy(ordinary={"assets": {"amount": 1}}), "everyone else is in it"),
         (_policy(vip={"assets": {"amount": 5, "quantile": 0.5}}), "exactly one of"),
         ({**POLICIES, "tiers": list(reversed(ABSOLUTE["tiers"]))}, "in this order"),

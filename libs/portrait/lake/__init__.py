@@ -1,4 +1,4 @@
-"""The only door to storage: Delta tables below one root, written one run at a time, published by one pointer."""
+"""The only access to storage: Delta tables below one root, written one run at a time, published by one pointer."""
 
 from typing import TYPE_CHECKING
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from portrait.report.figures import Row
 from portrait.report.markup import Head, Html, h, table
-from portrait.report.words import NONE, count, percent, plain, plural
+from portrait.report.texts import NONE, count, percent, plain, plural
 
 LEGEND = (
     "By slice: the share of customers of whom the label is known and, thinner, of those for whom it is yes; "

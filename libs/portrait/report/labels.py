@@ -14,7 +14,7 @@ from portrait.report.figures import Figure, Figures, Of, Row, whole_slice
 from portrait.report.histories import LEGEND, histories
 from portrait.report.markup import Head, Html, bar, card, folded, h, remark, section, table
 from portrait.report.section import Section, Tile
-from portrait.report.words import count, listing, percent, plain, plural, ratio, title
+from portrait.report.texts import count, listing, percent, plain, plural, ratio, title
 
 PORTRAIT = "gold.customer_portrait"
 SEGMENTS = "gold.segments"

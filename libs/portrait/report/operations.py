@@ -11,7 +11,7 @@ from portrait.report.charts import Bar, bars
 from portrait.report.figures import Figures, Row
 from portrait.report.markup import Head, Html, bar, card, folded, h, join, remark, section, table
 from portrait.report.section import Tile
-from portrait.report.words import NONE, count, exact, listing, percent, plain, plural, ratio, seconds
+from portrait.report.texts import NONE, count, exact, listing, percent, plain, plural, ratio, seconds
 
 GLOSSARY = {
     "As of": "The business date of a slice. Nothing that happened after it influences the slice.",

@@ -17,7 +17,7 @@ from portrait.report.operation_figures import operation_figures
 from portrait.report.operations import GLOSSARY, glossary_section, quality_section, quality_tiles, run_section
 from portrait.report.section import Section, Tile
 from portrait.report.style import CSS
-from portrait.report.words import day, moment, plural
+from portrait.report.texts import day, moment, plural
 from portrait.run.runner import RunSummary
 
 OPERATION = {"quality": "Data quality", "run": "The run", "glossary": "Terms and tables"}

@@ -1,4 +1,4 @@
-"""The door in front of Spark's Thrift server: who comes in, what may be asked, and of which publication.
+"""The gateway in front of Spark's Thrift server: who may log in, what may be asked, and of which publication.
 
 Spark's server has no authentication by password file, lets every session change settings and read files, and cannot
 bind a query to one publication. Its own hooks for that are Java classes. This gateway speaks the same protocol in

@@ -44,7 +44,7 @@ class _Served:
     tables: Mapping[str, Collection[str]]
 
 
-class Door:
+class PublishedViews:
     """Binds statements to the publication in force when they arrive."""
 
     def __init__(self, lake: Lake) -> None:
@@ -97,11 +97,11 @@ class Door:
 @contextlib.contextmanager
 def serving(lake: Lake, *, host: str, port: int, users: Users | None, policy: LoginPolicy) -> Iterator[Gateway]:
     """A running SQL server; it ends with the block. Its schema is empty until something is published."""
-    door = Door(lake)
-    door.follow()
+    views = PublishedViews(lake)
+    views.follow()
     secret = secrets.token_hex(32)
     backend = _start_thrift(lake.spark, secret)
-    gateway = Gateway((host, port), backend=backend, bind=door.bind, users=users, secret=secret, policy=policy)
+    gateway = Gateway((host, port), backend=backend, bind=views.bind, users=users, secret=secret, policy=policy)
     gateway.start()
     try:
         yield gateway

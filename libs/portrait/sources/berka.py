@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from portrait.errors import ConfigurationError, InputRefused
-from portrait.sources.berka_words import DIRECTIONS, PRODUCTS, PURPOSES, booking_kind
+from portrait.sources.berka_mapping import DIRECTIONS, PRODUCTS, PURPOSES, booking_kind
 from portrait.sources.delivery import Staging, delivery
 from portrait.sources.feeds import FEED_COLUMNS
 

@@ -14,7 +14,7 @@ from portrait.report.charts import Bar, Cell, bars, heat
 from portrait.report.figures import Figure, Figures, Row, customers_counted, whole_slice
 from portrait.report.markup import Head, Html, card, folded, h, remark, section, table
 from portrait.report.section import Section, Tile
-from portrait.report.words import (
+from portrait.report.texts import (
     NONE,
     amount,
     count,

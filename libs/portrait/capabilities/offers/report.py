@@ -12,7 +12,7 @@ from portrait.report.charts import Bar, bars
 from portrait.report.figures import MOST, Figure, Figures, Row, customers_counted, whole_slice
 from portrait.report.markup import Head, Html, card, folded, remark, section, table
 from portrait.report.section import Section, Tile
-from portrait.report.words import NONE, count, percent, plain, plural, ratio
+from portrait.report.texts import NONE, count, percent, plain, plural, ratio
 
 
 def recommendations_section(figures: Figures, catalogue: Catalogue) -> Html:

@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from portrait.capabilities.tiers.policy import DOORS, TIERS, Door, Policy, TierPolicy, rank_of
+from portrait.capabilities.tiers.policy import CRITERIA, TIERS, Criterion, Policy, TierPolicy, rank_of
 from portrait.events import event
 from portrait.features.facts import is_owner
 from portrait.spark.quantiles import quantiles
@@ -30,14 +30,14 @@ def tier_levels(value: DataFrame, *, policy: TierPolicy, by: Sequence[str] = ())
     a quantile is reached by more than its share of the owners and `policy.tie_tolerance`; then it qualifies nobody.
     """
     owns = is_owner(value.columns)
-    names = [(name, tier.id) for tier in policy.with_doors() for name in DOORS if tier.door(name)]
+    names = [(name, tier.id) for tier in policy.with_criteria() for name in CRITERIA if tier.criterion(name)]
     measured = value.groupBy(*by).agg(
-        *[F.count(F.when(owns, F.col(name))).alias(f"{name}_known") for name in DOORS],
+        *[F.count(F.when(owns, F.col(name))).alias(f"{name}_known") for name in CRITERIA],
         *[_level(name, _door(name, tier, policy), owns).alias(f"{name}_{tier}_at") for name, tier in names],
     )
     every = value.join(F.broadcast(measured), **({"on": list(by), "how": "inner"} if by else {"how": "cross"}))
     counted = every.groupBy(*by).agg(
-        *[F.coalesce(F.max(f"{name}_known"), F.lit(0)).alias(f"{name}_known") for name in DOORS],
+        *[F.coalesce(F.max(f"{name}_known"), F.lit(0)).alias(f"{name}_known") for name in CRITERIA],
         *[F.max(f"{name}_{tier}_at").alias(f"{name}_{tier}_at") for name, tier in names],
         *[
             F.count_if(owns & (F.col(name) >= F.col(f"{name}_{tier}_at"))).alias(f"{name}_{tier}_reached")
@@ -60,9 +60,9 @@ def level_rank(columns: Collection[str]) -> Column:
 def reaches_tied_level(policy: TierPolicy) -> Column:
     """Whether a row reaches a level that qualifies nobody in this slice."""
     tied = F.lit(False)
-    for tier in policy.with_doors():
-        for name in DOORS:
-            if tier.door(name):
+    for tier in policy.with_criteria():
+        for name in CRITERIA:
+            if tier.criterion(name):
                 at, counts = F.col(f"{name}_{tier.id}_at"), F.col(f"{name}_{tier.id}")
                 tied = tied | F.coalesce(counts.isNull() & (F.col(name) >= at), F.lit(False))
     return tied
@@ -71,13 +71,13 @@ def reaches_tied_level(policy: TierPolicy) -> Column:
 def level_rows(levels: Row, *, policy: TierPolicy, as_of: date) -> list[tuple[Any, ...]]:
     """Rows of gold.tier_levels, best tier first; `levels` is the row of `tier_levels`."""
     rows = []
-    for tier in policy.with_doors():
-        for name in DOORS:
-            if (door := tier.door(name)) is None:
+    for tier in policy.with_criteria():
+        for name in CRITERIA:
+            if (criterion := tier.criterion(name)) is None:
                 continue
             measured, counting = levels[f"{name}_{tier.id}_at"], levels[f"{name}_{tier.id}"]
             level = None if measured is None else Decimal(str(measured)).quantize(Decimal("0.0001"))
-            shares = (None, None) if door.quantile is None else (1 - door.quantile, policy.tie_tolerance)
+            shares = (None, None) if criterion.quantile is None else (1 - criterion.quantile, policy.tie_tolerance)
             counts = (levels[f"{name}_known"], levels[f"{name}_{tier.id}_reached"])
             tied = measured is not None and counting is None
             rows.append((as_of, tier.id, name, level, *(_share(share) for share in shares), *counts, not tied))
@@ -96,19 +96,19 @@ def _share(share: float | None) -> Decimal | None:
     return None if share is None else Decimal(str(share)).quantize(Decimal("0.000001"))
 
 
-def _door(name: str, tier: str, policy: TierPolicy) -> Door:
-    found = next(item for item in policy.with_doors() if item.id == tier).door(name)
+def _door(name: str, tier: str, policy: TierPolicy) -> Criterion:
+    found = next(item for item in policy.with_criteria() if item.id == tier).criterion(name)
     assert found is not None, "asked only for criteria that the tier has"
     return found
 
 
-def _level(name: str, door: Door, owns: Column) -> Column:
-    if door.amount is not None:
+def _level(name: str, criterion: Criterion, owns: Column) -> Column:
+    if criterion.amount is not None:
         # The aggregate around the literal keeps this a one-row frame.
-        return F.max(F.lit(str(door.amount)).cast(LEVEL_TYPES[name]))
-    level = quantiles(F.when(owns, F.col(name)), [door.quantile or 0.0], digits=_DIGITS).getItem(0)
-    if door.at_least is not None:
-        level = F.greatest(level, F.lit(float(door.at_least)))
+        return F.max(F.lit(str(criterion.amount)).cast(LEVEL_TYPES[name]))
+    level = quantiles(F.when(owns, F.col(name)), [criterion.quantile or 0.0], digits=_DIGITS).getItem(0)
+    if criterion.at_least is not None:
+        level = F.greatest(level, F.lit(float(criterion.at_least)))
     return F.round(level, POINTS).try_cast(LEVEL_TYPES[name])
 
 
@@ -123,13 +123,15 @@ def _counting(name: str, tier: str, policy: TierPolicy) -> Column:
 
 
 def opened(name: str, *, policy: TierPolicy, times: float = 1.0) -> Column:
-    """The rank of the best tier whose door of this name opens; the last rank when none does or the value is unknown.
+    """The rank of the best tier whose criterion of this name is met; the last rank when none is, or it is unknown.
 
     With `times`, of the best tier whose level is reached so many times.
     """
     reached = F.col(name) if times == 1.0 else F.col(name) / F.lit(times)
     branches = [
-        (reached >= F.col(f"{name}_{tier.id}"), rank_of(tier.id)) for tier in policy.with_doors() if tier.door(name)
+        (reached >= F.col(f"{name}_{tier.id}"), rank_of(tier.id))
+        for tier in policy.with_criteria()
+        if tier.criterion(name)
     ]
     last = F.lit(len(TIERS))
     return reduce(lambda rest, branch: F.when(branch[0], F.lit(branch[1])).otherwise(rest), reversed(branches), last)
@@ -148,10 +150,10 @@ def month_of(first: Column, rules: Policy, *, policy: TierPolicy) -> Column:
 
 
 def level_at(name: str, rank: Column, *, policy: TierPolicy) -> Column:
-    """The level of a door at a rank; NULL where the tier of that rank has no such door."""
+    """The level of a criterion at a rank; NULL where the tier of that rank has no such criterion."""
     result = F.lit(None).cast(LEVEL_TYPES[name])
-    for tier in policy.with_doors():
-        if tier.door(name):
+    for tier in policy.with_criteria():
+        if tier.criterion(name):
             result = F.when(rank == rank_of(tier.id), F.col(f"{name}_{tier.id}")).otherwise(result)
     return result
 

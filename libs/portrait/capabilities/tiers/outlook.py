@@ -7,7 +7,7 @@ from datetime import date
 from portrait.capabilities.tiers.policy import TIERS
 from portrait.report.figures import Figures
 from portrait.report.markup import Head, Html, card, h, table
-from portrait.report.words import NONE, amount, count, day, listing, percent, plural, ratio, title
+from portrait.report.texts import NONE, amount, count, day, listing, percent, plural, ratio, title
 
 TIER_ORDER = (*TIERS, "all")
 STATES = ("settled", "below", "watch", "falling", "rising")

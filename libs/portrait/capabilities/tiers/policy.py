@@ -13,7 +13,7 @@ from portrait.capabilities.tiers.value_policy import load_tier_value_policy
 from portrait.settings import Strict, load_yaml
 
 TIERS = ("diamond", "vip", "growing", "ordinary")
-DOORS = ("assets", "score")
+CRITERIA = ("assets", "score")
 TierName = Literal["diamond", "vip", "growing", "ordinary"]
 Misses = Annotated[int, Field(ge=0, le=24)]
 
@@ -23,7 +23,7 @@ def rank_of(tier: str) -> int:
     return TIERS.index(tier) + 1
 
 
-class Door(Strict):
+class Criterion(Strict):
     """One level: a fixed amount, or a quantile of the slice that never falls below `at_least`."""
 
     amount: Annotated[Decimal, Field(ge=0)] | None = None
@@ -40,15 +40,15 @@ class Door(Strict):
 
 
 class Tier(Strict):
-    """One tier and its doors; a door left out does not exist."""
+    """One tier and its criteria; a criterion that is left out does not exist."""
 
     id: str
     title: str
-    assets: Door | None = None
-    score: Door | None = None
+    assets: Criterion | None = None
+    score: Criterion | None = None
 
-    def door(self, name: str) -> Door | None:
-        """The door named `assets` or `score`."""
+    def criterion(self, name: str) -> Criterion | None:
+        """The criterion named `assets` or `score`."""
         return self.assets if name == "assets" else self.score
 
 
@@ -119,10 +119,10 @@ class TierPolicy(Strict):
             raise ValueError(f"the tiers are {', '.join(TIERS)}, in this order")
         for tier in tiers[:-1]:
             if tier.assets is None and tier.score is None:
-                raise ValueError(f"tier {tier.id} has no door: nobody could ever be in it")
+                raise ValueError(f"tier {tier.id} has no criterion: nobody could ever be in it")
         if tiers[-1].assets or tiers[-1].score:
-            raise ValueError(f"tier {TIERS[-1]} has no door: everyone else is in it")
-        for name in DOORS:
+            raise ValueError(f"tier {TIERS[-1]} has no criterion: everyone else is in it")
+        for name in CRITERIA:
             _levels_fall(tiers, name)
         return tiers
 
@@ -131,16 +131,16 @@ class TierPolicy(Strict):
         for name in (self.policy, self.shadow):
             if name is not None and name not in self.policies:
                 raise ValueError(f"there is no policy '{name}'; policies: {', '.join(self.policies)}")
-        for tier in self.with_doors():
-            for name in DOORS:
-                door = tier.door(name)
-                if door and door.quantile and 1 - door.quantile + self.tie_tolerance >= 1:
+        for tier in self.with_criteria():
+            for name in CRITERIA:
+                criterion = tier.criterion(name)
+                if criterion and criterion.quantile and 1 - criterion.quantile + self.tie_tolerance >= 1:
                     raise ValueError(f"{name} of {tier.id}: with tie_tolerance {self.tie_tolerance} all may reach it")
         if self.policy == self.shadow:
             raise ValueError(f"'{self.shadow}' already decides; name another policy as shadow, or none")
         return self
 
-    def with_doors(self) -> list[Tier]:
+    def with_criteria(self) -> list[Tier]:
         """The tiers that have a level, best first."""
         return self.tiers[:-1]
 
@@ -156,8 +156,8 @@ class TierPolicy(Strict):
 
 
 def _levels_fall(tiers: list[Tier], name: str) -> None:
-    doors = [(tier.id, door) for tier in tiers if (door := tier.door(name))]
-    for (better, high), (worse, low) in pairwise(doors):
+    criteria = [(tier.id, criterion) for tier in tiers if (criterion := tier.criterion(name))]
+    for (better, high), (worse, low) in pairwise(criteria):
         same_kind = (high.amount is None) == (low.amount is None)
         if not same_kind:
             raise ValueError(f"{name}: {better} and {worse} must both be amounts or both be quantiles")

@@ -13,7 +13,7 @@ from portrait.report.figures import Figures, Row
 from portrait.report.markup import Head, Html, card, folded, h, remark, section, table
 from portrait.report.sankey import Flow, sankey
 from portrait.report.section import Section, Tile
-from portrait.report.words import (
+from portrait.report.texts import (
     NONE,
     amount,
     count,

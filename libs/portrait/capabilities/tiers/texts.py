@@ -83,7 +83,7 @@ def sentence(rules: Policy, *, as_of: date) -> Column:
 
 
 def _facts() -> Column:
-    """What the month opened, and by which door."""
+    """What the month opened, and by which criterion."""
     assets, score, level = F.format_number("assets", 2), F.format_number("score", 2), F.col("level_tier")
     texts = {
         "assets_and_score": _words("Assets of ", assets, " and a score of ", score, " reach the ", level, " levels."),

@@ -23,7 +23,7 @@ from portrait.capabilities.tiers.levels import (
     reaches_tied_level,
 )
 from portrait.capabilities.tiers.moves import STANDING, after_month, standing
-from portrait.capabilities.tiers.policy import DOORS, TIERS, Policy, TierPolicy
+from portrait.capabilities.tiers.policy import CRITERIA, TIERS, Policy, TierPolicy
 from portrait.capabilities.tiers.texts import reason_code, sentence
 
 _LAST = len(TIERS)
@@ -51,7 +51,7 @@ def assign_tiers(
     """
     before = previous.select("customer_id", F.col("tier").alias("previous_tier"))
     frame = value.join(F.broadcast(levels), how="cross").withColumns(
-        {f"opens_{name}": opened(name, policy=policy) for name in DOORS}
+        {f"opens_{name}": opened(name, policy=policy) for name in CRITERIA}
     )
     frame = frame.withColumns(
         {

@@ -13,12 +13,12 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from portrait.sources.synthetic import codes, plan
+from portrait.sources.synthetic.activities import number_of_events, with_events
 from portrait.sources.synthetic.bank import Bank
-from portrait.sources.synthetic.doings import number_of_events, with_events
+from portrait.sources.synthetic.corrupted import transaction_faults
 from portrait.sources.synthetic.plan import by_group
-from portrait.sources.synthetic.possessions import with_owed
+from portrait.sources.synthetic.product_holdings import with_owed
 from portrait.sources.synthetic.recurring import Booking, month_columns, recurring
-from portrait.sources.synthetic.spoilt import transaction_faults
 from portrait.sources.synthetic.texts import looked_up
 
 SLOTS: Final = (*codes.OF_A_LIFE, *codes.OF_A_MONTH)  # before the events of a month, which are slots 1..

@@ -10,7 +10,7 @@ from typing import Final
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from portrait.sources.synthetic.possessions import OWED
+from portrait.sources.synthetic.product_holdings import OWED
 from portrait.sources.synthetic.texts import looked_up, padded
 
 MOST_EVENTS: Final = 999

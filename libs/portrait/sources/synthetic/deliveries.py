@@ -14,9 +14,9 @@ from pyspark.sql import functions as F
 from portrait.sources.feeds import FEED_COLUMNS
 from portrait.sources.synthetic import codes, plan
 from portrait.sources.synthetic.bank import Bank
+from portrait.sources.synthetic.corrupted import transaction_record
 from portrait.sources.synthetic.plan import CATEGORIES
-from portrait.sources.synthetic.possessions import OWED
-from portrait.sources.synthetic.spoilt import transaction_record
+from portrait.sources.synthetic.product_holdings import OWED
 from portrait.sources.synthetic.texts import amount_text, instant_text, looked_up, padded
 
 DAY_SECONDS: Final = 86_400

@@ -14,9 +14,10 @@ from pyspark.sql import functions as F
 
 from portrait.errors import ConfigurationError
 from portrait.sources.delivery import Staging, delivery
-from portrait.sources.synthetic import campaigns, catalogue, families, lending, lists, records, service
+from portrait.sources.synthetic import campaigns, catalogue, lending, lists, records, relations, service
 from portrait.sources.synthetic.bank import DEFAULT_START, Bank, people
 from portrait.sources.synthetic.bookings import bookings, movements
+from portrait.sources.synthetic.corrupted import FAULTS, corrupted_rows
 from portrait.sources.synthetic.deliveries import DAY_SECONDS, booking_lines, delivered
 from portrait.sources.synthetic.feed import feeds_of_rooms
 from portrait.sources.synthetic.filing import (
@@ -28,8 +29,7 @@ from portrait.sources.synthetic.filing import (
     change_files,
 )
 from portrait.sources.synthetic.lines import NO_MARKERS, columns_of, feed_lines, write_lines, write_rows, write_truth
-from portrait.sources.synthetic.possessions import holdings
-from portrait.sources.synthetic.spoilt import FAULTS, spoilt_rows
+from portrait.sources.synthetic.product_holdings import holdings
 from portrait.sources.synthetic.truth import tiers, truths
 from portrait.spark.paths import as_named
 
@@ -99,11 +99,11 @@ def land_synthetic(
         job = _Job(spark, staging, bank, end, by, wanted)
         planted = _kept(people(spark, bank), staging, "people")
         held = _kept(holdings(planted, bank), staging, "held")
-        spoilt = _kept(spoilt_rows(planted, bank, end), staging, "spoilt")
-        rows = {**_land_lists(job), **_land_frames(job, planted, held, spoilt), **_land_rooms(job, planted)}
+        corrupted = _kept(corrupted_rows(planted, bank, end), staging, "corrupted")
+        rows = {**_land_lists(job), **_land_frames(job, planted, held, corrupted), **_land_rooms(job, planted)}
         if "transactions" in job.feeds:
             rows["transactions"] = _land_bookings(job)
-        _land_truth(job, planted, held, spoilt, tier_path)
+        _land_truth(job, planted, held, corrupted, tier_path)
     return rows
 
 
@@ -119,7 +119,7 @@ class _Job:
     feeds: frozenset[str]
 
 
-def _land_frames(job: _Job, planted: DataFrame, held: DataFrame, spoilt: DataFrame) -> dict[str, int]:
+def _land_frames(job: _Job, planted: DataFrame, held: DataFrame, corrupted: DataFrame) -> dict[str, int]:
     """The feeds that grow with the customers, but the bookings."""
     bank, filing, rows = job.bank, change_files(job.bank, job.end, job.by), {}
     for feed, changes in _frames(planted, held, bank).items():
@@ -127,7 +127,7 @@ def _land_frames(job: _Job, planted: DataFrame, held: DataFrame, spoilt: DataFra
             known = changes.where(F.col("day") <= (job.end - bank.start).days)
             order = _seconds(bank, F.col(MOMENT.get(feed, "changed_at")).cast("timestamp"))
             lines = feed_lines(feed, known, file=filing.file(F.col("day"), F.col("k")), order=order)
-            more = lines.unionByName(_bad_lines(spoilt, feed, bank, filing)) if feed in FAULTS else lines
+            more = lines.unionByName(_bad_lines(corrupted, feed, bank, filing)) if feed in FAULTS else lines
             with _short_methods(job.spark):
                 rows[feed] = write_lines(job.staging, feed, more, filing)
     return rows
@@ -150,7 +150,7 @@ def _land_rooms(job: _Job, planted: DataFrame) -> dict[str, int]:
     return rows
 
 
-def _land_truth(job: _Job, planted: DataFrame, held: DataFrame, spoilt: DataFrame, tier_path: bool) -> None:
+def _land_truth(job: _Job, planted: DataFrame, held: DataFrame, corrupted: DataFrame, tier_path: bool) -> None:
     bank, staging = job.bank, job.staging
     files = -(-bank.customers // CUSTOMERS_A_DAY_FILE)
     here = planted.where(F.col("joined_on") <= F.lit(job.end))
@@ -161,7 +161,7 @@ def _land_truth(job: _Job, planted: DataFrame, held: DataFrame, spoilt: DataFram
         paths = tiers(here, held, movements(people(job.spark, bank, block=CUSTOMERS_A_FILE), bank), bank)
         with _short_methods(job.spark):
             write_truth(staging, "tiers", paths, ("customer_id", "month"), files=files)
-    write_truth(staging, "bad_rows", _bad_rows(job, spoilt), ("feed", "file", "record"), files=1)
+    write_truth(staging, "bad_rows", _bad_rows(job, corrupted), ("feed", "file", "record"), files=1)
 
 
 def _frames(people: DataFrame, held: DataFrame, bank: Bank) -> dict[str, DataFrame]:
@@ -173,7 +173,7 @@ def _frames(people: DataFrame, held: DataFrame, bank: Bank) -> dict[str, DataFra
         "instalments": lending.instalments(held, bank),
         "contacts": campaigns.contacts(people, bank),
         "responses": campaigns.responses(people, bank),
-        "relations": families.relations(people, held, bank),
+        "relations": relations.relations(people, held, bank),
         "feedback": service.feedback(people, bank),
     }
 
@@ -214,12 +214,12 @@ def _short_methods(spark: SparkSession) -> Iterator[None]:
         spark.conf.set("spark.sql.codegen.wholeStage", str(before))
 
 
-def _bad_rows(job: _Job, spoilt: DataFrame) -> DataFrame:
+def _bad_rows(job: _Job, corrupted: DataFrame) -> DataFrame:
     """The truth about the planted rows: feed, file, kind of fault, rule that must catch it, the raw record."""
     day, k = job.bank.day_of("on"), F.col("k")
     booked, changed = (files(job.bank, job.end, job.by) for files in (booking_files, change_files))
     file = F.when(F.col("feed") == "transactions", booked.name_of(day, k)).otherwise(changed.name_of(day, k))
-    return spoilt.select("feed", file.alias("file"), "kind", "rule", "record")
+    return corrupted.select("feed", file.alias("file"), "kind", "rule", "record")
 
 
 def _land_lists(job: _Job) -> dict[str, int]:
@@ -258,9 +258,9 @@ def _seconds(bank: Bank, instant: Column) -> Column:
     return F.unix_timestamp(instant) - F.unix_date(F.lit(bank.start)) * DAY_SECONDS
 
 
-def _bad_lines(spoilt: DataFrame, feed: str, bank: Bank, filing: Filing) -> DataFrame:
+def _bad_lines(corrupted: DataFrame, feed: str, bank: Bank, filing: Filing) -> DataFrame:
     """Lines among the good ones, at noon of their day."""
     day = bank.day_of("on")
     file = filing.file(day, F.col("k")).alias("file")
     noon = (day.cast("bigint") * DAY_SECONDS + DAY_SECONDS // 2).alias("order")
-    return spoilt.where(F.col("feed") == feed).select(file, noon, F.col("record").alias("line"))
+    return corrupted.where(F.col("feed") == feed).select(file, noon, F.col("record").alias("line"))

@@ -17,7 +17,7 @@ from portrait.sources.synthetic.bank import Bank
 from portrait.sources.synthetic.codes import CHANNELS
 from portrait.sources.synthetic.draws import Draws, place
 from portrait.sources.synthetic.plan import BANK_CHANNELS
-from portrait.sources.synthetic.possessions import OWED
+from portrait.sources.synthetic.product_holdings import OWED
 from portrait.sources.synthetic.texts import looked_up
 
 FEE_MINOR: Final = 290

@@ -13,7 +13,7 @@ from portrait.contracts.contract import contract_of
 from portrait.contracts.document import load_document
 from portrait.lake import Lake, Lease, publish
 from portrait.quality import RuleResult, results_frame
-from portrait.serving.server import Door
+from portrait.serving.server import PublishedViews
 from portrait.serving.statements import Refused
 
 pytestmark = pytest.mark.delta
@@ -32,11 +32,11 @@ def test_a_server_waits_for_the_first_publication(spark: SparkSession, tmp_path:
     ]
     tables.append(Contract("gold.first", "Test table.", "One row.", KEYS, (), {"job": "test"}))
     catalogue = Catalogue({table.id: table for table in tables})
-    door = Door(Lake(spark, tmp_path, catalogue))
+    views = PublishedViews(Lake(spark, tmp_path, catalogue))
     with pytest.raises(Refused, match="nothing is published yet"):
-        door.bind("select * from published.first")
-    assert spark.sql(door.bind("show tables").sql).collect() == []
-    assert spark.sql(door.bind("select 1").sql).head()[0] == 1
+        views.bind("select * from published.first")
+    assert spark.sql(views.bind("show tables").sql).collect() == []
+    assert spark.sql(views.bind("select 1").sql).head()[0] == 1
 
     with Lease(tmp_path) as lease:
         lake = Lake(spark, tmp_path, catalogue, lease=lease)
@@ -47,5 +47,5 @@ def test_a_server_waits_for_the_first_publication(spark: SparkSession, tmp_path:
         publish(lake, as_of=AS_OF)
     spark.sql("drop database published cascade")  # a server does not share its session with the run that publishes
 
-    assert spark.sql(door.bind("select customer_id from published.first").sql).head()[0] == "a"
-    assert [row.tableName for row in spark.sql(door.bind("show tables").sql).collect()] == ["first"]
+    assert spark.sql(views.bind("select customer_id from published.first").sql).head()[0] == "a"
+    assert [row.tableName for row in spark.sql(views.bind("show tables").sql).collect()] == ["first"]

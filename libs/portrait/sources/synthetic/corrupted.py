@@ -68,11 +68,11 @@ def transaction_faults(bank: Bank) -> dict[str, Column]:
     # every fault stands once in the first month, however small the bank
     certain = (F.col("month") == 0) & (F.col("k") <= len(FAULTS["transactions"]))
     share = plan.BAD_SHARE * ROWS_A_CUSTOMER_MONTH
-    chosen = certain | ((F.col("month") >= 0) & bank.draws.happens(share, "spoilt/transactions", "k", "month"))
-    drawn = bank.draws.whole(len(FAULTS["transactions"]), "spoilt/kind", "k", "month")
+    chosen = certain | ((F.col("month") >= 0) & bank.draws.happens(share, "corrupted/transactions", "k", "month"))
+    drawn = bank.draws.whole(len(FAULTS["transactions"]), "corrupted/kind", "k", "month")
     return {
         "fault": F.when(chosen, F.when(certain, (F.col("k") - 1).cast("int")).otherwise(drawn)),
-        "fault_day": F.col("offset") + bank.draws.whole(28, "spoilt/day", "k", "month"),
+        "fault_day": F.col("offset") + bank.draws.whole(28, "corrupted/day", "k", "month"),
     }
 
 
@@ -81,7 +81,7 @@ def transaction_record(bank: Bank) -> Column:
     return _record("transactions", _transaction(bank))
 
 
-def spoilt_rows(people: DataFrame, bank: Bank, until: date) -> DataFrame:
+def corrupted_rows(people: DataFrame, bank: Bank, until: date) -> DataFrame:
     """One row per planted record: feed, day `on`, number `k` of the customer, kind, rule, record (the raw line)."""
     months = F.explode(F.array(*map(F.lit, range(bank.months))))
     offset = looked_up([bank.first_of(month) for month in range(bank.months)], F.col("month"))
@@ -91,8 +91,8 @@ def spoilt_rows(people: DataFrame, bank: Bank, until: date) -> DataFrame:
     parts = [_spoilt("transactions", dated, _transaction(bank))]
     before = people.where(F.col("joined_on") < F.lit(bank.start)).withColumn("on", F.col("joined_on"))
     for feed, rows in ROWS_A_CUSTOMER.items():
-        some = before.where(bank.draws.happens(plan.BAD_SHARE * rows, f"spoilt/{feed}", "k"))
-        kind = bank.draws.whole(len(FAULTS[feed]), f"spoilt/{feed}/kind", "k")
+        some = before.where(bank.draws.happens(plan.BAD_SHARE * rows, f"corrupted/{feed}", "k"))
+        kind = bank.draws.whole(len(FAULTS[feed]), f"corrupted/{feed}/kind", "k")
         parts.append(_spoilt(feed, some.withColumn("fault", kind), _before(feed)))
     return reduce(DataFrame.unionByName, parts).where(F.col("on") <= F.lit(until))
 
@@ -131,7 +131,7 @@ def _record(feed: str, good: dict[str, Column]) -> Column:
 
 
 def _transaction(bank: Bank) -> dict[str, Column]:
-    cents = 100 + bank.draws.whole(20_000, "spoilt/amount", "k", "month")
+    cents = 100 + bank.draws.whole(20_000, "corrupted/amount", "k", "month")
     return {
         "transaction_id": F.format_string("X%09d-%03d", "k", "month"),
         "account_id": F.col("account_id"),
