@@ -186,4 +186,5 @@ def test_a_refused_gate_keeps_yesterday_served(served: Bank, tmp_path: Path) -> 
     assert result.returncode == 4, result.stderr
     assert "gold.segments" in result.stderr
     assert "never_true" in result.stderr
+    assert "refused for segments: " in result.stderr, "no other product is held back"
     assert served.commits("ops.publication") == before
