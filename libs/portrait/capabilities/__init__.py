@@ -1,0 +1,1 @@
+"""Rooms: one folder per business capability, found by name (`portrait.capability`)."""

@@ -1,0 +1,1 @@
+"""Credit: will the applicant repay, and why we think so."""

@@ -1,0 +1,1 @@
+"""Funds: where money goes - card fraud, tracing, cycles of transfers."""

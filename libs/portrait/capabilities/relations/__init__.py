@@ -1,0 +1,1 @@
+"""Relations: who belongs together, who owns whom, who controls whom."""
