@@ -1,4 +1,4 @@
-"""Frames of any data: columns are found by position, so that a name may hold dots, spaces, backticks or anything else."""
+"""Frames of any data: columns are found by position, so that a name may hold dots, spaces, backticks."""
 
 from __future__ import annotations
 

@@ -107,13 +107,14 @@ def best_partition(
             chosen = candidates.argmax(axis=1)
             best[1:, start, end] = candidates[np.arange(most_bins - 1), chosen] + worth[start, end] - cost
             before[1:, start, end] = chosen
-    count, start = np.unravel_index(int(best[:, :, size].argmax()), (most_bins, size + 1))
-    if not np.isfinite(best[count, start, size]):
+    last = best[:, :, size]
+    if not np.isfinite(last).any():
         return whole
-    ends, found, end = [size], float(best[count, start, size]), size
+    count, start = divmod(int(last.argmax()), size + 1)
+    ends, end, found = [size], size, float(last[count, start])
     while count > 0:
-        ends.append(int(start))
-        count, start, end = count - 1, before[count, start, end], start
+        ends.append(start)
+        count, start, end = count - 1, int(before[count, start, end]), start
     return Partition(tuple(reversed(ends)), found)
 
 

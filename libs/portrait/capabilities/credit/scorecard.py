@@ -189,9 +189,11 @@ def _sources(frame: DataFrame, target: int, features: Sequence[str] | None) -> t
     places = every if features is None else [place_of(frame, name, parameter="features") for name in features]
     names = [frame.columns[place] for place in places]
     if target in places or len(set(places)) < len(places) or len({*names}) < len(names):
-        twice = next(name for place, name in zip(places, names, strict=True) if place == target or names.count(name) > 1)
+        twice = next(
+            name for place, name in zip(places, names, strict=True) if place == target or names.count(name) > 1
+        )
         raise ConfigurationError(
-            f"'{twice}' is the target, or named twice", where="features", remedy="name every feature once"
+            f"'{twice[0]}' is the target, or named twice", where="features", remedy="name every feature once"
         )
     sources, left_out = [], {}
     for place, name in zip(places, names, strict=True):
