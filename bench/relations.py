@@ -41,8 +41,13 @@ def holdings(edges: int) -> pd.DataFrame:
 
 def chains(spark: SparkSession, edges: int) -> DataFrame:
     """Members in chains of 100,000, in no order."""
-    left, right = "concat('M', pmod(xxhash64(id), 1000000007), id)", "concat('M', pmod(xxhash64(id + 1), 1000000007), id + 1)"
-    return spark.range(0, edges, 1, 8).where("pmod(id, 100000) <> 99999").selectExpr(f"{left} as one", f"{right} as other")
+    left, right = (
+        "concat('M', pmod(xxhash64(id), 1000000007), id)",
+        "concat('M', pmod(xxhash64(id + 1), 1000000007), id + 1)",
+    )
+    return (
+        spark.range(0, edges, 1, 8).where("pmod(id, 100000) <> 99999").selectExpr(f"{left} as one", f"{right} as other")
+    )
 
 
 def main() -> None:
