@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from portrait.capabilities.credit.policy import load_credit_policy
+from portrait.capabilities.funds.policy import load_funds_policy
+from portrait.capabilities.relations.policy import load_relations_policy
 from portrait.contracts import Catalogue, load_catalogue
 from portrait.declared import declared_of
 from portrait.entities.currencies import load_currency_policy
@@ -24,13 +27,16 @@ from portrait.value.tier_policy import load_tier_policy
 
 # Files of one subject each, with what reads them. A file of conf/ that nothing reads is an error.
 POLICIES: dict[str, Callable[[Path], object]] = {
+    "credit.yml": load_credit_policy,
     "currencies.yml": load_currency_policy,
+    "funds.yml": load_funds_policy,
     "groups.yml": load_group_policy,
     "marketing.yml": load_recorded,
     "population.yml": load_population,
     "recommendations.yml": load_recommendation_policy,
     "reconciliation.yml": load_reconciliation,
     "references.yml": load_reference_policy,
+    "relations.yml": load_relations_policy,
     "sql_server.yml": load_login_policy,
     "tiers.yml": lambda conf: load_tier_policy(conf / "tiers.yml"),
     "trust.yml": load_trust_policy,

@@ -104,7 +104,8 @@ def test_logistic_regression_reaches_the_handbooks_figures(spark: SparkSession, 
 
 
 def payments(spark: SparkSession, rows: list[tuple[object, ...]]) -> DataFrame:
-    return spark.createDataFrame(rows, "n int, c string, t string, at timestamp, x decimal(18,2), f int")
+    frame = spark.createDataFrame(rows, "n int, c string, t string, at timestamp, x int, f int")
+    return frame.withColumn("x", F.col("x").cast("decimal(18,2)"))
 
 
 def at(text: str) -> datetime.datetime:
@@ -112,7 +113,7 @@ def at(text: str) -> datetime.datetime:
 
 
 def by_row(frame: DataFrame) -> dict[int, dict[str, object]]:
-    return {row["n"]: row.asDict() for row in frame.collect()}
+    return {row["n"]: row.asDict() for row in frame.orderBy("n").collect()}
 
 
 def test_by_hand(spark: SparkSession) -> None:
