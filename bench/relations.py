@@ -2,8 +2,9 @@
 
     python bench/relations.py [--edges 1000000] [--repeat 1]
 
-A company has about 2.5 holders, persons or companies registered before it, so pyramids are deep; one holding in 50 leads
-back, which makes cross-holdings. For groups the same edges, and as many in chains of 100,000 members, which is the worst.
+A company has about 2.5 holders, a quarter of them companies registered shortly before it; one holding in 50 leads back,
+which makes cross-holdings. Beside it chains of 50, which have 25 pairs per edge, and for groups chains of 100,000
+members in no order, which are the worst for them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def holdings(edges: int) -> pd.DataFrame:
     draws = np.random.default_rng(24)
     companies = edges * 2 // 5
     owned = np.sort(draws.integers(0, companies, edges))
-    by_company = draws.random(edges) < 0.4
+    by_company = draws.random(edges) < 0.25
     step = np.ceil(draws.exponential(2_000, edges)).astype(int)  # most holders of a company are of its own time
     back = draws.random(edges) < 0.02
     nearby = np.where(back, owned + step % 5 + 1, owned - step)
@@ -39,15 +40,11 @@ def holdings(edges: int) -> pd.DataFrame:
     return pd.DataFrame({"owner": owner, "owned": np.char.add("C", owned.astype(str)), "share": share})
 
 
-def chains(spark: SparkSession, edges: int) -> DataFrame:
-    """Members in chains of 100,000, in no order."""
-    left, right = (
-        "concat('M', pmod(xxhash64(id), 1000000007), id)",
-        "concat('M', pmod(xxhash64(id + 1), 1000000007), id + 1)",
-    )
-    return (
-        spark.range(0, edges, 1, 8).where("pmod(id, 100000) <> 99999").selectExpr(f"{left} as one", f"{right} as other")
-    )
+def chains(spark: SparkSession, edges: int, length: int) -> DataFrame:
+    """Members in chains of so many edges, in no order, each with .9 of the next."""
+    one, other = (f"concat('M', pmod(xxhash64({item}), 1000000007), '_', {item})" for item in ("id", "id + 1"))
+    rows = spark.range(0, edges, 1, 8).where(f"pmod(id, {length + 1}) <> {length}")
+    return rows.selectExpr(f"{one} as one", f"{other} as other", "0.9d as share")
 
 
 def main() -> None:
@@ -59,19 +56,23 @@ def main() -> None:
     spark = start_embedded(Path("conf"))
     with tempfile.TemporaryDirectory(prefix="portrait-bench-") as folder:
         holdings(args.edges).to_parquet(f"{folder}/holdings")
-        chains(spark, args.edges).write.parquet(f"{folder}/chains")
-        held, chained = spark.read.parquet(f"{folder}/holdings"), spark.read.parquet(f"{folder}/chains")
+        chains(spark, args.edges, 50).write.parquet(f"{folder}/chains")
+        chains(spark, args.edges, 100_000).write.parquet(f"{folder}/long")
+        held, chained, long = (spark.read.parquet(f"{folder}/{name}") for name in ("holdings", "chains", "long"))
         sizes: dict[str, int] = {}
 
         def counted(name: str, frame: DataFrame) -> None:
             sizes[name] = frame.count()
 
-        names = {"owner": "owner", "owned": "owned"}
+        names, ends = {"owner": "owner", "owned": "owned"}, {"owner": "one", "owned": "other"}
         works = {
             "integrated ownership": lambda: counted("integrated", integrated_ownership(held, **names, share="share")),
+            "integrated, chains of 50": lambda: counted(
+                "of chains", integrated_ownership(chained, **ends, share="share")
+            ),
             "control": lambda: counted("control", control(held, **names, votes="share")),
             "groups": lambda: counted("groups", groups(held, left="owner", right="owned")),
-            "groups of chains": lambda: counted("chains", groups(chained, left="one", right="other")),
+            "groups, chains of 100,000": lambda: counted("long", groups(long, left="one", right="other")),
         }
         seconds = in_turns(works, args.repeat)
     spark.stop()

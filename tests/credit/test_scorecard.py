@@ -35,7 +35,7 @@ def german() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def applicants() -> pd.DataFrame:
-    """2,000 with a planted truth: bad falls with income, a missing debt ratio is bad, purpose matters, noise does not."""
+    """2,000 with a planted truth: bad falls with income, a missing ratio is bad, trips are bad, noise says nothing."""
     draws = np.random.default_rng(24)
     income, debt = draws.gamma(3, 1000, 2000), draws.random(2000)
     missing = draws.random(2000) < 0.2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -42,7 +44,7 @@ def test_equal_to_scipy_in_any_layout_with_any_names(spark: SparkSession) -> Non
 
 def test_a_chain_of_2000_in_random_order(spark: SparkSession) -> None:
     order = np.random.default_rng(2).permutation(2001).tolist()
-    edges = spark.createDataFrame(list(zip(order, order[1:], strict=False)), "left int, right int")
+    edges = spark.createDataFrame(list(itertools.pairwise(order)), "left int, right int")
     assert set(found_in(edges).values()) == {0}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -81,7 +82,7 @@ def binned(source: Source, prebins: Sequence[Prebin], *, sign: int, totals: Tota
     good, bad = (np.array([getattr(item, name) for item in known], dtype=float) for name in ("good", "bad"))
     ends = _ends(source, good, bad, sign=sign, totals=totals, policy=policy) if known else ()
     runs = [known[start:end] for start, end in zip((0, *ends[:-1]), ends, strict=True)]
-    cuts = [_between(left[-1], right[0]) for left, right in zip(runs, runs[1:], strict=False)]
+    cuts = [_between(left[-1], right[0]) for left, right in itertools.pairwise(runs)]
     is_text = source.kind == "text"
     labels = [_text_label(run) for run in runs] if is_text else _number_labels(cuts, known=bool(runs))
     bins = [_bin(label, run, totals, policy, least=0) for label, run in zip(labels, runs, strict=True)]
@@ -160,7 +161,7 @@ def _number_labels(cuts: Sequence[float], *, known: bool) -> list[str]:
     if not known:
         return []
     limits = ["-inf", *(f"{cut:.12g}" for cut in cuts), "inf"]
-    return [f"({low}, {high}{')' if high == 'inf' else ']'}" for low, high in zip(limits, limits[1:], strict=False)]
+    return [f"({low}, {high}{')' if high == 'inf' else ']'}" for low, high in itertools.pairwise(limits)]
 
 
 def _text_label(items: Sequence[Prebin]) -> str:

@@ -43,10 +43,10 @@ def integrated_ownership(
     _refuse_closed_cycle(held, direct)
     through = _inverse(direct, policy=bounds)
     own = through.diagonal()
-    pairs = (through - eye_array(size, format="csr")).tocoo()
-    values = pairs.data / own[pairs.row]
-    some = values > 0
-    return held.frame(edges, pairs.row[some], pairs.col[some], values[some])
+    pairs = (through - eye_array(size, format="csr")).tocsr()
+    pairs.data /= np.repeat(own, np.diff(pairs.indptr))
+    pairs.eliminate_zeros()
+    return held.frame(edges, pairs.indptr[1:], pairs.indices, pairs.data)
 
 
 def _inverse(direct: csr_array, *, policy: Ownership) -> csr_array:
@@ -135,7 +135,7 @@ def control(
     # Before x controls anything only its own votes count: who has no majority anywhere controls nobody.
     first = np.unique(held.owner[(units > bar) & (held.owner != held.owned)]).tolist()
     owned_by, votes_of = held.owned.tolist(), units.tolist()
-    owners, controlled = list[int](), list[int]()
+    ends, controlled = np.zeros(len(held.names), dtype=np.int64), list[int]()
     for x in first:
         counted: dict[int, int] = {}
         reached, waiting = {x}, [x]
@@ -150,6 +150,7 @@ def control(
         reached.remove(x)
         if len(controlled) + len(reached) > bounds.most_pairs:
             raise _too_many(bounds)
-        owners += [x] * len(reached)
         controlled += sorted(reached)
-    return held.frame(edges, np.array(owners, dtype=np.int64), np.array(controlled, dtype=np.int64), None)
+        ends[x] = len(controlled)
+    # An owner that controls nothing ends where the one before it does.
+    return held.frame(edges, np.maximum.accumulate(ends), np.array(controlled, dtype=np.int64), None)
