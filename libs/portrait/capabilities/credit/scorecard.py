@@ -188,10 +188,8 @@ def _sources(frame: DataFrame, target: int, features: Sequence[str] | None) -> t
     every = [place for place in range(len(frame.columns)) if place != target]
     places = every if features is None else [place_of(frame, name, parameter="features") for name in features]
     names = [frame.columns[place] for place in places]
-    if target in places or len(set(places)) < len(places) or len({*names}) < len(names):
-        twice = next(
-            name for place, name in zip(places, names, strict=True) if place == target or names.count(name) > 1
-        )
+    twice = [name for place, name in zip(places, names, strict=True) if place == target or names.count(name) > 1]
+    if twice:
         raise ConfigurationError(
             f"'{twice[0]}' is the target, or named twice", where="features", remedy="name every feature once"
         )

@@ -106,7 +106,9 @@ def _microseconds(at: Column, *, wall_clock: bool) -> Column:
     """The instant as a whole number; a time without zone is taken as it is, so that summer time moves nothing."""
     if not wall_clock:
         return F.unix_micros(at)
-    return F.timestamp_diff("MICROSECOND", F.lit("1970-01-01").cast("timestamp_ntz"), at.cast("timestamp_ntz"))
+    wall = at.cast("timestamp_ntz")
+    seconds = F.hour(wall) * 3600 + F.minute(wall) * 60 + F.date_part(F.lit("SECOND"), wall)  # a decimal, with fraction
+    return F.unix_date(wall.cast("date")).cast("long") * _DAY + (seconds * 1_000_000).cast("long")
 
 
 def _between(key: Column, value: Column, *, after: int, until: int) -> Column:

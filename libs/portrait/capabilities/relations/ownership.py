@@ -58,6 +58,8 @@ def _inverse(direct: csr_array, *, policy: Ownership) -> csr_array:
     while power.nnz and power.data.max() > _NOTHING:
         power = _product(power, power, policy=policy)
         inverse = inverse + _product(inverse, power, policy=policy)
+        if inverse.nnz - direct.shape[0] > policy.most_pairs:  # everybody's 1 of itself is no pair
+            raise _too_many(policy)
     return inverse
 
 
