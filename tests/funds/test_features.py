@@ -62,6 +62,7 @@ def expected(delivered: Path) -> pd.DataFrame:
     return frame.sort_values("TRANSACTION_ID", ignore_index=True)
 
 
+@pytest.mark.process
 def test_columns_equal_the_delivered_ones(computed: pd.DataFrame, expected: pd.DataFrame) -> None:
     """Of the pairs of the same customer and second the source sees one, as its README says: these eight rows are out.
 
@@ -80,6 +81,7 @@ def test_columns_equal_the_delivered_ones(computed: pd.DataFrame, expected: pd.D
         assert np.abs(got - wanted).max() < 1e-9, name
 
 
+@pytest.mark.process
 def test_logistic_regression_reaches_the_handbooks_figures(spark: SparkSession, computed: pd.DataFrame) -> None:
     """Train 25-31 July, test 8-14 August, known cards removed: the counts and figures of the methods page."""
     frame = computed.assign(
