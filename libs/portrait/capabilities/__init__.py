@@ -1,0 +1,1 @@
+"""Rooms: one package per business capability; a room imports the kit and the rooms that it names."""

@@ -1,0 +1,1 @@
+"""Prospects: who will take a product that they never held."""
