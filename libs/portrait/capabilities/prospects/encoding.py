@@ -63,6 +63,11 @@ class Bins:
         return F.element_at(F.array(*[F.lit(float(value)) for value in values]), self.column(name) + F.lit(1))
 
 
+def sql_number(value: float) -> str:
+    """A literal of SQL."""
+    return f"{value!r}D" if np.isfinite(value) else f"double('{'-' if value < 0 else ''}Infinity')"
+
+
 def bins_of(values: np.ndarray, kind: Kind, *, copies: Vector, policy: BinPolicy) -> Bins:
     """The bins of one feature; `copies` says how many rows each value stands for."""
     if kind == "number":

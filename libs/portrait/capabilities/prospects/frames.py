@@ -43,13 +43,14 @@ def by_position(frame: DataFrame) -> DataFrame:
     return frame.toDF(*[f"c{place}" for place in range(len(frame.columns))])
 
 
-def with_result(frame: DataFrame, placed: DataFrame, result: Column, name: str) -> DataFrame:
-    """The rows of `frame` under its own names, and the result of `placed` (the same by position) as column `name`.
+def with_result(frame: DataFrame, result: Column, name: str, *, inputs: Sequence[Column] = ()) -> DataFrame:
+    """The rows of `frame` under its own names, and `result`, which is over c0, c1, ... and `inputs`, as column `name`.
 
     A column of that name, in whatever case, is replaced, as `withColumn` does: a frame can be scored again.
     """
     kept = [place for place, column in enumerate(frame.columns) if column.lower() != name.lower()]
-    scored = placed.select(*[f"c{place}" for place in kept], result.alias("result"))
+    prepared = by_position(frame).select("*", *inputs)
+    scored = prepared.select(*[f"c{place}" for place in kept], result.alias("result"))
     return scored.toDF(*[frame.columns[place] for place in kept], name)
 
 
@@ -85,6 +86,30 @@ def feature_places(frame: DataFrame, features: Sequence[str], *, taken: Mapping[
     if len(places) < len(features) or len(set(places.values())) < len(places):
         raise ConfigurationError("a feature is named twice", where="features", remedy="name each column once")
     return places
+
+
+def unusable(frame: DataFrame, places: Mapping[str, int]) -> dict[str, str]:
+    """feature -> reason, for columns that are neither number, boolean nor text."""
+    types = {name: frame.schema[place].dataType for name, place in places.items()}
+    return {
+        name: f"type {kind.simpleString()} is neither number, boolean nor text"
+        for name, kind in types.items()
+        if kind_of(kind) is None
+    }
+
+
+def scoring_columns(frame: DataFrame, kinds: Mapping[str, Kind]) -> dict[str, str]:
+    """feature -> its column by position; ConfigurationError when it is absent or of another kind than when fitted."""
+    places = {name: position_of(frame, name, role="features") for name in kinds}
+    for name, place in places.items():
+        kind = frame.schema[place].dataType
+        if kind_of(kind) != kinds[name]:
+            raise ConfigurationError(
+                f"feature {name!r} is {kind.simpleString()}; the model was fitted with a {kinds[name]}",
+                where=f"column {name!r}",
+                remedy="give the column with the type that it had when the model was fitted",
+            )
+    return {name: f"c{place}" for name, place in places.items()}
 
 
 @dataclass(frozen=True)

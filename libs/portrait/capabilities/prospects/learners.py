@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pandas as pd
 from numpy import column_stack
 from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.functions import pandas_udf
 
 from portrait.capabilities.prospects.boosting import Codes, Trees, fit_trees
-from portrait.capabilities.prospects.encoding import Bins, ranks, weight_of_evidence
+from portrait.capabilities.prospects.encoding import Bins, ranks, sql_number, weight_of_evidence
+from portrait.capabilities.prospects.frames import value_of
 from portrait.capabilities.prospects.logistic import Linear, Vector, fit_logistic
 from portrait.capabilities.prospects.policy import BoostingPolicy, PropensityPolicy
 
@@ -50,6 +49,10 @@ class EvidenceModel:
         """One value per row."""
         return self.linear.log_odds(column_stack([self.evidence[name][codes[name]] for name in self.bins]))
 
+    def inputs(self, names: Mapping[str, str]) -> list[Column]:
+        """Nothing that must be selected before `column`."""
+        return []
+
     def column(self, names: Mapping[str, str]) -> Column:
         """The same in Spark; `names`: feature -> column of the frame."""
         total = F.lit(self.linear.intercept)
@@ -77,19 +80,50 @@ class TreesModel:
         """One value per row."""
         return self.trees.value(ranked(self.order, codes))
 
+    def inputs(self, names: Mapping[str, str]) -> list[Column]:
+        """What `column` reads, to be selected before it: numbers as they are, texts as their rank."""
+        return tree_inputs(self.bins, self.order, names)
+
     def column(self, names: Mapping[str, str]) -> Column:
-        """The same in Spark, by an Arrow UDF over bin numbers; `names`: feature -> column of the frame."""
-        order, trees = dict(self.order), self.trees
+        """The same in Spark, over the inputs."""
+        return tree_column(self.trees, self.bins)
 
-        @pandas_udf("double")  # type: ignore[call-overload, untyped-decorator]
-        def value(codes: pd.DataFrame) -> pd.Series:
-            return pd.Series(
-                trees.value(ranked(order, {name: codes[f"x{place}"].to_numpy() for place, name in enumerate(order)}))
-            )
 
-        coded = [bins.column(names[name]).alias(f"x{place}") for place, (name, bins) in enumerate(self.bins.items())]
-        result: Column = value(F.struct(*coded))
-        return result
+def tree_inputs(bins: Mapping[str, Bins], order: Mapping[str, Codes], names: Mapping[str, str]) -> list[Column]:
+    """One column per feature, v0, v1, ...; `names`: feature -> column of the frame."""
+    return [
+        (
+            value_of(names[name], "number") if item.kind == "number" else item.looked_up(names[name], list(order[name]))
+        ).alias(f"v{place}")
+        for place, (name, item) in enumerate(bins.items())
+    ]
+
+
+def tree_column(trees: Trees, bins: Mapping[str, Bins]) -> Column:
+    """The sum of the trees over v0, v1, ...: nested IFs, because Python workers would be slower and may lack numpy."""
+    kinds = list(bins.values())
+
+    def branch(tree: int, node: int, level: int) -> str:
+        if level == trees.depth:
+            return f"{float(trees.leaves[tree, node - (2**trees.depth - 1)])!r}D"
+        feature, threshold = int(trees.features[tree, node]), int(trees.thresholds[tree, node])
+        left = branch(tree, 2 * node + 1, level + 1)
+        test = _goes_right(kinds[feature], f"v{feature}", threshold)
+        return left if test is None else f"if({test}, {branch(tree, 2 * node + 2, level + 1)}, {left})"
+
+    total = F.lit(trees.start)
+    for tree in range(len(trees.leaves)):
+        total = total + F.expr(branch(tree, 0, 0))
+    return total
+
+
+def _goes_right(bins: Bins, column: str, threshold: int) -> str | None:
+    """The condition in SQL; None: no row does. A null number goes left, as its bin 0 does: IF takes null for false."""
+    if bins.kind == "text":
+        return f"{column} > {threshold}" if threshold < bins.size else None
+    if threshold == 0:
+        return f"{column} is not null"
+    return f"{column} > {sql_number(bins.edges[threshold - 1])}" if threshold <= len(bins.edges) else None
 
 
 def ranked(order: Mapping[str, Codes], codes: Mapping[str, Codes]) -> Codes:

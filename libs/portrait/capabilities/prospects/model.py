@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.capabilities.prospects.encoding import Bins, bins_of, said_nothing
@@ -20,8 +20,8 @@ from portrait.capabilities.prospects.frames import (
     bounded_sample,
     by_position,
     feature_places,
-    kind_of,
-    position_of,
+    scoring_columns,
+    unusable,
     with_result,
 )
 from portrait.capabilities.prospects.leaks import Trial, single_aucs, suspected
@@ -29,7 +29,7 @@ from portrait.capabilities.prospects.learners import EvidenceModel, Rows, TreesM
 from portrait.capabilities.prospects.logistic import Vector, sampling_offset, sigmoid
 from portrait.capabilities.prospects.metrics import auc, decile_edges, psi, with_intervals
 from portrait.capabilities.prospects.policy import PropensityPolicy
-from portrait.errors import ConfigurationError, InputRefused
+from portrait.errors import InputRefused
 
 PROBABILITY = "probability"
 
@@ -57,35 +57,24 @@ class Propensity:
 
         Raises ConfigurationError when a feature of the model is absent or of another kind than it was.
         """
-        placed = by_position(frame)
-        return with_result(frame, placed, self._probability(frame, placed), PROBABILITY)
+        if self._model is None:
+            return with_result(frame, F.lit(float(sigmoid(np.array([self._offset]))[0])), PROBABILITY)
+        names = scoring_columns(frame, {name: self._model.bins[name].kind for name in self.features})
+        log_odds = self._model.column(names) + F.lit(self._offset)
+        probability = F.lit(1.0) / (F.lit(1.0) + F.exp(-log_odds))
+        return with_result(frame, probability, PROBABILITY, inputs=self._model.inputs(names))
 
     def psi(self, frame: DataFrame) -> float:
         """How far the scores moved from those of the fit: PSI over the fit's deciles; NaN without rows."""
         edges, expected = self._deciles
-        placed = by_position(frame)
-        scored = placed.select(self._probability(frame, placed).alias("p"))
+        scored = self.score(frame)
+        scored = by_position(scored).select(F.col(f"c{len(scored.columns) - 1}").alias("p"))
         bucket = Bins("number", edges=edges).column("p")
         rows = scored.groupBy((bucket - 1).alias("part")).count().collect()
         counts = np.zeros(len(expected))
         for part, count in rows:
             counts[part] = count
         return psi(np.array(expected), counts) if counts.sum() > 0 else float("nan")
-
-    def _probability(self, frame: DataFrame, placed: DataFrame) -> Column:
-        if self._model is None:
-            return F.lit(float(sigmoid(np.array([self._offset]))[0]))
-        names = {name: f"c{position_of(frame, name, role='features')}" for name in self.features}
-        for name, column in names.items():
-            kind, fitted = placed.schema[column].dataType, self._model.bins[name].kind
-            if kind_of(kind) != fitted:
-                raise ConfigurationError(
-                    f"feature {name!r} is {kind.simpleString()}, the model was fitted with a {fitted}",
-                    where=f"column {name!r}",
-                    remedy="give the column with the type that it had when the model was fitted",
-                )
-        log_odds = self._model.column(names) + F.lit(self._offset)
-        return F.lit(1.0) / (F.lit(1.0) + F.exp(-log_odds))
 
 
 def fit_propensity(
@@ -115,7 +104,7 @@ def fit_propensity(
         frame, labels={"target": target}, features=places, rows=policy.sample.rows, seed=seed, by_class=True
     )
     _check_classes(sample, target=target, policy=policy)
-    left_out = _unusable(frame, places, sample) | said_nothing(sample.columns)
+    left_out = unusable(frame, places) | said_nothing(sample.columns)
     bins = {
         name: bins_of(values, sample.kinds[name], copies=sample.copies, policy=policy.bins)
         for name, values in sample.columns.items()
@@ -256,14 +245,6 @@ def _check_classes(sample: Sample, *, target: str, policy: PropensityPolicy) -> 
                 where=f"column {target!r}",
                 remedy="give more history, or lower sample.least_per_class in conf/prospects.yml",
             )
-
-
-def _unusable(frame: DataFrame, places: Mapping[str, int], sample: Sample) -> dict[str, str]:
-    return {
-        name: f"type {frame.schema[place].dataType.simpleString()} is neither number, boolean nor text"
-        for name, place in places.items()
-        if name not in sample.kinds
-    }
 
 
 def _held_out(y: Vector, *, share: float) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Campaigns: whom to contact, with what, and what the contact caused."""
