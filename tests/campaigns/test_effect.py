@@ -82,7 +82,7 @@ def test_cuped_removes_what_the_metric_before_explains(spark: SparkSession) -> N
 
 def test_rows_without_outcome_are_refused_not_dropped(spark: SparkSession) -> None:
     frame = spark.createDataFrame([(1, 1.0), (0, None), (0, 2.0), (1, 3.0)], "w int, y double")
-    with pytest.raises(InputRefused, match="(?s)1 rows.*'y'"):
+    with pytest.raises(InputRefused, match=r"(?s)1 rows.*'y'"):
         intention_to_treat(frame, treatment="w", outcome="y")
 
 

@@ -54,7 +54,7 @@ def test_a_tie_is_the_average_over_its_orders() -> None:
 
 def test_qini_refuses_rows_that_it_would_have_to_drop(spark: SparkSession) -> None:
     frame = spark.createDataFrame([(1.0, 1, 1), (None, 0, 0)], "s double, w int, y int")
-    with pytest.raises(InputRefused, match="(?s)score is null or NaN in 1 rows.*'s'"):
+    with pytest.raises(InputRefused, match=r"(?s)score is null or NaN in 1 rows.*'s'"):
         qini(frame, score="s", treatment="w", outcome="y")
     with pytest.raises(InputRefused, match="no treated or no control"):
         qini(frame.where("s is not null"), score="s", treatment="w", outcome="y")

@@ -1,6 +1,6 @@
 """What a campaign caused: sample-ratio check, difference by intention to treat, CUPED, sample size.
 
-Every function takes a frame with one row per customer and its assigned arm, and asks Spark twice; customers are compared
+Functions of frames take one row per customer with its assigned arm, and ask Spark twice. Customers are compared
 by the arm to which they were assigned, contacted or not.
 """
 
