@@ -78,7 +78,7 @@ def test_trees_rank_as_well_as_scikit_learn_s_where_features_interact() -> None:
     reference = HistGradientBoostingClassifier(max_iter=60, max_depth=4, learning_rate=0.07, random_state=1)
     reference.fit(codes[train], y[train])
     theirs = roc_auc_score(y[test], reference.predict_proba(codes[test])[:, 1])
-    assert roc_auc_score(y[test], trees.value(codes[test])) == pytest.approx(theirs, abs=0.005)
+    assert roc_auc_score(y[test], trees.value(codes[test])) >= theirs - 0.005
     assert np.array_equal(
         fit_trees(codes[train], y[train], weight=np.ones(8000), policy=policy, seed=1).leaves, trees.leaves
     )
