@@ -23,6 +23,7 @@ from portrait.errors import ConfigurationError, InputRefused
 
 _DIGITS = 15  # of a sum that a double and a BIGINT hold exactly
 _DECIMALS = 6
+_LARGEST = 2**62
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,8 @@ def allocate(
     usage = [number[f"usage of {name}"] for name in capacities]
     totals = _checked(placed, roles, places, number)
     scales = [_scale(totals[f"usage of {name}"]) for name in capacities]
-    whole = np.array(
-        [math.floor(round(limit * by, 3)) for limit, by in zip(limits, scales, strict=True)], dtype=np.int64
-    )
+    floors = [math.floor(round(limit * by, 3)) for limit, by in zip(limits, scales, strict=True)]
+    whole = np.array([min(floor, _LARGEST) for floor in floors], dtype=np.int64)
     # Rounded up against the capacity, so that nothing is exceeded; the inner rounding takes off what floats added.
     units = [
         F.ceil(F.round(part * F.lit(by), 3)).alias(f"u{i}")
@@ -157,9 +157,9 @@ def _checked(
     return sums_by_role | {"options": float(row["options"])}
 
 
-def _scale(total: float) -> float:
+def _scale(total: float, decimals: int = _DECIMALS) -> float:
     """Units per one of what sums up to `total`: whole units can be added in any order."""
-    return 10.0 ** min(_DECIMALS, _DIGITS - math.ceil(math.log10(max(total, 1.0))))
+    return 10.0 ** min(decimals, _DIGITS - math.ceil(math.log10(max(total, 1.0))))
 
 
 def _possible(limits: np.ndarray) -> Column:
@@ -172,7 +172,7 @@ def _possible(limits: np.ndarray) -> Column:
 
 def _sums(chosen: DataFrame, totals: Mapping[str, float], capacities: int) -> list[float]:
     """Value, cost and units used, added as whole numbers: the same in whatever order."""
-    by = [_scale(totals["value"]), _scale(totals.get("cost", 0.0))]
+    by = [_scale(totals["value"], _DIGITS), _scale(totals.get("cost", 0.0), _DIGITS)]
     parts = [
         F.sum(F.round(F.col(name) * F.lit(scale)).cast("long")) for name, scale in zip(("v", "paid"), by, strict=True)
     ]
