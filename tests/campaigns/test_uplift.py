@@ -17,7 +17,7 @@ from portrait.errors import ConfigurationError, InputRefused
 VECTOR = [(1, 1), (0, 0), (1, 1), (0, 1), (1, 0), (0, 0), (0, 0), (1, 0)]
 FEATURES = ["recency", "history", "mens", "womens", "newbie", "zip_code", "channel", "history_segment"]
 LIGHT = UpliftPolicy().model_copy(
-    update={"resamples": 100, "boosting": UpliftPolicy().boosting.model_copy(update={"trees": 10})}
+    update={"resamples": 100, "boosting": UpliftPolicy().boosting.model_copy(update={"trees": 10, "rate": 0.3})}
 )
 
 
@@ -129,7 +129,7 @@ def test_the_x_learner_scores_in_spark_as_on_the_driver(spark: SparkSession) -> 
 
 def test_too_little_and_wrong_input_is_refused(spark: SparkSession) -> None:
     frame = spark.createDataFrame(planted(200))
-    with pytest.raises(InputRefused, match="treatment 1 with outcome"):
+    with pytest.raises(InputRefused, match="treatment 0 with outcome 1 has 42 rows; 50 are needed"):
         fit_uplift(frame, treatment="t", outcome="y", features=["c0"])
     with pytest.raises(ConfigurationError, match="both treatment and feature"):
         fit_uplift(frame, treatment="t", outcome="y", features=["t"])
