@@ -1,0 +1,5 @@
+"""Who will take a product that they never held."""
+
+from portrait.capability import Capability
+
+CAPABILITY = Capability(name="prospects", title="Who will take a product that they never held.")
