@@ -35,7 +35,7 @@ def capabilities_command(
         needed = feeds_needed(catalogue, tables)
         missing = sorted(needed - here)
         used = settings.capabilities is None or room.name in settings.capabilities
-        state = "switched off" if not used else "feeds missing" if missing else "ready"
+        state = "switched off" if not used else "no tables" if not tables else "feeds missing" if missing else "ready"
         commands = [f"portrait {name}" for name in room.commands]
         rows.append([room.name, room.title, state, sorted(needed), missing, tables, commands])
     if output is Format.json:

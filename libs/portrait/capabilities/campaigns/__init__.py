@@ -1,7 +1,5 @@
-"""Whom to contact, with what, and what the contact caused."""
+"""Whom to contact, and what it caused."""
 
 from portrait.capability import Capability
 
-CAPABILITY = Capability(
-    name="campaigns", title="Whom to contact, with what, and what the contact caused.", uses=("prospects",)
-)
+CAPABILITY = Capability(name="campaigns", title="Whom to contact, and what it caused.", uses=("prospects",))
