@@ -150,6 +150,8 @@ def fit_propensity(
     )
     report |= {"psi": psi(shares[0], shares[1])} | chosen.aucs | counts
     model = chosen.on_all(rows)
+    fitted = sigmoid(model.log_odds(rows.codes) + offset)
+    deciles = tuple(decile_edges(fitted, weight=weights))
     return Propensity(
         chosen.learner,
         tuple(chosen.bins),
@@ -158,7 +160,7 @@ def fit_propensity(
         () if note is None else (note,),
         model,
         offset,
-        (edges, tuple(float(share) for share in shares[1])),
+        (deciles, tuple(float(share) for share in _shares(fitted, weights, deciles))),
     )
 
 

@@ -29,7 +29,7 @@ class SamplePolicy(Strict):
 class BinPolicy(Strict):
     """How a feature becomes bins; null and NaN are a bin of their own."""
 
-    numeric: Annotated[int, Field(ge=2, le=200)] = 32
+    numeric: Annotated[int, Field(ge=2, le=200)] = 20
     """Bins of a number at most: quantiles, so that each holds about the same number of rows."""
     categories: Annotated[int, Field(ge=1, le=1_000)] = 50
     """Values of a text that have a bin of their own, the most frequent first; the others share one."""
@@ -82,7 +82,7 @@ class PropensityPolicy(Strict):
 
     sample: SamplePolicy = SamplePolicy()
     bins: BinPolicy = BinPolicy()
-    ridge: Annotated[float, Field(ge=0)] = 1.0
+    ridge: Annotated[float, Field(ge=0)] = 10.0
     """Penalty on the squared coefficients of the logistic regression, in rows."""
     boosting: BoostingPolicy = BoostingPolicy()
     challenger_gain: Annotated[float, Field(ge=0, lt=0.5)] = 0.002
