@@ -50,8 +50,10 @@ LabelsOf = Callable[..., LabelSet]
 @pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
     """Contracts of the sources, with the few columns that the tests use."""
+    segments = (Column("tier", "STRING", label="value_tier"), Column("group_name", "STRING", label="behaviour_group"))
     return Catalogue(
-        {
+        {"gold.segments": Contract(id="gold.segments", description="", grain="", columns=KEY + segments)}
+        | {
             f"gold.{name}": Contract(
                 id=f"gold.{name}",
                 description="",

@@ -183,7 +183,9 @@ def lake(
     gold = ("customer_portrait", "label_history", "label_statistics", "customer_group", "value_model")
     files = ("ops/table_versions", *[f"gold/{name}" for name in gold])
     contracts = {c.id: c for c in (contract_of(load_document(schemas_dir / f"{name}.yml")) for name in files)}
-    features = replace(catalogue.table("gold.customer_features"), properties={"job": "customer_features"})
+    features = replace(
+        catalogue.table("gold.customer_features"), properties={"job": "customer_features", "labelSource": True}
+    )
     known = Catalogue(contracts | {features.id: features})
     known = known.with_columns("gold.customer_portrait", labels_of({}, TEXT, MONTHS).columns())
     with Lease(tmp_path / "lake") as lease:

@@ -91,7 +91,15 @@ def test_columns_are_those_of_the_contract_in_its_order(labels_of: LabelsOf, fea
     assert dict(portrait.dtypes)["a_first"] == "bigint"
 
 
-def test_a_source_that_is_not_there_is_named(labels_of: LabelsOf, features: DataFrame) -> None:
-    labels = labels_of({"from": "customer_value", "value": "score > 50", "unknown_when": None})
-    with pytest.raises(ConfigurationError, match="customer_value"):
-        customer_portrait(labels=labels, as_of=D, sources={"customer_features": features})
+def test_labels_from_a_source_that_is_not_there_are_unknown(labels_of: LabelsOf, features: DataFrame) -> None:
+    labels = labels_of({"id": "high_score", "from": "customer_value", "value": "score > 50", "unknown_when": None}, {})
+    portrait = customer_portrait(labels=labels, as_of=D, sources={"customer_features": features})
+    assert dict(portrait.dtypes)["high_score"] == "boolean"
+    assert set(values_of(portrait, "high_score").values()) == {None}
+    assert set(values_of(portrait, "salary_customer").values()) != {None}
+
+
+def test_a_source_that_no_contract_offers_is_refused(labels_of: LabelsOf) -> None:
+    with pytest.raises(ConfigurationError, match="there is no label source 'customer_mood'") as refused:
+        labels_of({"from": "customer_mood"})
+    assert "customer_value" in (refused.value.remedy or "")

@@ -7,15 +7,15 @@ from decimal import Decimal
 
 import pytest
 
-from portrait.report import words
+from portrait.report import texts
 
 
 def test_counts_have_commas() -> None:
-    assert words.count(49_102) == "49,102"
+    assert texts.count(49_102) == "49,102"
 
 
 def test_what_is_unknown_is_a_dash() -> None:
-    for write in (words.count, words.amount, words.short, words.exact, words.percent, words.signed, words.seconds):
+    for write in (texts.count, texts.amount, texts.short, texts.exact, texts.percent, texts.signed, texts.seconds):
         assert write(None) == "–"
 
 
@@ -29,7 +29,7 @@ def test_what_is_unknown_is_a_dash() -> None:
     ],
 )
 def test_large_amounts_are_spoken(value: int, text: str) -> None:
-    assert words.short(value) == text
+    assert texts.short(value) == text
 
 
 @pytest.mark.parametrize(
@@ -37,27 +37,27 @@ def test_large_amounts_are_spoken(value: int, text: str) -> None:
     [(0, "0.0 %"), (0.0001, "< 0.1 %"), (0.093, "9.3 %"), (0.9999, "> 99.9 %"), (1, "100.0 %")],
 )
 def test_a_share_never_reads_as_nothing_or_all_when_it_is_not(share: float, text: str) -> None:
-    assert words.percent(share) == text
+    assert texts.percent(share) == text
 
 
 def test_a_ratio_to_nothing_is_unknown() -> None:
-    assert words.ratio(3, 0) is None
-    assert words.ratio(None, 4) is None
-    assert words.ratio(3, 4) == 0.75
+    assert texts.ratio(3, 0) is None
+    assert texts.ratio(None, 4) is None
+    assert texts.ratio(3, 4) == 0.75
 
 
 @pytest.mark.parametrize(("value", "text"), [(1.26, "+1.3"), (-0.44, "−0.4"), (-0.01, "0.0"), (0, "0.0")])
 def test_signs_are_written_unless_the_figure_is_nothing(value: float, text: str) -> None:
-    assert words.signed(value) == text
+    assert texts.signed(value) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.44, "0.4 s"), (41.6, "42 s"), (200, "3 min 20 s")])
 def test_durations(value: float, text: str) -> None:
-    assert words.seconds(value) == text
+    assert texts.seconds(value) == text
 
 
 def test_a_date_is_not_broken_over_lines() -> None:
-    assert words.day(date(1994, 3, 31)) == "31\u00a0March\u00a01994"
+    assert texts.day(date(1994, 3, 31)) == "31\u00a0March\u00a01994"
 
 
 @pytest.mark.parametrize(
@@ -70,4 +70,4 @@ def test_a_date_is_not_broken_over_lines() -> None:
     ],
 )
 def test_features_are_named_for_reading(name: str, text: str) -> None:
-    assert words.feature(name) == text
+    assert texts.feature(name) == text

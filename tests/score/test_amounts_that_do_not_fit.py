@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from tests.value.test_contribution import AS_OF, OLD, POLICY, SCHEMAS, account, held, owner
-from tests.value.test_value import FEATURES
-from tests.value.test_value import POLICY as VALUE
+from tests.contribution.test_contribution import AS_OF, OLD, POLICY, SCHEMAS, account, held, owner
+from tests.score.test_value import FEATURES
+from tests.score.test_value import POLICY as VALUE
 
 from portrait.capabilities.branches.branch_summary import branch_summary
 from portrait.capabilities.contribution.contribution import by_customer, contribution

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
-from tests.value.test_value import MEASURES, POLICY
+from tests.score.test_value import MEASURES, POLICY
 
 from portrait.capabilities.score.customer_value import customer_value
 from portrait.capabilities.score.policy import RFM, RfmPolicy, ScorePolicy, load_score_policy, segment_of

@@ -12,7 +12,7 @@ import yaml
 from pyspark.sql import Row, SparkSession
 from tests.deliveries import run_job
 from tests.report.bank import values
-from tests.value.test_moves import policies
+from tests.tiers.test_moves import policies
 
 from portrait.capabilities.tiers.policy import TierPolicy, load_tier_policy
 from portrait.contracts import Catalogue, job_graph, load_catalogue

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from pyspark.sql import DataFrame, Row, SparkSession
-from tests.value.test_rfm import measures, valued
-from tests.value.test_value import POLICY
+from tests.score.test_rfm import measures, valued
+from tests.score.test_value import POLICY
 
 from portrait.capabilities.tiers.levels import level_rows, tier_levels
 from portrait.capabilities.tiers.policy import TierPolicy, load_tier_policy

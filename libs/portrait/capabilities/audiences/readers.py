@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-from pyspark.sql import DataFrame
+from typing import TYPE_CHECKING
 
 from portrait.capabilities.audiences.clauses import labels_read
 from portrait.capabilities.audiences.declaration import load_audiences
-from portrait.capabilities.audiences.preview import audience_preview
 from portrait.contracts import Catalogue
 from portrait.labels import LabelSet
 from portrait.settings import line_of, load_yaml_tree
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 
 def label_readers(conf: Path) -> Iterator[tuple[str, str, str]]:
@@ -34,6 +35,9 @@ def effects_of_labels(
     conf: Path, catalogue: Catalogue, labels: LabelSet, *, before: DataFrame, after: DataFrame, changed: Sequence[str]
 ) -> DataFrame | None:
     """One row per audience that reads a label of `changed`: members before and after; None where none does."""
+    # Label files are checked by commands that only look: they do without Spark.
+    from portrait.capabilities.audiences.preview import audience_preview
+
     audiences = load_audiences(conf, labels, catalogue)
     names = [name for name, item in audiences.checked.items() if labels_read(item.clause) & set(changed)]
     return audience_preview(before=before, after=after, audiences=audiences, names=names) if names else None

@@ -14,11 +14,11 @@ def without_known_cards(
     One row per payment with `card`, `day` (a date) and `fraud` (0 or 1), kept as they are. Known on a test day: cards
     with a fraud from the first day of training to the day before, less the delay - frauds that have been reported.
     """
-    frauds = payments.where((F.col("fraud") == 1) & (F.col("day") >= F.to_date(F.lit(train_from))))
+    frauds = payments.where((F.col("fraud") == 1) & (F.col("day") >= F.lit(train_from).cast("date")))
     first = frauds.groupBy("card").agg(F.min("day").alias("first_fraud"))
-    tested = payments.where(F.col("day").between(F.to_date(F.lit(test_from)), F.to_date(F.lit(test_until))))
+    tested = payments.where(F.col("day").between(F.lit(test_from).cast("date"), F.lit(test_until).cast("date")))
     # Labels of the training days are all known when the model is fitted; later ones arrive day by day.
-    reported = F.greatest(F.to_date(F.lit(train_until)), F.date_sub("day", delay_days + 1))
+    reported = F.greatest(F.lit(train_until).cast("date"), F.date_sub("day", delay_days + 1))
     joined = tested.join(first, on="card", how="left")
     return joined.where(F.coalesce(F.col("first_fraud") > reported, F.lit(True))).drop("first_fraud")
 
