@@ -23,6 +23,7 @@ from portrait.capabilities.score.rfm import customer_measures, cut_columns, rfm_
 from portrait.capabilities.tiers.chain import tier_value
 from portrait.capabilities.tiers.levels import tier_levels
 from portrait.capabilities.tiers.policy import load_tier_policy
+from portrait.capabilities.tiers.value_policy import load_tier_value_policy
 from portrait.entities.money import settled, to_amount, unless_it_overflows
 
 GIANT = 10**18 - 1
@@ -152,7 +153,8 @@ def test_levels_and_sums_that_do_not_fit(spark: SparkSession, conf_dir: Path) ->
     )
     row = branch_summary(tiers, tiers.limit(0), both, people, as_of=AS_OF).collect()[0]
     assert (row.customers, row.assets, row.contribution) == (2, None, None)
-    rows = tier_value(tiers, tiers, both, since=date(2024, 12, 31), policy=POLICY, as_of=AS_OF)
+    policy = load_tier_value_policy(conf_dir)
+    rows = tier_value(tiers, tiers, both, since=date(2024, 12, 31), policy=policy, discount_rate=0.08, as_of=AS_OF)
     of_vip = next(item for item in rows if item[1] == "vip")
     assert of_vip[5] is not None  # a twelfth of 10^16
     assert of_vip[6] is None  # and a year of months and more of it
