@@ -26,7 +26,7 @@ from timing import in_turns, report
 from portrait.contracts import Catalogue, load_catalogue
 from portrait.features import load_features
 from portrait.labels import LabelSet, customer_portrait, load_labels
-from portrait.labels.declaration import SOURCES, CheckedLabel
+from portrait.labels.declaration import CheckedLabel
 from portrait.labels.statistics import label_counts
 from portrait.spark.session import start_embedded
 
@@ -62,7 +62,7 @@ def labels_of(catalogue: Catalogue) -> LabelSet:
         one, other = amounts[number % len(amounts)], amounts[(7 * number + 3) % len(amounts)]
         sql = f"CASE WHEN NOT (tenure_days < 90) THEN {one} > {100 + number} AND {other} < 90000 END"
         label = shipped[0].label.model_copy(
-            update={"id": f"generated_{number}", "type": "boolean", "from_": SOURCES[0]}
+            update={"id": f"generated_{number}", "type": "boolean", "from_": "customer_features"}
         )
         generated.append(CheckedLabel(label, sql, frozenset({one, other, "tenure_days"})))
     return LabelSet(tuple((shipped + generated)[:MANY]))
@@ -93,9 +93,11 @@ def main() -> None:
     catalogue = catalogue.with_columns("gold.customer_features", load_features(CONF).columns())
     spark = start_embedded(CONF)
     with tempfile.TemporaryDirectory(prefix="portrait-bench-") as folder:
-        sources = {table: source(spark, table, catalogue, args.customers, folder) for table in SOURCES}
+        sources = {table: source(spark, table, catalogue, args.customers, folder) for table in catalogue.label_sources}
         many = labels_of(catalogue)
-        read = {name: sorted(set().union(*(i.reads for i in many.computed_from(name)))) for name in SOURCES}
+        read = {
+            name: sorted(set().union(*(i.reads for i in many.computed_from(name)))) for name in catalogue.label_sources
+        }
         works = {
             f"{MANY} labels": [customer_portrait(labels=many, as_of=AS_OF, sources=sources)],
             f"{FEW} labels": [customer_portrait(labels=few_of(many), as_of=AS_OF, sources=sources)],
