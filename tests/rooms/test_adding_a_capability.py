@@ -39,7 +39,7 @@ class Tree:
     """Published table to the day that readers saw after that run."""
 
     def portrait(self, *words: str, fails: int = 0) -> str:
-        """`portrait WORDS` with the package of this tree; its output."""
+        """`portrait WORDS` with the package of this tree; what it printed, with the error where it fails."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("PORTRAIT_", "PYSPARK"))}
         done = subprocess.run(
             [sys.executable, "-c", "from portrait.cli import main; main()", *words],
@@ -49,7 +49,7 @@ class Tree:
             capture_output=True, text=True, check=False, timeout=900,
         )  # fmt: skip
         assert done.returncode == fails, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        return done.stdout + done.stderr if fails else done.stdout
 
     def run(self, as_of: str, *, fails: int = 0) -> str:
         return self.portrait("run", "--as-of", as_of, fails=fails)
