@@ -23,9 +23,9 @@ SMALL = AlsPolicy(rank=4, iterations=3)
 def planted() -> tuple[np.ndarray, np.ndarray]:
     """Training and test pairs (users x items, boolean), 75/25 per user: tastes of low rank, popularity by a power law."""
     draws = np.random.default_rng(22)
-    appeal = 1.1 * np.log1p(np.arange(ITEMS)[draws.permutation(ITEMS)] + 4.0)
+    appeal = 0.7 * np.log1p(np.arange(ITEMS)[draws.permutation(ITEMS)] + 4.0)
     taste = draws.dirichlet(np.full(TASTES, 0.25), USERS) @ draws.gamma(0.3, 1.0, (TASTES, ITEMS))
-    score = np.log(taste + 1e-3) * 1.2 - appeal + draws.gumbel(size=(USERS, ITEMS))
+    score = np.log(taste + 1e-3) * 1.6 - appeal + draws.gumbel(size=(USERS, ITEMS))
     taken = np.zeros((USERS, ITEMS), dtype=bool)
     test = np.zeros_like(taken)
     for user, count in enumerate(draws.integers(16, 90, USERS)):

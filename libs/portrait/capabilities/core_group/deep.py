@@ -109,9 +109,7 @@ def deep_view(matrix: ArrayLike, *, k: int, seed: int = 1, policy: DeepPolicy | 
         labels = now
         if epoch >= _FREE_COMPARISONS and moved < policy.still:
             break
-        history.append(
-            trainer.run(_batches(len(x), policy, draws), targets=target_distribution(q), gamma=policy.gamma)
-        )
+        history.append(trainer.run(_batches(len(x), policy, draws), targets=target_distribution(q), gamma=policy.gamma))
     weights = trainer.weights
     z = embedded(x, mean, directions, weights)
     final: Labels = soft_assignment(z, weights["mu"].astype(np.float64)).argmax(axis=1)

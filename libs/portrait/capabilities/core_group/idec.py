@@ -20,6 +20,7 @@ Weights = Mapping[str, NDArray[np.float32]]
 """e0, e1, e2 (encoder) and d0, d1, d2 (decoder), each with `_w` and `_b`; `mu`, one row per cluster."""
 
 LAYERS = 3
+_FAR = 6.0  # standard deviations; further out are single outliers
 
 
 @dataclass(frozen=True)
@@ -38,19 +39,20 @@ class Scale:
 def scale_of(matrix: Matrix, policy: DeepPolicy) -> Scale:
     """Columns on one scale keep their ratios, others get the same standard deviation; then `spread` is that of all.
 
-    A column with a single value stays, as 0.
+    Columns begin at their lowest value, as values between 0 and 1 do, but no further below the mean than `_FAR`: the
+    perceptron sees x without centring, and seeds agree less on centred columns (docs/core_group.md). A column with a
+    single value becomes 0.
     """
-    shift = matrix.mean(axis=0)
-    spreads = matrix.std(axis=0)
+    mean, spreads = matrix.mean(axis=0), matrix.std(axis=0)
     # A constant column has a spread of rounding errors.
-    varies = spreads > 1e-12 * np.maximum(np.abs(matrix).max(axis=0), 1e-300)
-    if not varies.any():
-        return Scale(shift, np.ones_like(shift))
-    used = spreads[varies]
-    on_one_scale = used.max() <= policy.common_scale * used.min()
-    divisor = np.ones_like(shift)
-    divisor[varies] = np.sqrt((used**2).mean()) if on_one_scale else used
-    return Scale(shift, divisor / policy.spread)
+    varies = spreads > 1e-12 * np.abs(matrix).max(axis=0)
+    shift = np.where(varies, np.maximum(matrix.min(axis=0), mean - _FAR * spreads), mean)
+    divisor = np.ones_like(mean)
+    if varies.any():
+        used = spreads[varies]
+        on_one_scale = used.max() <= policy.common_scale * used.min()
+        divisor[varies] = (np.sqrt((used**2).mean()) if on_one_scale else used) / policy.spread
+    return Scale(shift, divisor)
 
 
 def principal_directions(x: Matrix, *, p: int) -> tuple[Matrix, Matrix]:

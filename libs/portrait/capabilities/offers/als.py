@@ -66,8 +66,7 @@ class AlsModel:
         of_model = asked.join(self.vectors.select(F.col("user").alias("key"), "uid"), on="key", how="inner")
         warm = of_model.select("asked", "uid").join(ranked, on="uid", how="inner").select("asked", *_RANKED)
         popular = [
-            (int(place), rank + 1, float(self.popularity[place]))
-            for rank, place in enumerate(_top(self.popularity, k))
+            (int(place), rank + 1, float(self.popularity[place])) for rank, place in enumerate(_top(self.popularity, k))
         ]
         top = users.sparkSession.createDataFrame(popular, "place int, rank int, score double")
         strangers = asked.join(self.vectors.select(F.col("user").alias("key")), on="key", how="left_anti")
@@ -93,9 +92,7 @@ class AlsModel:
 _RANKED = ("place", "rank", "score")
 
 
-def fit_als(
-    interactions: DataFrame, *, user: str, item: str, weight: str, policy: AlsPolicy | None = None
-) -> AlsModel:
+def fit_als(interactions: DataFrame, *, user: str, item: str, weight: str, policy: AlsPolicy | None = None) -> AlsModel:
     """Vectors of users and items from who took what, and how strongly.
 
     `weight`: a count, an amount or a rating; weights of the same user and item are added. Strength r = log1p(weight)
@@ -128,7 +125,9 @@ def fit_als(
     taken = pairs.where("strength > 0")
     items = _numbered(taken.select("item"), "item", "place").localCheckpoint()
     users = _numbered(pairs.select("user"), "user", "uid").localCheckpoint()
-    coded = pairs.join(users, on="user", how="inner").join(items, on="item", how="left").select("uid", "place", "strength")
+    coded = (
+        pairs.join(users, on="user", how="inner").join(items, on="item", how="left").select("uid", "place", "strength")
+    )
     coded = coded.localCheckpoint()
     report["pairs"] = coded.count()
     count = report["pairs"] - (none := coded.where("not strength > 0").count())
@@ -166,7 +165,14 @@ def fit_als(
         .select("user", "uid", "features", "seen")
         .localCheckpoint()
     )
-    return AlsModel(report, interactions.columns[place_of(interactions, user, parameter="user")], vectors, items, factors, popularity)
+    return AlsModel(
+        report,
+        interactions.columns[place_of(interactions, user, parameter="user")],
+        vectors,
+        items,
+        factors,
+        popularity,
+    )
 
 
 def _rows(interactions: DataFrame, *, user: str, item: str, weight: str) -> DataFrame:
