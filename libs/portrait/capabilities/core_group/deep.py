@@ -82,8 +82,8 @@ def deep_view(matrix: ArrayLike, *, k: int, seed: int = 1, policy: DeepPolicy | 
     The matrix has one row per customer; it is held in memory, so give a bounded sample and `assign` the others. It need
     not be standardised: columns whose standard deviations are within a factor of `policy.common_scale` keep their
     ratios, others get the same one. The same matrix, seed and machine type give the same result.
-    Raises ConfigurationError for k below 2, InputRefused for missing values or fewer than k distinct rows, PortraitError
-    when jax or optax are not installed.
+    Raises ConfigurationError for k below 2, InputRefused for missing values or fewer than k distinct rows,
+    PortraitError when jax or optax are not installed.
 
         view = deep_view(features, k=10)
         view.labels, view.embedding, view.history

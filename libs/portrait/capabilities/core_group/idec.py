@@ -56,7 +56,7 @@ def scale_of(matrix: Matrix, policy: DeepPolicy) -> Scale:
 
 
 def principal_directions(x: Matrix, *, p: int) -> tuple[Matrix, Matrix]:
-    """The mean m of the rows, and the first p principal directions as columns, each with its largest loading positive."""
+    """The mean m of the rows, and p principal directions as columns, the largest loading of each positive."""
     m = x.mean(axis=0)
     values, vectors = np.linalg.eigh((x - m).T @ (x - m))
     directions = vectors[:, np.argsort(-values, kind="stable")[:p]]
