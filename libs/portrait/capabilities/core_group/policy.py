@@ -32,8 +32,8 @@ class DeepPolicy(Strict):
     """Learning rate of Adam."""
     reconstruction_epochs: Annotated[int, Field(ge=0)] = 30
     """Epochs with the reconstruction loss alone."""
-    clustering_epochs: Annotated[int, Field(ge=0)] = 40
-    """Epochs at most with both losses."""
+    clustering_epochs: Annotated[int, Field(ge=0)] = 20
+    """Epochs at most with both losses; the longer, the further seeds drift apart (docs/core_group.md)."""
     gamma: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the clustering loss; the reconstruction loss has weight 1."""
     still: Annotated[float, Field(ge=0, lt=1)] = 0.001
