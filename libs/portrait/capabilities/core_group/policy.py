@@ -32,7 +32,7 @@ class DeepPolicy(Strict):
     """Learning rate of Adam."""
     reconstruction_epochs: Annotated[int, Field(ge=0)] = 30
     """Epochs with the reconstruction loss alone."""
-    clustering_epochs: Annotated[int, Field(ge=0)] = 20
+    clustering_epochs: Annotated[int, Field(ge=0)] = 40
     """Epochs at most with both losses; the longer, the further seeds drift apart (docs/core_group.md)."""
     gamma: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the clustering loss; the reconstruction loss has weight 1."""
