@@ -96,7 +96,7 @@ golden: setup
 lock: setup
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	    --no-header --extra dev pyproject.toml -o requirements.lock --quiet
+	    --no-header --extra dev --extra deep pyproject.toml -o requirements.lock --quiet
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --no-header --extra image --constraint requirements.lock pyproject.toml -o requirements-runtime.lock --quiet
 

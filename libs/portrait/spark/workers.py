@@ -6,7 +6,9 @@ that worker. `check_workers` asks each of them first, which costs one short stag
 
 from __future__ import annotations
 
+import os
 import platform
+import sys
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +22,17 @@ from portrait.errors import PortraitError
 
 # What a Python worker needs for Arrow data, and what our own functions on workers compute with.
 PACKAGES = ("pyspark", "pyarrow", "pandas", "numpy", "scipy")
+
+
+def use_own_python(spark: SparkSession) -> None:
+    """Let Python workers of a local session run the Python of this process.
+
+    pyspark starts whatever is called python3 on the PATH unless PYSPARK_PYTHON says otherwise, and that one may have no
+    numpy. On a cluster the environment of the workers decides.
+    """
+    if "PYSPARK_PYTHON" in os.environ or not str(spark.conf.get("spark.master", "")).startswith("local"):
+        return
+    spark.sparkContext.pythonExec = sys.executable
 
 
 def check_workers(spark: SparkSession, lake: Path) -> None:

@@ -36,6 +36,23 @@ class Weights(Strict):
         return self
 
 
+class AlsPolicy(Strict):
+    """Implicit ALS. The defaults are the shipped file: `policy=None` needs no file, and a test compares the two."""
+
+    strength: Literal["log", "weight"] = "log"
+    """Strength of an interaction: log1p of the summed weight, or the sum itself."""
+    rank: Annotated[int, Field(ge=1, le=512)] = 32
+    """Dimensions of the vectors."""
+    alpha: Annotated[float, Field(ge=0)] = 1.0
+    """Confidence in an interaction = 1 + alpha x strength; in the absence of one 1."""
+    regularisation: Annotated[float, Field(ge=0)] = 0.1
+    """Penalty on squared vectors, times the number of interactions of the user or item."""
+    iterations: Annotated[int, Field(ge=1, le=100)] = 15
+    seed: int = 1
+    pairs_per_block: Annotated[int, Field(ge=1)] = 2_000_000
+    """Pairs of user and item per block of MLlib; the number of blocks is the parallelism."""
+
+
 class RecommendationPolicy(Strict):
     """Everything in `conf/offers.yml`."""
 
@@ -48,6 +65,7 @@ class RecommendationPolicy(Strict):
     weights: Weights
     smoothing: Annotated[float, Field(ge=0)]
     like: Annotated[float, Field(gt=100)]
+    als: AlsPolicy = AlsPolicy()
 
 
 def load_recommendation_policy(conf: Path) -> RecommendationPolicy:
