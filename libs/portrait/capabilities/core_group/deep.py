@@ -21,7 +21,7 @@ from portrait.capabilities.core_group.idec import (
 )
 from portrait.capabilities.core_group.policy import DeepPolicy
 from portrait.capabilities.core_group.training import Trainer
-from portrait.capabilities.groups.lloyd import Labels, checked, k_means
+from portrait.capabilities.groups.lloyd import Labels, checked, k_means, nearest
 from portrait.errors import InputRefused
 
 _FREE_COMPARISONS = 2
@@ -98,9 +98,13 @@ def deep_view(matrix: ArrayLike, *, k: int, seed: int = 1, policy: DeepPolicy | 
     trainer = Trainer(x, mean, directions, first_weights(x.shape[1], p, hidden=policy.hidden, draws=draws), policy)
     history = [trainer.run(_batches(len(x), policy, draws)) for _ in range(policy.reconstruction_epochs)]
 
-    start = k_means(embedded(x, mean, directions, trainer.weights), k=k, starts=policy.starts, seed=seed)
-    labels, entropy = start.labels, [size_entropy(start.labels, k=k)]
-    trainer.replace(trainer.weights | {"mu": start.centres.astype(np.float32)})
+    # Centres begin at the groups of the PCA view, which are the same for every seed: k-means on the embedding parts seeds.
+    z = embedded(x, mean, directions, trainer.weights)
+    pca = k_means((x - mean) @ directions, k=k, starts=policy.starts, seed=1).labels
+    centres = np.array([z[pca == group].mean(axis=0) for group in range(k)])
+    labels = nearest(z, centres)
+    entropy = [size_entropy(labels, k=k)]
+    trainer.replace(trainer.weights | {"mu": centres.astype(np.float32)})
     for epoch in range(policy.clustering_epochs):
         q = _memberships(x, mean, directions, trainer.weights)
         now = q.argmax(axis=1)
