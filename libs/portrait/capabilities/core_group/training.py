@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ class Trainer:
 
         self._epoch: Any = jax.jit(epoch, static_argnums=4)
         self._adam: Any = adam
-        self._as_array = lambda array: jnp.asarray(array, dtype=jnp.float32)
+        self._as_array: Callable[[Any], Any] = lambda array: jnp.asarray(array, dtype=jnp.float32)
         self._no_target = jnp.zeros((len(x), 1), dtype=jnp.float32)
         self.replace(weights)
 
