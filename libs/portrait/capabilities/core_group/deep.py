@@ -98,11 +98,7 @@ def deep_view(matrix: ArrayLike, *, k: int, seed: int = 1, policy: DeepPolicy | 
     trainer = Trainer(x, mean, directions, first_weights(x.shape[1], p, hidden=policy.hidden, draws=draws), policy)
     history = [trainer.run(_batches(len(x), policy, draws)) for _ in range(policy.reconstruction_epochs)]
 
-<<<<<<< HEAD
     # Centres begin at the groups of the PCA view, the same for every seed; those of the embedding differ by seed.
-=======
-    # Centres begin at the groups of the PCA view, the same for every seed: k-means on z parts seeds.
->>>>>>> groups22
     z = embedded(x, mean, directions, trainer.weights)
     pca = k_means((x - mean) @ directions, k=k, starts=policy.starts, seed=1).labels
     centres = np.array([z[pca == group].mean(axis=0) for group in range(k)])
