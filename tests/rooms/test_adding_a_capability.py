@@ -139,9 +139,10 @@ def test_the_report_the_command_and_the_explanation_show_it(tree: Tree) -> None:
     rows = json.loads(tree.portrait("loyalty", "members", "--format", "json"))
     assert rows
     assert "activity" in tree.portrait("explain", rows[0]["customer_id"])
-    models = tree.rows("ops.models where name = 'loyalty' and is_current", "as_of, path")
-    assert [str(day) for day, _ in models] == [AS_OF]
-    assert (tree.folder / "lake" / str(models[0][1]) / "mean.json").is_file()
+    models = json.loads(tree.portrait("show", "ops.models", "--format", "json"))
+    (current,) = [row for row in models if row["name"] == "loyalty" and row["is_current"]]
+    assert current["as_of"] == AS_OF
+    assert (tree.folder / "lake" / current["path"] / "mean.json").is_file()
 
 
 def test_a_second_run_finds_everything_up_to_date(tree: Tree) -> None:
