@@ -147,5 +147,5 @@ def test_bad_input_is_refused_by_column(spark: SparkSession) -> None:
         solved(frame.withColumn("value", F.lit(None).cast("double")), PAGE)
     with pytest.raises(ConfigurationError, match="limit of 'x'"):
         solved(frame, {"x": ("use.0", -1)})
-    with pytest.raises(ConfigurationError, match="no name 'nowhere'"):
+    with pytest.raises(ConfigurationError, match="no column 'nowhere'"):
         solved(frame, {"x": ("nowhere", 1)})

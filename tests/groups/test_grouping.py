@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -217,6 +218,13 @@ def test_f30_half_a_model_is_never_pointed_at(
 
         keep_model(ModelStore(lake), fitted, policy=policy, as_of=AS_OF)
         rows = {row.version: row for row in lake.read("ops.models").collect()}
+        store = ModelStore(lake)
+        assert [model.version for model in store.versions("customer_group")] == [first, second]
+        current = store.current("customer_group")
+        assert current is not None
+        assert (current.version, current.as_of, current.folder) == (second, AS_OF, tmp_path / rows[second].path)
+        assert store.current("customer_group", until=date(1990, 1, 1)) is None
+        assert store.current("another") is None
     assert {version: row.is_current for version, row in rows.items()} == {first: False, second: True}
     saved = KMeansModel.load(str(tmp_path / rows[second].path / "kmeans"))
     assert [list(centre) for centre in saved.clusterCenters()] == [list(centre) for centre in fitted.groups.centres]

@@ -80,10 +80,10 @@ def test_rows_in_are_good_plus_bad_whatever_the_lines(
     frame = judged_files(spark, tmp_path, FEED, manifests).persist()
     blocks = block_counts(frame).collect()
     origins = {name: origin_of(item) for name, item in manifests.items()}
-    # Counted three ways: plain Python at the door, block by block, and row by row with line numbers.
-    doors = {name: item.rows for name, item in manifests.items()}
+    # Counted three ways: plain Python before Spark, block by block, and row by row with line numbers.
+    expected = {name: item.rows for name, item in manifests.items()}
     counts = {name: Counts(0, 0) for name in manifests} | file_counts(blocks, origins)
-    assert {name: count.rows for name, count in counts.items()} == doors
+    assert {name: count.rows for name, count in counts.items()} == expected
     rows = with_lines(frame, blocks=blocks, origins=origins)
     bad = F.count_if(F.col("__reasons").isNotNull())
     numbered = {

@@ -183,7 +183,7 @@ def test_wrong_input_is_refused_with_its_column(calls: DataFrame) -> None:
     for features, message in [
         (["age", "y"], "both target and feature"),
         (["age", "age"], "named twice"),
-        (["nobody"], "no name 'nobody'"),
+        (["nobody"], "no column 'nobody'"),
         ([], "no features"),
     ]:
         with pytest.raises(ConfigurationError, match=message):
@@ -199,7 +199,7 @@ def test_wrong_input_is_refused_with_its_column(calls: DataFrame) -> None:
 def test_a_feature_of_another_kind_is_refused_when_scored(model: Propensity, calls: DataFrame) -> None:
     with pytest.raises(ConfigurationError, match="'age' is string; the model was fitted with a number"):
         model.score(calls.withColumn("age", F.col("age").cast("string")))
-    with pytest.raises(ConfigurationError, match="no name 'age'"):
+    with pytest.raises(ConfigurationError, match="no column 'age'"):
         model.score(calls.drop("age"))
 
 

@@ -18,8 +18,9 @@ from pyspark.sql import functions as F
 
 from portrait.capabilities.campaigns.clear import Prepared, priced
 from portrait.capabilities.campaigns.policy import ArbitrationPolicy
-from portrait.capabilities.prospects.frames import by_position, kind_of, position_of, value_of
+from portrait.capabilities.prospects.frames import kind_of, value_of
 from portrait.errors import ConfigurationError, InputRefused
+from portrait.spark.columns import by_place, place_of
 
 _DIGITS = 15  # of a sum that a double and a BIGINT hold exactly
 _DECIMALS = 6
@@ -73,8 +74,8 @@ def allocate(
     roles = {"customer": customer, "option": option, "value": value}
     roles |= {"cost": cost} if cost is not None else {}
     roles |= {f"usage of {name}": column for name, (column, _) in capacities.items()}
-    places = {role: f"c{position_of(options, name, role=role)}" for role, name in roles.items()}
-    placed = by_position(options)
+    places = {role: f"c{place_of(options, name, parameter=role)}" for role, name in roles.items()}
+    placed = by_place(options)
     for role, place in places.items():
         if role not in ("customer", "option") and kind_of(placed.schema[place].dataType) != "number":
             raise ConfigurationError(f"{role} is not a number", where=f"column {roles[role]!r}", remedy="give a number")

@@ -15,8 +15,9 @@ from pyspark.sql import functions as F
 from scipy.stats import chi2, norm
 
 from portrait.capabilities.campaigns.policy import EffectPolicy
-from portrait.capabilities.prospects.frames import by_position, position_of, value_of
+from portrait.capabilities.prospects.frames import value_of
 from portrait.errors import ConfigurationError, InputRefused
+from portrait.spark.columns import by_place, place_of
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,12 @@ def cuped(frame: DataFrame, *, treatment: str, outcome: str, before: str, policy
 
 def _moments(frame: DataFrame, *, treatment: str, outcome: str, before: str | None) -> tuple[Row, Row]:
     """Counts and centred sums per arm, treated first; x and y from their means, so that squares stay small."""
-    placed = by_position(frame)
+    placed = by_place(frame)
     w, y = (
-        value_of(f"c{position_of(frame, name, role=role)}", "number")
+        value_of(f"c{place_of(frame, name, parameter=role)}", "number")
         for role, name in (("treatment", treatment), ("outcome", outcome))
     )
-    x = F.lit(0.0) if before is None else value_of(f"c{position_of(frame, before, role='before')}", "number")
+    x = F.lit(0.0) if before is None else value_of(f"c{place_of(frame, before, parameter='before')}", "number")
     rows = placed.select(w.alias("w"), y.alias("y"), x.alias("x"))
     known = F.col("w").isin(0.0, 1.0)
     checks = {treatment: ~F.coalesce(known, F.lit(False)), outcome: F.col("y").isNull()}

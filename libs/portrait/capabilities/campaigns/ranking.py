@@ -18,9 +18,10 @@ from pyspark.ml.feature import Bucketizer
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from portrait.capabilities.prospects.frames import by_position, position_of, value_of
+from portrait.capabilities.prospects.frames import value_of
 from portrait.capabilities.prospects.logistic import Vector
 from portrait.errors import InputRefused
+from portrait.spark.columns import by_place, place_of
 
 _EXACT_SCORES = 1_000_000  # distinct scores that the driver takes one by one
 _PARTS = 10_000  # what more are cut into, and points of a curve
@@ -58,9 +59,9 @@ def qini(frame: DataFrame, *, score: str, treatment: str, outcome: str) -> Qini:
 
         qini(model.score(test), score="uplift", treatment="mailed", outcome="visited").ratio
     """
-    placed = by_position(frame)
+    placed = by_place(frame)
     columns = {"score": score, "treatment": treatment, "outcome": outcome}
-    s, w, y = (value_of(f"c{position_of(frame, name, role=role)}", "number") for role, name in columns.items())
+    s, w, y = (value_of(f"c{place_of(frame, name, parameter=role)}", "number") for role, name in columns.items())
     rows = placed.select(s.alias("s"), w.alias("w"), y.alias("y"))
     wrong = [
         F.count_if(F.col("s").isNull()),

@@ -29,13 +29,13 @@ from portrait.capabilities.prospects.frames import (
     Sample,
     bounded_sample,
     feature_places,
-    position_of,
     scoring_columns,
     unusable,
     with_result,
 )
 from portrait.capabilities.prospects.logistic import Vector
 from portrait.errors import ConfigurationError, InputRefused
+from portrait.spark.columns import place_of
 
 __all__ = ["NOT_USABLE", "UPLIFT", "USABLE", "Qini", "Uplift", "fit_uplift", "qini"]
 
@@ -97,7 +97,7 @@ def fit_uplift(
     """
     policy = policy or UpliftPolicy()
     labels = {"treatment": treatment, "outcome": outcome}
-    if position_of(frame, treatment, role="treatment") == position_of(frame, outcome, role="outcome"):
+    if place_of(frame, treatment, parameter="treatment") == place_of(frame, outcome, parameter="outcome"):
         remedy = "give two columns"
         raise ConfigurationError("treatment and outcome are the same column", where="treatment", remedy=remedy)
     places = feature_places(frame, features, taken=labels)

@@ -18,29 +18,9 @@ from pyspark.sql.types import BooleanType, CharType, DataType, NumericType, Stri
 
 from portrait.capabilities.prospects.logistic import Vector
 from portrait.errors import ConfigurationError, InputRefused
+from portrait.spark.columns import by_place, place_of
 
 Kind = Literal["number", "text"]
-
-
-def position_of(frame: DataFrame, name: str, *, role: str) -> int:
-    """Where the column is: the exact name, else the only one that differs in case alone.
-
-    Raises ConfigurationError when the frame has no such column, or several.
-    """
-    exact = [place for place, column in enumerate(frame.columns) if column == name]
-    found = exact or [place for place, column in enumerate(frame.columns) if column.lower() == name.lower()]
-    if len(found) == 1:
-        return found[0]
-    raise ConfigurationError(
-        f"the frame has {'no' if not found else f'{len(found)} columns of the'} name {name!r}",
-        where=f"{role} of {len(frame.columns)} columns",
-        remedy=f"give one of the frame's columns as {role}",
-    )
-
-
-def by_position(frame: DataFrame) -> DataFrame:
-    """The same rows with columns c0, c1, ..."""
-    return frame.toDF(*[f"c{place}" for place in range(len(frame.columns))])
 
 
 def with_result(frame: DataFrame, result: Column, name: str, *, inputs: Sequence[Column] = ()) -> DataFrame:
@@ -49,7 +29,7 @@ def with_result(frame: DataFrame, result: Column, name: str, *, inputs: Sequence
     A column of that name, in whatever case, is replaced, as `withColumn` does: a frame can be scored again.
     """
     kept = [place for place, column in enumerate(frame.columns) if column.lower() != name.lower()]
-    prepared = by_position(frame).select("*", *inputs)
+    prepared = by_place(frame).select("*", *inputs)
     scored = prepared.select(*[f"c{place}" for place in kept], result.alias("result"))
     return scored.toDF(*[frame.columns[place] for place in kept], name)
 
@@ -76,8 +56,8 @@ def feature_places(frame: DataFrame, features: Sequence[str], *, taken: Mapping[
     """
     if isinstance(features, str) or not features:
         raise ConfigurationError("no features", where="features", remedy="give a list of column names")
-    places = {name: position_of(frame, name, role="features") for name in features}
-    roles = {position_of(frame, column, role=role): role for role, column in taken.items()}
+    places = {name: place_of(frame, name, parameter="features") for name in features}
+    roles = {place_of(frame, column, parameter=role): role for role, column in taken.items()}
     for name, place in places.items():
         if place in roles:
             raise ConfigurationError(
@@ -100,7 +80,7 @@ def unusable(frame: DataFrame, places: Mapping[str, int]) -> dict[str, str]:
 
 def scoring_columns(frame: DataFrame, kinds: Mapping[str, Kind]) -> dict[str, str]:
     """feature -> its column by position; ConfigurationError when it is absent or of another kind than when fitted."""
-    places = {name: position_of(frame, name, role="features") for name in kinds}
+    places = {name: place_of(frame, name, parameter="features") for name in kinds}
     for name, place in places.items():
         kind = frame.schema[place].dataType
         if kind_of(kind) != kinds[name]:
@@ -145,11 +125,11 @@ def bounded_sample(
     rows n x rate are kept, up or down by the hash: a frame with few distinct rows is sampled as well as any other.
     Raises InputRefused when a label holds anything but 0 and 1 (rows where it is null are left out and counted).
     """
-    placed = by_position(frame)
+    placed = by_place(frame)
     kinds = {name: kind_of(placed.schema[place].dataType) for name, place in features.items()}
     used: dict[str, Kind] = {name: kind for name, kind in kinds.items() if kind is not None}
     label_columns = [
-        _label(placed, position_of(frame, column, role=role), column=column, role=role)
+        _label(placed, place_of(frame, column, parameter=role), column=column, role=role)
         for role, column in labels.items()
     ]
     values = [

@@ -18,7 +18,6 @@ from portrait.capabilities.prospects.encoding import Bins, bins_of, said_nothing
 from portrait.capabilities.prospects.frames import (
     Sample,
     bounded_sample,
-    by_position,
     feature_places,
     scoring_columns,
     unusable,
@@ -30,6 +29,7 @@ from portrait.capabilities.prospects.logistic import Vector, sampling_offset, si
 from portrait.capabilities.prospects.metrics import auc, decile_edges, psi, with_intervals
 from portrait.capabilities.prospects.policy import PropensityPolicy
 from portrait.errors import InputRefused
+from portrait.spark.columns import by_place
 
 PROBABILITY = "probability"
 
@@ -68,7 +68,7 @@ class Propensity:
         """How far the scores moved from those of the fit: PSI over the fit's deciles; NaN without rows."""
         edges, expected = self._deciles
         scored = self.score(frame)
-        scored = by_position(scored).select(F.col(f"c{len(scored.columns) - 1}").alias("p"))
+        scored = by_place(scored).select(F.col(f"c{len(scored.columns) - 1}").alias("p"))
         bucket = Bins("number", edges=edges).column("p")
         rows = scored.groupBy((bucket - 1).alias("part")).count().collect()
         counts = np.zeros(len(expected))

@@ -89,13 +89,13 @@ def _standings(month_before: DataFrame, *, policy: TierPolicy) -> DataFrame:
         *[(F.col(n) if n in month_before.columns else F.lit(None)).cast(t).alias(n) for n, t in known.items()],
     )
     carried = F.coalesce(rank_in(F.coalesce("coming_tier", "earned_tier")), rank_in(F.col("tier")))
-    afresh = standing(carried, F.col("since"))
+    by_tier_alone = standing(carried, F.col("since"))
 
     def under(name: str | None) -> Column:
         return (
             F.when(F.col("policy") == F.lit(name), _stood_in(own))
             .when(F.col("shadow_policy") == F.lit(name), _stood_in(beside))
-            .otherwise(afresh)
+            .otherwise(by_tier_alone)
         )
 
     return rows.select("customer_id", under(policy.policy).alias("stood"), under(policy.shadow).alias("shadow_stood"))
