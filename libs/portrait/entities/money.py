@@ -45,6 +45,16 @@ def known(minor: Column) -> Column:
     return F.when(minor.between(F.lit(-MOST), F.lit(MOST)), minor)
 
 
+def rounded(exact: Column) -> Column:
+    """Whole minor units, DECIMAL(38,0), of exact ones; halves go away from zero: 2.5 becomes 3, and -2.5 becomes -3."""
+    return F.round(exact, 0).cast("decimal(38,0)")
+
+
+def rounded_sql(exact: str) -> str:
+    """`rounded` as SQL of a DECIMAL, whose scale becomes 0."""
+    return f"round({exact}, 0)"
+
+
 def settled(total: Column) -> Column:
     """BIGINT of a total (BIGINT or DECIMAL(n,0)): UNKNOWN where DECIMAL(18,2) cannot hold it; null stays null."""
     fits = total.between(F.lit(-MOST), F.lit(MOST))

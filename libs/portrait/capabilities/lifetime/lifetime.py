@@ -22,7 +22,7 @@ from portrait.capabilities.lifetime.likelihood import Fit, FitFailed, Floats
 from portrait.capabilities.lifetime.policy import LifetimePolicy
 from portrait.contracts import Contract
 from portrait.entities.kinds import place_of, places
-from portrait.entities.money import settled, to_amount, to_minor
+from portrait.entities.money import rounded, settled, to_amount, to_minor
 from portrait.events import event
 from portrait.features import FeatureSet
 from portrait.spark.quantiles import on_grid
@@ -88,7 +88,7 @@ def purchase_histories(
         F.bool_or(F.coalesce("unknown", F.lit(0)) != 0).alias("unknown"),
     )
     repeat = F.col("minor") - F.col("first_minor")
-    mean = settled(F.round(repeat / F.col("x")).cast("decimal(38,0)"))
+    mean = settled(rounded(repeat / F.col("x")))
     return seen.select(
         "customer_id",
         "x",
