@@ -59,7 +59,7 @@ def test_modules_and_functions_have_a_bounded_number_of_statements(module: Path)
 
 
 def test_statements_are_counted_at_every_depth_and_side_by_side() -> None:
-    text = "def f(x):\n    a, b, c = 1, 2, x\n    if a:\n        def g():\n            return b\n    return [\n        c\n    ]"
+    text = "def f(x):\n  a, b, c = 1, 2, x\n  if a:\n    def g():\n      return b\n  return [\n    c\n  ]"
     tree = ast.parse(text)
     assert statements(tree) == 8
     assert dict(functions(tree)) == {"f": 7, "g": 1}
