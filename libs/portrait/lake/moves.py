@@ -13,7 +13,7 @@ from datetime import date
 from portrait.contracts import Contract
 from portrait.contracts.products import check_names, dependents, products, sources_of
 from portrait.errors import ConfigurationError
-from portrait.lake.gate import judged, refusals
+from portrait.lake.gate import gate_results, refusals
 from portrait.lake.lake import Lake
 from portrait.lake.pointer import Publication
 
@@ -56,7 +56,7 @@ def next_move(
     """
     every = _candidates(lake, as_of, only)
     candidates = {name: tables for name, tables in every.items() if only is None or name in only}
-    found = judged(lake.reader, as_of)
+    found = gate_results(lake.reader, as_of)
     refused = refusals(lake.reader, found, candidates)
     unjudged = any(found.versions.get(table) != v for name in refused for table, v in candidates[name].items())
     days = served.days_of(lake.catalogue) if served else {}

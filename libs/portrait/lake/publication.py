@@ -97,7 +97,7 @@ def _refusal(move: Move, served: Publication | None) -> GateRefused:
     lines = [f"{name}: {line}" for name, reasons in move.refused.items() for line in reasons]
     lines += [f"{name}: {reason}" for name, reason in move.waiting.items()]
     kept = "what was published before stays served" if served else "nothing of it is served"
-    judge = f"let the gate judge these slices: `portrait run --as-of {move.as_of} --select quality+`"
+    judge = f"let the gate check these slices: `portrait run --as-of {move.as_of} --select quality+`"
     mend = (
         "correct the input or the job that writes the table, or its rule (schemas/gold/, conf/references.yml); for "
         "references, deliver the records that are missing; then run again. All results are in ops.quality_results"

@@ -10,13 +10,13 @@ from typing import Literal
 from pydantic import Field
 
 from portrait.capabilities.audiences.clauses import Clause, labels_read
-from portrait.capabilities.audiences.doubts import Weighed, weigh
+from portrait.capabilities.audiences.doubts import AudienceTrust, react_to_doubts
 from portrait.capabilities.audiences.exports import ExportPolicy, load_export_policy
 from portrait.capabilities.audiences.parsing import Vocabulary, parse_audience
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
 from portrait.labels.declaration import SENSITIVITIES, Label, LabelSet
-from portrait.labels.trust import Verdict
+from portrait.labels.trust import LabelTrust
 from portrait.labels.trust_policy import OwnReactions, TrustPolicy, load_trust_policy
 from portrait.settings import Strict, line_of, load_yaml
 
@@ -73,13 +73,13 @@ class AudienceSet:
         """The clause of an expression that no file holds."""
         return parse_audience(text, words=self.words, where=where)
 
-    def weighed(self, doubts: Mapping[str, Verdict]) -> dict[str, Weighed]:
+    def trust_by_audience(self, doubts: Mapping[str, LabelTrust]) -> dict[str, AudienceTrust]:
         """Audience to what doubts about labels mean for it."""
-        return {name: self.weigh(item, doubts) for name, item in self.checked.items()}
+        return {name: self.trust_in(item, doubts) for name, item in self.checked.items()}
 
-    def weigh(self, item: CheckedAudience, doubts: Mapping[str, Verdict]) -> Weighed:
+    def trust_in(self, item: CheckedAudience, doubts: Mapping[str, LabelTrust]) -> AudienceTrust:
         """What doubts about labels mean for one audience, by its own policy."""
-        return weigh(item.clause, doubts, self.trust.reactions(item.audience.trust))
+        return react_to_doubts(item.clause, doubts, self.trust.reactions(item.audience.trust))
 
     def sensitivity(self, clause: Clause) -> str:
         """The highest sensitivity among the labels that a clause reads."""

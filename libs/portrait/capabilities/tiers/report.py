@@ -123,7 +123,7 @@ def _reasons(rows: list[Row]) -> Html:
     heads = [Head("Tier"), Head("Reason"), Head("Customers", True)]
     ordered = sorted(rows, key=lambda row: (int(row["tier_rank"]), -int(row["customers"])))
     lines = [[title(row["tier"]), plain(row["reason_code"]), count(row["customers"])] for row in ordered]
-    return folded("What opened each tier", table("Customers by tier and reason", heads, lines))
+    return folded("What qualified for each tier", table("Customers by tier and reason", heads, lines))
 
 
 def _migration_card(figures: Figures) -> Html:

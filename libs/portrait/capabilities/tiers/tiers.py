@@ -17,9 +17,9 @@ from portrait.capabilities.tiers.levels import (
     level_rank,
     month_of,
     name_of,
-    opened,
     owns_nothing,
     rank_in,
+    reached_rank,
     reaches_tied_level,
 )
 from portrait.capabilities.tiers.moves import STANDING, after_month, standing
@@ -51,7 +51,7 @@ def assign_tiers(
     """
     before = previous.select("customer_id", F.col("tier").alias("previous_tier"))
     frame = value.join(F.broadcast(levels), how="cross").withColumns(
-        {f"opens_{name}": opened(name, policy=policy) for name in CRITERIA}
+        {f"rank_by_{name}": reached_rank(name, policy=policy) for name in CRITERIA}
     )
     frame = frame.withColumns(
         {
