@@ -39,7 +39,7 @@ from portrait.errors import ConfigurationError, GateRefused, PortraitError
 from portrait.labels import LabelSet, customer_portrait, load_labels, write_label_history
 from portrait.labels.declared import Declared
 from portrait.labels.slices import portrait_at
-from portrait.labels.trust import LabelTrust
+from portrait.labels.trust import LabelTrust, TrustStatus
 from portrait.labels.usage import label_usage
 from portrait.lake import Lake, Lease, Reader, publish
 from portrait.quality import RuleResult, results_frame
@@ -486,10 +486,13 @@ def test_an_audience_that_reads_a_label_in_doubt_warns_or_is_refused(bank: Bank,
     lake, audiences = bank.lake, bank.audiences
     shaken(lake)
     doubts = label_doubts(lake.reader, labels=audiences.words.labels, as_of=None)
-    assert doubts == {"salaried": LabelTrust("suspect", ("it shook",)), "spent": LabelTrust("failed", ("it broke",))}
+    assert doubts == {
+        "salaried": LabelTrust(TrustStatus.SUSPECT, ("it shook",)),
+        "spent": LabelTrust(TrustStatus.FAILED, ("it broke",)),
+    }
     assert label_doubts(lake.reader, labels=audiences.words.labels, as_of=D1) == {}
     late = label_doubts(lake.reader, labels=audiences.words.labels, as_of=date(2024, 5, 3))
-    assert late["job"] == LabelTrust("stale", ("its newest slice is of 2024-04-30, 3 days before",))
+    assert late["job"] == LabelTrust(TrustStatus.STALE, ("its newest slice is of 2024-04-30, 3 days before",))
     assert late["spent"].status == "failed"
     trust = audiences.trust_by_audience(doubts)
     assert {name: item.status for name, item in trust.items()} == {

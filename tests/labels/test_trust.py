@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from portrait.capabilities.audiences.clauses import Clause, Comparison, Joined
-from portrait.capabilities.audiences.doubts import AudienceTrust, react_to_doubts
+from portrait.capabilities.audiences.doubts import AudienceStatus, AudienceTrust, react_to_doubts
 from portrait.errors import ConfigurationError, GateRefused
 from portrait.labels import LabelSet
-from portrait.labels.trust import Evidence, LabelTrust, assess_labels, drift, stability_index
+from portrait.labels.trust import Evidence, LabelTrust, TrustStatus, assess_labels, drift, stability_index
 from portrait.labels.trust_policy import OwnReactions, Reactions, TrustPolicy, load_trust_policy
 
 LabelsOf = Callable[..., LabelSet]
@@ -117,7 +117,7 @@ def test_what_is_made_from_a_label_in_doubt_is_in_doubt(policy: TrustPolicy, lab
     measured = {"salary_customer": {"flip_rate": 0.9}, "other": {"failure": "X"}, "b": {"facts_age_days": 9}}
     evidence = {label.id: Evidence(label, 10, 10, **measured.get(label.id, {})) for label in labels.labels}
     found = assess_labels(evidence, labels, policy, as_of=D)
-    assert found["a"] == LabelTrust("failed", ("made from b, which is failed",))
+    assert found["a"] == LabelTrust(TrustStatus.FAILED, ("made from b, which is failed",))
     assert found["b"].status == "failed"
     assert found["b"].reasons[1:] == ("made from other, which is failed", "made from salary_customer, which is suspect")
 
@@ -144,19 +144,25 @@ def test_a_broken_policy_is_refused(
 
 CLAUSE: Clause = Joined("and", (Comparison("paid", "true"), Comparison("rich", "true")))
 DOUBTS = {
-    "paid": LabelTrust("suspect", ("why",)),
-    "rich": LabelTrust("failed", ("X", "Y")),
-    "free": LabelTrust("stale", ("z",)),
+    "paid": LabelTrust(TrustStatus.SUSPECT, ("why",)),
+    "rich": LabelTrust(TrustStatus.FAILED, ("X", "Y")),
+    "free": LabelTrust(TrustStatus.STALE, ("z",)),
 }
 
 
 @pytest.mark.parametrize(
     ("reactions", "expected"),
     [
-        (("warn", "warn", "refuse"), AudienceTrust("refused", ("paid is suspect (why)", "rich is failed (X; Y)"))),
-        (("warn", "refuse", "warn"), AudienceTrust("warned", ("paid is suspect (why)", "rich is failed (X; Y)"))),
-        (("ignore", "warn", "warn"), AudienceTrust("warned", ("rich is failed (X; Y)",))),
-        (("ignore", "refuse", "ignore"), AudienceTrust("trusted", ())),
+        (
+            ("warn", "warn", "refuse"),
+            AudienceTrust(AudienceStatus.REFUSED, ("paid is suspect (why)", "rich is failed (X; Y)")),
+        ),
+        (
+            ("warn", "refuse", "warn"),
+            AudienceTrust(AudienceStatus.WARNED, ("paid is suspect (why)", "rich is failed (X; Y)")),
+        ),
+        (("ignore", "warn", "warn"), AudienceTrust(AudienceStatus.WARNED, ("rich is failed (X; Y)",))),
+        (("ignore", "refuse", "ignore"), AudienceTrust(AudienceStatus.TRUSTED, ())),
     ],
 )
 def test_an_audience_reacts_to_the_labels_that_it_reads(reactions: tuple[str, ...], expected: AudienceTrust) -> None:

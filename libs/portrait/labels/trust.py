@@ -6,12 +6,22 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from enum import StrEnum
 
 from portrait.labels.declaration import Label, LabelSet
 from portrait.labels.trust_policy import Thresholds, TrustPolicy
 
-TRUSTED, SUSPECT, STALE, FAILED = "trusted", "suspect", "stale", "failed"
-_WORSE = (TRUSTED, SUSPECT, STALE, FAILED)
+
+class TrustStatus(StrEnum):
+    """Whether a label is trusted, best first."""
+
+    TRUSTED = "trusted"
+    SUSPECT = "suspect"
+    STALE = "stale"
+    FAILED = "failed"
+
+
+_BEST_FIRST = list(TrustStatus)
 OTHER_VALUES = "other values"
 """What rare values are added up as in a distribution."""
 
@@ -42,7 +52,7 @@ class Evidence:
 class LabelTrust:
     """Whether a label is trusted, and why not, the worst status first."""
 
-    status: str
+    status: TrustStatus
     reasons: tuple[str, ...] = ()
 
 
@@ -97,16 +107,16 @@ def assess_labels(
             name = item.label.id
             for source in sorted(item.reads & trust.keys()):
                 status = trust[source].status
-                if status != TRUSTED:
+                if status != TrustStatus.TRUSTED:
                     reason = f"made from {source}, which is {status}"
-                    worst = max(trust[name].status, status, key=_WORSE.index)
+                    worst = max(trust[name].status, status, key=_BEST_FIRST.index)
                     trust[name] = replace(trust[name], status=worst, reasons=(*trust[name].reasons, reason))
     return trust
 
 
 def _assess(found: Evidence, policy: TrustPolicy, as_of: date) -> LabelTrust:
     if found.failure is not None:
-        return LabelTrust(FAILED, (f"could not be computed: {found.failure}",))
+        return LabelTrust(TrustStatus.FAILED, (f"could not be computed: {found.failure}",))
     bounds, coverage = thresholds(found.label, policy), found.coverage
     suspect = []
     if coverage is not None and coverage < bounds.least_coverage:
@@ -122,7 +132,7 @@ def _assess(found: Evidence, policy: TrustPolicy, as_of: date) -> LabelTrust:
         stale.append(f"its sunset was {label.sunset}: {label.replaced_by} comes instead")
     if found.facts_age_days is not None and found.facts_age_days > label.freshness_days:
         stale.append(f"its newest facts are {found.facts_age_days} days old, more than {label.freshness_days}")
-    status = STALE if stale else SUSPECT if suspect else TRUSTED
+    status = TrustStatus.STALE if stale else TrustStatus.SUSPECT if suspect else TrustStatus.TRUSTED
     return LabelTrust(status, (*stale, *suspect))
 
 

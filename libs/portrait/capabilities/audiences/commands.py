@@ -14,7 +14,7 @@ from pyarrow import Array
 
 from portrait.capabilities.audiences.columns import PortraitColumns
 from portrait.capabilities.audiences.declaration import AudienceSet, CheckedAudience, load_audiences
-from portrait.capabilities.audiences.doubts import AudienceTrust, label_doubts, react_to_doubts
+from portrait.capabilities.audiences.doubts import AudienceStatus, AudienceTrust, label_doubts, react_to_doubts
 from portrait.capabilities.audiences.explanation import Line, behind, one_customer, tree
 from portrait.capabilities.audiences.recorded import audiences_at
 from portrait.cli.commands import group_of
@@ -178,7 +178,8 @@ def members_command(
         )
     if "trust" in built[0]:
         _warn_or_refuse(
-            AudienceTrust(built[0]["trust"], tuple(built[0]["doubts"] or ())), f"{AUDIENCES} of {day}, {name}"
+            AudienceTrust(AudienceStatus(built[0]["trust"]), tuple(built[0]["doubts"] or ())),
+            f"{AUDIENCES} of {day}, {name}",
         )
     customers = values_of(found.column("customer_id"))
     emit(["customer_id"], [[customer] for customer in customers], output, title=f"{name} on {day}")

@@ -5,28 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 
 from portrait.capabilities.audiences.clauses import Clause, labels_read
 from portrait.errors import GateRefused
 from portrait.labels.declaration import Label
 from portrait.labels.tables import STATISTICS
-from portrait.labels.trust import STALE, TRUSTED, LabelTrust
+from portrait.labels.trust import LabelTrust, TrustStatus
 from portrait.labels.trust_policy import Reactions
 from portrait.lake import Reader
 
-WARNED, REFUSED = "warned", "refused"
+
+class AudienceStatus(StrEnum):
+    """Whether an audience may be used: the doubts about its labels are none, are told, or forbid it."""
+
+    TRUSTED = "trusted"
+    WARNED = "warned"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class AudienceTrust:
-    """Whether an audience may be used, in one word, and what speaks against it, a line per label."""
+    """Whether an audience may be used, and what speaks against it, a line per label."""
 
-    status: str = TRUSTED
+    status: AudienceStatus = AudienceStatus.TRUSTED
     doubts: tuple[str, ...] = ()
 
     def check(self, *, where: str) -> None:
         """Raise GateRefused, naming the labels, where the audience's policy refuses one of them."""
-        if self.status == REFUSED:
+        if self.status is AudienceStatus.REFUSED:
             raise GateRefused(
                 f"the audience reads what is not to be trusted: {'; '.join(self.doubts)}",
                 where=where,
@@ -47,12 +54,12 @@ def label_doubts(reader: Reader, *, labels: Mapping[str, Label], as_of: date | N
         return {}
     day, judged = reader.slice_at(STATISTICS, as_of)
     late = (as_of - day).days if as_of else 0
-    aged = LabelTrust(STALE, (f"its newest slice is of {day}, {late} days before",))
+    aged = LabelTrust(TrustStatus.STALE, (f"its newest slice is of {day}, {late} days before",))
     found = {name: aged for name, label in labels.items() if label.is_computed and late > label.freshness_days}
     if "status" in judged.columns:
         for row in judged.rows(["label", "status", "reasons"]):
-            if row["status"] not in (TRUSTED, None):
-                found[row["label"]] = LabelTrust(row["status"], tuple(row["reasons"]))
+            if row["status"] not in (TrustStatus.TRUSTED, None):
+                found[row["label"]] = LabelTrust(TrustStatus(row["status"]), tuple(row["reasons"]))
     return found
 
 
@@ -64,5 +71,7 @@ def react_to_doubts(clause: Clause, doubts: Mapping[str, LabelTrust], reactions:
         for name, reaction in reacted.items()
         if reaction != "ignore"
     )
-    status = REFUSED if "refuse" in reacted.values() else WARNED if lines else TRUSTED
+    status = AudienceStatus.WARNED if lines else AudienceStatus.TRUSTED
+    if "refuse" in reacted.values():
+        status = AudienceStatus.REFUSED
     return AudienceTrust(status, lines)

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from portrait.capabilities.audiences.clauses import labels_read
 from portrait.capabilities.audiences.declaration import AudienceSet
-from portrait.capabilities.audiences.doubts import REFUSED, AudienceTrust
+from portrait.capabilities.audiences.doubts import AudienceStatus, AudienceTrust
 from portrait.spark.frames import frame_of
 
 
@@ -21,7 +21,7 @@ def audience_members(
 
     `trust`: what doubts about labels mean for each; an audience that refuses has no members.
     """
-    built = {name: item for name, item in audiences.checked.items() if trust[name].status != REFUSED}
+    built = {name: item for name, item in audiences.checked.items() if trust[name].status is not AudienceStatus.REFUSED}
     entered = [F.when(F.expr(item.member_sql), F.lit(name)) for name, item in built.items()]
     ids = F.array_compact(F.array(*entered)) if entered else F.array().cast("array<string>")
     return portrait.select(F.lit(as_of).alias("as_of"), F.explode(ids).alias("audience"), "customer_id")
@@ -55,7 +55,9 @@ def audience_summary(
         F.struct(
             F.lit(name).alias("audience"),
             F.count(F.lit(1)).alias("customers"),
-            F.count_if(F.expr(item.member_sql) & F.lit(trust[name].status != REFUSED)).alias("members"),
+            F.count_if(F.expr(item.member_sql) & F.lit(trust[name].status is not AudienceStatus.REFUSED)).alias(
+                "members"
+            ),
             F.count_if(F.expr(item.clause.sql).isNull()).alias("unknown"),
         )
         for name, item in audiences.checked.items()
