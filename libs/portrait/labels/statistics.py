@@ -73,10 +73,10 @@ def label_counts(portrait: DataFrame, labels: LabelSet) -> DataFrame:
 
 def label_spreads(portrait: DataFrame, labels: LabelSet) -> dict[str, Spread]:
     """Label to its spread in a slice of the portrait, the most frequent values first."""
-    known = labels.labels
-    found = {label.id: Spread() for label in known}
+    all_labels = labels.labels
+    found = {label.id: Spread() for label in all_labels}
     for row in label_counts(portrait, labels).orderBy(F.desc("n"), "value").collect():
-        name = known[row.place].id
+        name = all_labels[row.place].id
         value = {} if row.value is None else {row.value: row.n}
         found[name] = Spread(found[name].customers + row.n, found[name].distribution | value)
     return found

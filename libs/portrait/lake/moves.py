@@ -78,10 +78,10 @@ def next_move(
 
 
 def _candidates(lake: Lake, as_of: date, only: Collection[str] | None) -> dict[str, dict[str, int]]:
-    known = products(lake.catalogue)
+    tables_of = products(lake.catalogue)
     check_names(lake.catalogue, only or ())
     found: dict[str, dict[str, int]] = {}
-    for name, tables in known.items():
+    for name, tables in tables_of.items():
         contracts = [lake.catalogue.table(table) for table in tables]
         versions = {contract.id: version_to_serve(lake, contract, as_of) for contract in contracts}
         written = {table: version for table, version in versions.items() if version is not None}
@@ -89,7 +89,7 @@ def _candidates(lake: Lake, as_of: date, only: Collection[str] | None) -> dict[s
         sliced = {contract.id for contract in contracts if contract.sliced}
         if written and (not sliced or sliced & written.keys()):
             found[name] = written
-    if not found.keys() & set(known if only is None else only):
+    if not found.keys() & set(tables_of if only is None else only):
         raise ConfigurationError(
             f"no gold table{' of ' + ', '.join(sorted(only)) if only else ''} has a slice of {as_of}",
             where=str(lake.root),

@@ -219,7 +219,7 @@ def explain_command(
 ) -> None:
     """Why a customer is in an audience or not: every clause, each label's value, since when and from which facts."""
     declared = declarations_of(settings)
-    audiences, known = (
+    audiences, by_id = (
         load_audiences(settings.conf, declared.labels, declared.catalogue),
         {checked.label.id: checked for checked in declared.labels.checked},
     )
@@ -228,9 +228,9 @@ def explain_command(
         meant = audiences_at(opened, audiences=audiences, as_of=day if as_of else None)
         item = meant.audience(name)
         trust = meant.trust_in(item, label_doubts(opened, labels=audiences.words.labels, as_of=as_of))
-        columns = one_customer(portrait, customer=customer, clause=item.clause, labels=known)
+        columns = one_customer(portrait, customer=customer, clause=item.clause, labels=by_id)
         lines = list(tree(item.clause, columns))
-        reasons = behind(opened, customer=customer, as_of=day, columns=columns, labels=known)
+        reasons = behind(opened, customer=customer, as_of=day, columns=columns, labels=by_id)
     rows = []
     for line in lines:
         reason = reasons[line.label] if line.label else None

@@ -65,8 +65,8 @@ class AudienceSet:
     def audience(self, name: str) -> CheckedAudience:
         """One audience; raises ConfigurationError for a name that none has."""
         if name not in self.checked:
-            known = ", ".join(self.checked) or "none"
-            raise ConfigurationError(f"there is no audience '{name}'", where=self.place, remedy=f"audiences: {known}")
+            ids = ", ".join(self.checked) or "none"
+            raise ConfigurationError(f"there is no audience '{name}'", where=self.place, remedy=f"audiences: {ids}")
         return self.checked[name]
 
     def parse(self, text: str, *, where: str) -> Clause:
@@ -92,8 +92,8 @@ def load_audiences(conf: Path, labels: LabelSet, catalogue: Catalogue) -> Audien
     Raises ConfigurationError naming file, line and key for an unknown key, label, value or purpose, for audiences that
     name each other in a circle, with the path, and for a broken conf/exports.yml or conf/trust.yml.
     """
-    known = {item.label.id: item.label for item in labels.checked}
-    return _Loader(conf, known, catalogue).load()
+    by_id = {item.label.id: item.label for item in labels.checked}
+    return _Loader(conf, by_id, catalogue).load()
 
 
 class _Loader:

@@ -107,8 +107,8 @@ def _check_recorded(
             wrong.append(f"the list '{entry.name}' asks {entry.feed}: conf/{MARKETING} says that the bank {said}")
     by_label = [entry for entry in lists if isinstance(entry, LabelList)]
     if by_label:
-        known = [F.count_if(F.expr(f"({entry.clause.sql}) is not null")).alias(entry.name) for entry in by_label]
-        row = portrait.agg(F.count(F.lit(1)).alias("every one"), *known).collect()[0]
+        answered = [F.count_if(F.expr(f"({entry.clause.sql}) is not null")).alias(entry.name) for entry in by_label]
+        row = portrait.agg(F.count(F.lit(1)).alias("every one"), *answered).collect()[0]
         customers = row["every one"]
         wrong += [
             f"the list '{entry.name}' can be told of {row[entry.name]:,} of {customers:,} customers (conf/{MARKETING}: "

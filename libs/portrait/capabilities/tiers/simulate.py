@@ -25,8 +25,8 @@ def replay(value: DataFrame, slices: Sequence[date], *, rules: Policy, policy: T
     `value` holds as_of, customer_id, assets and score of all `slices` (see `month_ends`). A customer who is not in one
     of them begins anew in the next, as in gold.customer_tier. Levels are those of the policy in each slice.
     """
-    known = [name for name in ("relationship",) if name in value.columns]  # no column of an earlier build
-    own = value.select("as_of", "customer_id", "assets", "score", *known).where(F.col("as_of").isin(list(slices)))
+    optional = [name for name in ("relationship",) if name in value.columns]  # no column of an earlier build
+    own = value.select("as_of", "customer_id", "assets", "score", *optional).where(F.col("as_of").isin(list(slices)))
     levels = tier_levels(own, policy=policy, by=["as_of"])
     number = F.array_position(F.array(*map(F.lit, slices)), F.col("as_of")).cast("int")
     first = F.trunc("as_of", "month")

@@ -81,12 +81,12 @@ def _standings(month_before: DataFrame, *, policy: TierPolicy) -> DataFrame:
     own = ("earned_tier", "since", "misses", "best_missed_tier", "coming_tier")
     beside = tuple(f"shadow_{name}" for name in ("tier", *own[1:]))
     columns = {"policy": "string", "shadow_policy": "string"}
-    known = {**columns, **{n: "date" if "since" in n else "int" if "misses" in n else "string" for n in own + beside}}
+    types = {**columns, **{n: "date" if "since" in n else "int" if "misses" in n else "string" for n in own + beside}}
     rows = month_before.select(
         "customer_id",
         "tier",
         # A slice of an earlier build has the tier alone.
-        *[(F.col(n) if n in month_before.columns else F.lit(None)).cast(t).alias(n) for n, t in known.items()],
+        *[(F.col(n) if n in month_before.columns else F.lit(None)).cast(t).alias(n) for n, t in types.items()],
     )
     carried = F.coalesce(rank_in(F.coalesce("coming_tier", "earned_tier")), rank_in(F.col("tier")))
     by_tier_alone = standing(carried, F.col("since"))
