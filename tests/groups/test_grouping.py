@@ -20,11 +20,11 @@ import portrait.capabilities.groups.model as model_module
 from portrait.capabilities.groups.grouping import Grouping, group_customers
 from portrait.capabilities.groups.model import keep_model
 from portrait.capabilities.groups.policy import GroupPolicy
-from portrait.capabilities.groups.profiles import target_group_index
 from portrait.capabilities.groups.vectors import ALL_ALIKE, NO_TRANSACTION, TOO_FEW
 from portrait.contracts import load_catalogue
 from portrait.lake import Lake, Lease, ModelStore
 from portrait.lake.schema import check_frame
+from portrait.spark.target_group import target_group_index
 
 
 @pytest.fixture(scope="module")

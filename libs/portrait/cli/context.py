@@ -71,10 +71,10 @@ def looking(settings: Settings, target: str | None, catalogue: Catalogue | None 
     Spark starts only for a table that needs more of its readers than delta-rs gives, and ends with the command.
     """
     root = existing(settings)
-    known = catalogue or load_catalogue(settings.schemas, time_zone=settings.time_zone, standard=False)
+    contracts = catalogue or load_catalogue(settings.schemas, time_zone=settings.time_zone, standard=False)
     rows = _LateSpark(settings, target)
     try:
-        yield Reader(root, known, spark=rows)
+        yield Reader(root, contracts, spark=rows)
     finally:
         rows.stop()
 

@@ -260,9 +260,9 @@ def column_rules(column: Column, *, types: Mapping[str, str] | None = None, zone
         allowed = ", ".join(literal(value) for value in column.enum)
         text = f"one of {', '.join(column.enum)}"
         rules.append(Rule(f"{column.name}.enum", f"{name} in ({allowed})", "error", text, column.name))
-    known = types or {column.name: column.physical_type}
+    physical_types = types or {column.name: column.physical_type}
     bounds = [
-        time_bound(column.name, sign, value, types=known, zone=zone)
+        time_bound(column.name, sign, value, types=physical_types, zone=zone)
         if isinstance(value, str)
         else f"{name} {sign} {_number(value)}"
         for sign, value in ((">=", column.minimum), ("<=", column.maximum))

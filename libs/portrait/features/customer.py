@@ -108,14 +108,14 @@ ATTRIBUTES = (
 
 def _attributes(customers: DataFrame, *, as_of: date, zone: str) -> DataFrame:
     """One row per customer: what the bank knew about the person at `as_of`."""
-    known = versions_at(customers, as_of, zone=zone)
+    versions = versions_at(customers, as_of, zone=zone)
     assessed = F.coalesce(F.col("risk_assessed_on") <= F.lit(as_of), F.lit(True))
     derived: dict[str, Column] = {
         "age_years": _full_years(F.col("birth_date"), as_of),
         "risk_level": F.when(assessed, F.col("risk_level")),
         "risk_assessed_on": F.when(assessed, F.col("risk_assessed_on")),
     }
-    return known.select(
+    return versions.select(
         "customer_id", *[derived[name].alias(name) if name in derived else F.col(name) for name in ATTRIBUTES]
     )
 

@@ -121,10 +121,10 @@ def check_values(features: FeatureSet, catalogue: Catalogue) -> None:
             told = catalogue.table(leaf.table.replace("bronze.", "raw."))
             columns = {column.name: column for column in told.columns}
             for dimension, values in leaf.where:
-                known = columns[dimension].enum if dimension in columns else ()
-                for value in values if known else ():
+                enum_values = columns[dimension].enum if dimension in columns else ()
+                for value in values if enum_values else ():
                     what = f"value of '{dimension}' called"
-                    check_known(value, frozenset(known), what, leaf.source, leaf.declared)
+                    check_known(value, frozenset(enum_values), what, leaf.source, leaf.declared)
 
 
 def _features(item: _Declared) -> Iterator[Feature]:
