@@ -191,10 +191,10 @@ def test_each_group_has_a_rule_that_says_who_is_in_it(grouping: Grouping) -> Non
     assert set(rules.group_id) == {1, 2, 3, 4}
     assert judged.rule_fidelity >= 0.85
     assert (rules.rule_recall > 0.7).all()
-    traveller = rules[rules.group_id == 1].rule.iloc[
-        0
-    ]  # the planted second group: deposits of 60,000 where others have less
-    assert "above" in traveller
+    assert (rules.rule_fidelity > 0.9).all()
+    # The planted second group travels, and has deposits around 60,000; the others have less of both.
+    first = rules.set_index("group_id").rule[1]
+    assert "deposits above" in first or "travel above" in first
     assert (rules.jaccard > 0.9).all()
     assert set(rules.stability) == {"stable"}
 

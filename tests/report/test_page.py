@@ -137,7 +137,7 @@ def full(catalogue: Catalogue) -> str:
         "75.0 % of the customers grouped on both days are in the same group.",
         "3 Group 3 2 Group 2 19 90.0 % merged",
         "Not published: too unstable. Refits to samples agree with the new model by 0.71 "
-        "(adjusted Rand index). The rules name the group of 82.0 % of the customers, which is rough.",
+        "(adjusted Rand index). The rules tell the group of 82.0 % of the customers, which is rough.",
         "Customers without a group: 20 (no transaction in window).",
         "2 labels in 2 themes, known for 37.5 % of customers on average. Known of nobody: Early warning.",
         "70 customers of 200 have a next best product; 1 product is recommended to someone.",

@@ -35,8 +35,8 @@ from portrait.spark.frames import frame_of
 SUMMARY = "as_of date, group_id int, group_name string, description string, customers bigint, share double"
 PROFILE = "as_of date, group_id int, feature string, mean double, overall_mean double, z double, tgi double"
 RULE = (
-    "as_of date, group_id int, rule string, rule_precision double, rule_recall double, jaccard double, "
-    "jaccard_low double, jaccard_high double, stability string, centre_moved double"
+    "as_of date, group_id int, rule string, rule_fidelity double, rule_precision double, rule_recall double, "
+    "jaccard double, jaccard_low double, jaccard_high double, stability string, centre_moved double"
 )
 MODEL = (
     "as_of date, model_version string, is_published boolean, reason string, groups int, customers bigint, "
@@ -247,8 +247,9 @@ def _rules(
                 as_of,
                 profile.group_id,
                 rules.words[place],
-                _known(rules.fidelity.precision[place]),
-                _known(rules.fidelity.recall[place]),
+                _known(rules.fidelity[place]),
+                _known(rules.precision[place]),
+                _known(rules.recall[place]),
                 jaccard,
                 _known(found.jaccard_low[place]) if judgement.published else None,
                 _known(found.jaccard_high[place]) if judgement.published else None,
@@ -269,7 +270,7 @@ def _judged(
     policy: GroupPolicy,
     as_of: date,
 ) -> DataFrame:
-    found, agreed = judgement.stability, rules.fidelity.overall
+    found, agreed = judgement.stability, rules.exact
     row: tuple[Any, ...] = (
         as_of,
         kept.version,

@@ -21,7 +21,7 @@ from portrait.capabilities.groups.lloyd import Labels, Matrix, nearest
 from portrait.capabilities.groups.policy import GroupPolicy
 from portrait.capabilities.groups.profiles import GroupProfile
 from portrait.capabilities.groups.stability import Stability, adjusted_rand, refit_stability
-from portrait.capabilities.groups.surrogate import Fidelity, Path, fidelity, fit_tree, paths, row_order, rule_in_words
+from portrait.capabilities.groups.surrogate import fidelity, fit_tree, paths, predict, row_order, rule_in_words
 from portrait.capabilities.groups.vectors import Measured, Scale
 
 _PARTS = 1_000_000
@@ -53,11 +53,16 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Rules:
-    """Per group, in the order of the model's centres: the rule in words; `fidelity` says how far it holds."""
+    """Per group, in the order of the model's centres: the rule in words, and how far it holds for customers held out.
+
+    `exact`: share of them whom the rule of their own group selects, and no other. NaN where nobody is to be counted.
+    """
 
     words: tuple[str | None, ...]
-    paths: dict[int, list[Path]]
-    fidelity: Fidelity
+    fidelity: Matrix
+    precision: Matrix
+    recall: Matrix
+    exact: float
 
 
 def draw_sample(vectors: DataFrame, *, measured: Measured, customers: int, size: int) -> Sample:
@@ -150,16 +155,25 @@ def measured_as(earlier: KeptModel, measured: Measured, policy: GroupPolicy) -> 
 
 
 def group_rules(sample: Sample, labels: Labels, profiles: list[GroupProfile], *, policy: GroupPolicy) -> Rules:
-    """The rule of every group in words, by a tree on the features in their own unit."""
+    """The rule of every group in words, each by a tree of its own on the features in their own unit."""
     rule, k = policy.surrogate, max(profile.cluster for profile in profiles) + 1
-    known = [feature for feature in policy.features if feature.id in sample.raw]
     means = {entry.feature: entry.overall_mean for entry in profiles[0].features}
-    known = [feature for feature in known if feature.id in means]
+    known = [feature for feature in policy.features if feature.id in sample.raw and feature.id in means]
     matrix = np.stack([np.nan_to_num(sample.raw[item.id], nan=means[item.id]) for item in known], axis=1)
     held_out = np.arange(len(matrix)) % rule.held_out == rule.held_out - 1
     least = max(1, int(rule.least_share * (~held_out).sum()))
-    tree = fit_tree(matrix[~held_out], labels[~held_out], depth=rule.depth, least_rows=least)
-    found = paths(tree)
     titles, kinds = [feature.title for feature in known], [feature.kind for feature in known]
-    words = tuple(rule_in_words(found[label], titles, kinds) if label in found else None for label in range(k))
-    return Rules(words, found, fidelity(tree, matrix[held_out], labels[held_out], k=k))
+    words: list[str | None] = []
+    figures = np.full((3, k), np.nan)
+    selected = np.zeros((k, int(held_out.sum())), dtype=np.int64)
+    for group in range(k):
+        inside = (labels == group).astype(np.int64)
+        tree = fit_tree(matrix[~held_out], inside[~held_out], depth=rule.depth, least_rows=least)
+        found = paths(tree).get(1)
+        words.append(rule_in_words(found, titles, kinds) if found else None)
+        judged = fidelity(tree, matrix[held_out], inside[held_out], k=2)
+        figures[:, group] = judged.overall, judged.precision[1], judged.recall[1]
+        selected[group] = predict(tree, matrix[held_out])
+    own = selected[labels[held_out], np.arange(selected.shape[1])] == 1
+    exact = float((own & (selected.sum(axis=0) == 1)).mean())
+    return Rules(tuple(words), figures[0], figures[1], figures[2], exact)

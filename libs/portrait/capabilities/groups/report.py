@@ -188,7 +188,7 @@ def _model_remark(figures: Figures) -> Html | None:
     row = figures["group_model"][0]
     words = [
         f"Refits to samples agree with the new model by {float(row['ari_mean']):.2f} (adjusted Rand index).",
-        f"The rules name the group of {percent(row['rule_fidelity'])} of the customers"
+        f"The rules tell the group of {percent(row['rule_fidelity'])} of the customers"
         + (", which is rough." if row["is_rough"] else "."),
     ]
     if row["reason"]:
