@@ -38,7 +38,7 @@ def show_command(
         raise ConfigurationError(
             f"there is no population '{population}' on {day}", where=_STEPS, remedy="see conf/core_group.yml"
         )
-    groups.sort(key=lambda row: (row["core_rank"] or len(groups) + 1, row["group_id"]))
+    groups.sort(key=lambda row: (row["core_rank"] or 1_000, row["group_id"]))
     columns = ["rank", "group", "name", "customers", "lift", "value share", "cohesion", "stability", "score", "gates"]
     keys = (
         "core_rank",

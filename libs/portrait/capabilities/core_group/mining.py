@@ -224,10 +224,10 @@ def scored_by(people: DataFrame, model: CoreModel) -> DataFrame:
         "customer_id string, not_grouped_reason string, contribution double, signals array<string>, "
         "place int, distance double, margin double"
     )
-    return given.mapInArrow(_scoring(model.cleaner, model.view), layout)
+    return given.mapInArrow(scoring(model.cleaner, model.view), layout)
 
 
-def _scoring(cleaner: Cleaner, view: View) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def scoring(cleaner: Cleaner, view: View) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """Groups of batches of customers, by arrays alone: the function travels whole, workers need only numpy."""
     width, share = len(cleaner.features), np.array([kind == "share" for kind in cleaner.kinds])
     low, high, centre, spread, clip = cleaner.low, cleaner.high, cleaner.centre, cleaner.spread, cleaner.clip

@@ -62,6 +62,8 @@ class DeepGate(Strict):
     refits: Annotated[int, Field(ge=1, le=50)]
     ari_seeds_least: Share
     ari_refits_least: Share
+    gain_least: Annotated[float, Field(gt=0, lt=1)]
+    """Variance of value between groups, as a share of all, by which it must be above that of PCA."""
 
 
 class Cleaning(Strict):
