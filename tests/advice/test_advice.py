@@ -292,11 +292,22 @@ def test_a_wording_that_names_what_is_unknown_is_refused(tmp_path: Path) -> None
 
 
 ROW = {
-    "group_id": 3, "group_name": "Doctors' savers", "advice": "card_benefit", "category": "travel",
-    "title": "A benefit", "product_kind": "card", "channel": "phone", "moment": "any day", "wording": "They travel.", "evidence": "TGI 200",
-    "expected_effect": "not measured", "customers": 1000, "control_size": 13_809, "remark": TOO_SMALL,
+    "group_id": 3,
+    "group_name": "Doctors' savers",
+    "advice": "card_benefit",
+    "category": "travel",
+    "title": "A benefit",
+    "product_kind": "card",
+    "channel": "phone",
+    "moment": "any day",
+    "wording": "They travel.",
+    "evidence": "TGI 200",
+    "expected_effect": "not measured",
+    "customers": 1000,
+    "control_size": 13_809,
+    "remark": TOO_SMALL,
     "audience": audience_of("Doctors' savers"),
-}  # fmt: skip
+}
 
 
 def test_an_audience_of_a_piece_of_advice() -> None:
