@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from pyspark.sql import DataFrame, SparkSession
 from tests.report.figures import figures
 
@@ -25,7 +24,7 @@ from portrait.capabilities.advice.behaviour import (
     spending,
     year_of_months,
 )
-from portrait.capabilities.advice.commands import audience_file
+from portrait.capabilities.advice.commands import audience_keys
 from portrait.capabilities.advice.policy import When, load_advice, load_advice_policy
 from portrait.capabilities.advice.report import advice_section
 from portrait.capabilities.advice.rules import TOO_SMALL, give_advice, holds
@@ -311,7 +310,7 @@ ROW = {
 
 
 def test_an_audience_of_a_piece_of_advice() -> None:
-    made = Audience(**yaml.safe_load(audience_file("doctors", ROW)))
+    made = Audience(**audience_keys("doctors", ROW))
     assert (made.id, made.where, made.channels) == ("doctors", "behaviour_group = 'Doctors'' savers'", ["phone"])
 
 

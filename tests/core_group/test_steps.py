@@ -14,7 +14,7 @@ from portrait.capabilities.audiences.parsing import Vocabulary, parse_audience
 from portrait.capabilities.core_group import views
 from portrait.capabilities.core_group.audience import Column, expression, find_audience, label_matrix, usable_labels
 from portrait.capabilities.core_group.cleaning import fit_cleaner, with_columns
-from portrait.capabilities.core_group.commands import audience_file
+from portrait.capabilities.core_group.commands import audience_keys
 from portrait.capabilities.core_group.deep import deep_view
 from portrait.capabilities.core_group.mining import lasting_places, scoring
 from portrait.capabilities.core_group.model import CoreModel, read_core_model, write_core_model
@@ -345,8 +345,6 @@ def test_only_labels_of_the_themes_are_used(conf_dir: Path, policy: CoreGroupPol
 
 
 def test_the_file_of_an_audience_is_an_audience() -> None:
-    import yaml
-
     from portrait.capabilities.audiences.declaration import Audience
 
     row = {
@@ -356,7 +354,7 @@ def test_the_file_of_an_audience_is_an_audience() -> None:
         "rule": "senior",
         "rule_fidelity": 0.93,
     }
-    made = Audience(**yaml.safe_load(audience_file("core_bank", row, day="2025-12-31")))
+    made = Audience(**audience_keys("core_bank", row, day="2025-12-31"))
     assert (made.id, made.where, made.purpose) == ("core_bank", "(senior is true)", "service")
 
 

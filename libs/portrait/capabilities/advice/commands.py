@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
+from portrait.capabilities.groups.audience_file import NewName, WriteTo, give_file
 from portrait.cli.context import looking
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, OptionalAsOf, Output, Target, settings_of
-from portrait.cli.output import console, emit
+from portrait.cli.options import Format, OptionalAsOf, Output, Target, with_settings
+from portrait.cli.output import emit
 from portrait.errors import ConfigurationError
+from portrait.settings import Settings
 
 advice = typer.Typer(help="Advice: what to offer to which group, and why.", no_args_is_help=True)
 
@@ -20,18 +20,18 @@ Group = Annotated[int, typer.Argument(min=1, metavar="GROUP", help="Number of th
 
 
 @advice.command("show")
+@with_settings
 def show_command(
     group: Annotated[
         int | None, typer.Argument(min=1, metavar="[GROUP]", help="Number of a group; all without.")
     ] = None,
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
     """What to offer to a group, or to all: when, how, and on which figures it rests."""
-    settings = settings_of(conf, target, lake=lake)
     with looking(settings, target) as opened:
         day, found = opened.slice_at(_ADVICE, as_of)
         rows = [row for row in found.rows() if group in (None, row["group_id"])]
@@ -42,18 +42,18 @@ def show_command(
 
 
 @advice.command("audience")
+@with_settings
 def audience_command(
     group: Group,
     kind: Annotated[str, typer.Argument(metavar="ADVICE", help="A file of conf/advice.")],
-    name: Annotated[str, typer.Argument(metavar="ID", help="What the audience is to be called.")],
-    write: Annotated[Path | None, typer.Option("--write", metavar="FOLDER", help="Write ID.yml there.")] = None,
+    name: NewName,
+    write: WriteTo = None,
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
 ) -> None:
     """The customers of a piece of advice as a file of an audience: printed, or written with --write conf/audiences."""
-    settings = settings_of(conf, target, lake=lake)
     with looking(settings, target) as opened:
         day, found = opened.slice_at(_ADVICE, as_of)
         rows = [row for row in found.rows() if (row["group_id"], row["advice"]) == (group, kind)]
@@ -63,20 +63,12 @@ def audience_command(
             where=_ADVICE,
             remedy="see `portrait advice show`",
         )
-    text = audience_file(name, rows[0])
-    if write is None:
-        typer.echo(text, nl=False)
-        return
-    path = write / f"{name}.yml"
-    if path.exists():
-        raise ConfigurationError("the file exists", where=str(path), remedy="give another ID, or remove it")
-    path.write_text(text, encoding="utf-8")
-    console.print(f"Wrote {path}", soft_wrap=True)
+    give_file(audience_keys(name, rows[0]), write)
 
 
-def audience_file(name: str, row: dict[str, Any]) -> str:
-    """The text of conf/audiences/NAME.yml for a row of gold.group_advice."""
-    told = {
+def audience_keys(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    """The keys of conf/audiences/NAME.yml for a row of gold.group_advice."""
+    return {
         "id": name,
         "title": f"{row['title']}: {row['group_name']}",
         "where": row["audience"],
@@ -85,4 +77,3 @@ def audience_file(name: str, row: dict[str, Any]) -> str:
         "owner": "marketing",
         "description": f"{row['wording']} {row['evidence']}.",
     }
-    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=110)

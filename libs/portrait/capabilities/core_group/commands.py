@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
+from portrait.capabilities.groups.audience_file import NewName, WriteTo, give_file
 from portrait.cli.context import looking
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import Format, OptionalAsOf, Output, Target, with_settings
 from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError
+from portrait.settings import Settings
 
 core_group = typer.Typer(help="Core groups: how they were found, and their audiences.", no_args_is_help=True)
 
@@ -20,16 +20,16 @@ Name = Annotated[str, typer.Argument(metavar="POPULATION", help="A population of
 
 
 @core_group.command("show")
+@with_settings
 def show_command(
     population: Name,
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
     """The groups of a population by core score, the five steps that found them, and the rule of the core group."""
-    settings = settings_of(conf, target, lake=lake)
     with looking(settings, target) as opened:
         day, steps = opened.slice_at(_STEPS, as_of)
         taken = steps.where("population", "=", population).rows()
@@ -66,17 +66,17 @@ def show_command(
 
 
 @core_group.command("audience")
+@with_settings
 def audience_command(
     population: Name,
-    name: Annotated[str, typer.Argument(metavar="ID", help="What the audience is to be called.")],
-    write: Annotated[Path | None, typer.Option("--write", metavar="FOLDER", help="Write ID.yml there.")] = None,
+    name: NewName,
+    write: WriteTo = None,
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
 ) -> None:
     """The rule of a core group as a file of an audience: printed, or written with --write conf/audiences."""
-    settings = settings_of(conf, target, lake=lake)
     with looking(settings, target) as opened:
         day, summary = opened.slice_at(_SUMMARY, as_of)
         rows = [row for row in summary.where("population", "=", population).rows() if row["audience"]]
@@ -86,20 +86,12 @@ def audience_command(
             where=_SUMMARY,
             remedy=f"`portrait core-group show {population}` says why",
         )
-    text = audience_file(name, rows[0], day=str(day))
-    if write is None:
-        typer.echo(text, nl=False)
-        return
-    path = write / f"{name}.yml"
-    if path.exists():
-        raise ConfigurationError("the file exists", where=str(path), remedy="give another ID, or remove it")
-    path.write_text(text, encoding="utf-8")
-    console.print(f"Wrote {path}", soft_wrap=True)
+    give_file(audience_keys(name, rows[0], day=str(day)), write)
 
 
-def audience_file(name: str, row: dict[str, Any], *, day: str) -> str:
-    """The text of conf/audiences/NAME.yml for a row of gold.core_group_summary."""
-    told = {
+def audience_keys(name: str, row: dict[str, Any], *, day: str) -> dict[str, Any]:
+    """The keys of conf/audiences/NAME.yml for a row of gold.core_group_summary."""
+    return {
         "id": name,
         "title": f"Core group of {row['population']}: {row['group_name']}",
         "where": row["audience"],
@@ -107,4 +99,3 @@ def audience_file(name: str, row: dict[str, Any], *, day: str) -> str:
         "owner": "customer-value",
         "description": f"{row['rule']}. Found on {day}; fidelity {row['rule_fidelity']:.2f}.",
     }
-    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=110)

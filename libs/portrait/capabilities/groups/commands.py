@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from portrait.cli.context import looking
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import Format, OptionalAsOf, Output, Target, with_settings
 from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError
+from portrait.settings import Settings
 
 groups = typer.Typer(help="Groups: who is in one, and what became of them.", no_args_is_help=True)
 
@@ -20,11 +21,12 @@ Row = dict[str, Any]
 
 
 @groups.command("show")
+@with_settings
 def show_command(
     group: Annotated[int, typer.Argument(min=1, metavar="ID", help="Number of the group.")],
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
@@ -32,7 +34,6 @@ def show_command(
 
     Lines are topic, subject, figure, and what the figure is.
     """
-    settings = settings_of(conf, target, lake=lake)
     with looking(settings, target) as opened:
         day, summary = opened.slice_at(_SUMMARY, as_of)
         known = {row["group_id"]: row for row in summary.rows()}
@@ -52,14 +53,14 @@ def show_command(
 
 
 @groups.command("history")
+@with_settings
 def history_command(
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
     """Every slice and group: how many customers, how stable, and what became of the groups since the slice before."""
-    settings = settings_of(conf, target, lake=lake)
     with looking(settings, target) as opened:
         summary, rules, moves, judged = (opened.read(name).rows() for name in (_SUMMARY, _RULE, _TRANSITION, _MODEL))
     lines = history_lines(summary, rules, moves, judged)
