@@ -51,6 +51,12 @@ JOBS: dict[str, list[str]] = {
         "customer_portrait",
         "offers/recommendations",
     ],
+    "core_group/core_group": [
+        "customer_features",
+        "contribution/contribution",
+        "customer_portrait",
+        "audiences/audiences",
+    ],
     "quality": [
         "entities",
         "transactions",
@@ -66,6 +72,7 @@ JOBS: dict[str, list[str]] = {
         "tiers/tier_value",
         "audiences/audiences",
         "segments/segments",
+        "core_group/core_group",
     ],
     "publish": [
         "customer_features",
@@ -79,6 +86,7 @@ JOBS: dict[str, list[str]] = {
         "tiers/tier_value",
         "audiences/audiences",
         "segments/segments",
+        "core_group/core_group",
         "quality",
     ],
 }

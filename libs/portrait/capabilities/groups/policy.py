@@ -77,6 +77,40 @@ class Naming(Strict):
     middle: Phrase
 
 
+class StabilityPolicy(Strict):
+    """When a new model may take the place of the last one."""
+
+    sample: Annotated[int, Field(ge=100, le=20_000)]
+    refits: Annotated[int, Field(ge=2, le=100)]
+    ari_least: Annotated[float, Field(ge=0, le=1)]
+    jaccard_stable: Annotated[float, Field(ge=0, le=1)]
+    jaccard_least: Annotated[float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.jaccard_least > self.jaccard_stable:
+            raise ValueError("jaccard_least must not be above jaccard_stable")
+        return self
+
+
+class Continuity(Strict):
+    """Which group of a new model is which group of the model before."""
+
+    overlap_least: Annotated[float, Field(gt=0, le=1)]
+    agreement_least: Annotated[float, Field(ge=0, le=1)]
+    majority: Annotated[float, Field(ge=0.5, le=1)]
+
+
+class Surrogate(Strict):
+    """The decision tree that says in words who is in a group."""
+
+    sample: Annotated[int, Field(ge=100, le=100_000)]
+    depth: Annotated[int, Field(ge=1, le=6)]
+    least_share: Annotated[float, Field(gt=0, lt=0.5)]
+    held_out: Annotated[int, Field(ge=2, le=10)]
+    fidelity_least: Annotated[float, Field(ge=0, le=1)]
+
+
 class GroupPolicy(Strict):
     """Everything in `conf/groups.yml`."""
 
@@ -88,6 +122,9 @@ class GroupPolicy(Strict):
     clip: Annotated[float, Field(gt=0)]
     smoothing: Annotated[float, Field(ge=0)]
     search: Search
+    stability: StabilityPolicy
+    continuity: Continuity
+    surrogate: Surrogate
     naming: Naming
     totals: dict[Name, Annotated[list[Name], Field(min_length=1)]]
     features: Annotated[list[VectorFeature], Field(min_length=1)]
