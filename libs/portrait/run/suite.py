@@ -17,12 +17,14 @@ from portrait.labels.declared import Declared, declared_of
 from portrait.quality import load_reference_policy
 from portrait.serving import load_login_policy
 from portrait.settings import UTC, check_targets, line_of
+from portrait.sources.inference.knowledge import load_knowledge
 from portrait.superset import load_declaration
 
 # Files of the kit, one subject each, with what reads them; those of a capability are in `POLICIES` of its policy.py.
 # A file of conf/ that nothing reads is an error.
 KIT: dict[str, Callable[[Path], object]] = {
     "currencies.yml": load_currency_policy,
+    "inference.yml": load_knowledge,
     "marketing.yml": load_recorded,
     "population.yml": load_population,
     "reconciliation.yml": load_reconciliation,
