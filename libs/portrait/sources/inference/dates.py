@@ -87,7 +87,8 @@ def dates_of(values: Collection[str], *, least: float) -> tuple[Written, date, d
     most = max(len(days) for _, days in found)
     best = [(pattern, days) for pattern, days in found if len(days) == most]
     pattern, days = min(best, key=lambda item: _spread(item[1]))
-    rivals = tuple(other for other, others in best if others != days)
+    others = {tuple(read): other for other, read in reversed(best) if read != days}
+    rivals = tuple(reversed(others.values()))
     near = [day for day in days if day.year < _FAR] or days
     return Written(pattern, rivals), min(near), max(near)
 
