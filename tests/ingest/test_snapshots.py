@@ -21,9 +21,8 @@ from portrait.ingest.snapshots import Copies, changes_of, sequence, states_of
 from portrait.spark.frames import frame_of
 
 DAYS = [date(2025, 1, 1) + timedelta(days=number) for number in range(7)]
-COLUMNS = (
-    "bank string, id string, op string, changed_at timestamp, name string, _file string, _file_hash string, _line long"
-)
+COLUMNS = "bank string, id string, op string, changed_at timestamp, name string"
+COLUMNS += ", _file string, _file_hash string, _line long"
 KEY = ["bank", "id"]
 Copy = dict[tuple[str, str], str | None]
 
