@@ -12,9 +12,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
+from portrait.ingest.landing import RELEASED
 from portrait.ingest.ledger import FILES
 from portrait.ingest.lines import Counts
-from portrait.ingest.releases import RELEASED
 from portrait.ingest.snapshots import (
     PLACE,
     Copies,

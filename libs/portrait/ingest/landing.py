@@ -10,6 +10,8 @@ from pathlib import Path
 from portrait.errors import ConfigurationError, InputRefused
 from portrait.mappings.source import NO_MAPPINGS, Mappings, SourceMapping
 
+RELEASED = "released-"
+"""How the names of files begin in which rows of the quarantine are landed again."""
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 
 

@@ -31,11 +31,12 @@ def dialect_of(form: FileFormat) -> Dialect:
 def inspect_mapped(landed: LandedFile, mapping: SourceMapping, *, bounds: Bounds) -> Inspection:
     """Read a file once; its `problem` names the column, the trailer or the encoding that is not as the mapping says."""
     if mapping.spec.format.type == "parquet":
-        seen = inspect_parquet(landed.source)
+        seen, of_trailer = inspect_parquet(landed.source), None
     else:
         with landed.source.open("rb") as raw:
-            seen = _inspect_lines(landed, Hashed(raw), mapping.spec.format, bounds)
-    seen = seen if seen.problem is not None else replace(seen, problem=_columns_problem(seen, mapping))
+            seen, of_trailer = _inspect_lines(landed, Hashed(raw), mapping.spec.format, bounds)
+    # A wrong delimiter breaks quotes, and by that the count of the records.
+    seen = seen if seen.problem is not None else replace(seen, problem=_columns_problem(seen, mapping) or of_trailer)
     if seen.problem is not None or mapping.spec.snapshot is None:
         return seen
     text = _snapshot_text(landed, mapping, mapping.spec.snapshot.date)
@@ -76,13 +77,16 @@ def day_of_text(text: str, pattern: str) -> date | None:
         return None
 
 
-def _inspect_lines(landed: LandedFile, source: Hashed, form: FileFormat, bounds: Bounds) -> Inspection:
+def _inspect_lines(
+    landed: LandedFile, source: Hashed, form: FileFormat, bounds: Bounds
+) -> tuple[Inspection, str | None]:
+    """What the file is, and what is wrong with its trailer."""
     is_json, dialect = form.type == "jsonl", dialect_of(form)
     headless = not (form.type == "csv" and form.header)
     text = Text(json=is_json, most=bounds.line_bytes, dialect=dialect, headless=headless)
     most = bounds.unpack_ratio * landed.size + bounds.line_bytes
     skipped, tail = _Skipped(form.skip_lines), _Tail()
-    records, problem, body, first = 0, None, None, b""
+    records, problem, of_trailer, body, first = 0, None, None, None, b""
     try:
         chunks = recoded(unpacked(source, packed=landed.extension == ".gz", most=most), form.encoding)
         for chunk in skipped.rest(chunks):
@@ -97,9 +101,9 @@ def _inspect_lines(landed: LandedFile, source: Hashed, form: FileFormat, bounds:
             begin, line = tail.last_line()
             if begin >= begins:
                 ends, records = skipped.bytes + begin, max(text.rows - 1, 0)
-            problem = _trailer_problem(form.trailer, line, records)
+            of_trailer = _trailer_problem(form.trailer, line, records)
         body = Body(form.skip_lines + len(text.header), skipped.bytes + begins, ends, form.encoding, dialect)
-        problem = text.problem(1) or _delimiter_problem(form, first) or problem
+        problem = text.problem(1) or _delimiter_problem(form, first)
     except Unreadable as error:
         problem = str(error)
     columns = text.columns if not headless or is_json else form.columns or ()
@@ -107,7 +111,8 @@ def _inspect_lines(landed: LandedFile, source: Hashed, form: FileFormat, bounds:
         if problem is None and len(columns) != len(form.names):
             problem = f"file.columns: the header has {len(columns)} fields, 'names' of the mapping {len(form.names)}"
         columns = form.names
-    return Inspection(source.whole(), problem, columns, rows=records, one_line=text.one_line, body=body)
+    seen = Inspection(source.whole(), problem, columns, rows=records, one_line=text.one_line, body=body)
+    return seen, of_trailer
 
 
 def _delimiter_problem(form: FileFormat, text: bytes) -> str | None:

@@ -17,10 +17,10 @@ from portrait.contracts import Catalogue
 from portrait.events import event
 from portrait.ingest.admission import FeedAdmission, admit
 from portrait.ingest.batch import QUARANTINE, next_numbers, record, take_in, written_before
-from portrait.ingest.landing import LandedFile, landed_files
+from portrait.ingest.landing import RELEASED, LandedFile, landed_files
 from portrait.ingest.ledger import FileCache, KeptOut, read_ledger
 from portrait.ingest.lines import Counts
-from portrait.ingest.releases import RELEASED, settle_releases
+from portrait.ingest.releases import settle_releases
 from portrait.ingest.staging import (
     Batch,
     Manifest,

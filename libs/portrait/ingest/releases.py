@@ -21,7 +21,7 @@ from portrait.contracts.identifiers import visible
 from portrait.errors import ConfigurationError, InputRefused
 from portrait.ingest.batch import QUARANTINE
 from portrait.ingest.inspection import inspect_file
-from portrait.ingest.landing import LandedFile
+from portrait.ingest.landing import RELEASED, LandedFile
 from portrait.ingest.ledger import FILES
 from portrait.ingest.mapped import apply_mapping, layouts_of_records, source_contract
 from portrait.ingest.parsing import Failure, Layout, escaped, judge, parse_lines
@@ -30,9 +30,6 @@ from portrait.ingest.text import write_staged
 from portrait.lake import Lake
 from portrait.mappings.source import NO_MAPPINGS, Mappings
 from portrait.spark.paths import as_named
-
-RELEASED = "released-"
-"""How the names of files begin in which rows of the quarantine are landed again."""
 
 REFERENCE = (Column("_file_hash", "STRING", required=True), Column("_line", "BIGINT", required=True))
 """What tells, in a file of corrected rows, which row of which file each one replaces."""

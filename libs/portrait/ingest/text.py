@@ -185,7 +185,8 @@ def recoded(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
             yield decoder.decode(chunk).encode("utf-8", "surrogatepass")
         yield decoder.decode(b"", True).encode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
-        raise Unreadable(f"file.encoding: the bytes are not {encoding}; correct 'encoding' of the mapping") from error
+        found = "are UTF-8, the mapping says" if is_utf8 and beyond_ascii else "are not"
+        raise Unreadable(f"file.encoding: the bytes {found} {encoding}; correct 'encoding' of the mapping") from error
     if is_utf8 and beyond_ascii:
         # Text of a one-byte encoding that is UTF-8 by accident is not met in practice; the other way round, daily.
         raise Unreadable(f"file.encoding: the bytes are UTF-8, the mapping says {encoding}; correct 'encoding'")
