@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from portrait.capability import capabilities
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Landing, Output, Target, settings_of
 from portrait.cli.output import emit
 from portrait.contracts import Catalogue, load_catalogue
+from portrait.ingest.landing import landed_feeds
 from portrait.lake import Reader
+from portrait.mappings import load_mappings
 
 _COLUMNS = ["capability", "answers", "state", "needs feeds", "missing", "tables", "commands"]
 _ON_A_TERMINAL = ["capability", "state", "missing", "tables", "commands"]
@@ -28,7 +28,9 @@ def capabilities_command(
     settings = settings_of(conf, target, landing=landing, lake=lake)
     catalogue = load_catalogue(settings.schemas, time_zone=settings.time_zone, standard=False)
     reader = Reader(settings.lake, catalogue)
-    here = {feed for feed in catalogue.feeds if _is_there(feed, settings.landing, reader)}
+    mappings = load_mappings(settings.conf, catalogue, expressions=False)
+    here = landed_feeds(settings.landing, known=catalogue.feeds, mappings=mappings)
+    here |= {feed for feed in catalogue.feeds if reader.has(f"bronze.{feed}")}
     rows = []
     for room in capabilities():
         tables = [contract.id for contract in catalogue if (contract.script or "").split("/")[0] == room.name]
@@ -56,8 +58,3 @@ def feeds_needed(catalogue: Catalogue, tables: list[str]) -> set[str]:
             seen.add(table)
             waiting += catalogue.expand(catalogue.table(table).reads)
     return {table.removeprefix("raw.") for table in seen if table.startswith("raw.")}
-
-
-def _is_there(feed: str, landing: Path, reader: Reader) -> bool:
-    folder = landing / feed
-    return reader.has(f"bronze.{feed}") or (folder.is_dir() and any(folder.iterdir()))

@@ -13,7 +13,7 @@ from pydantic import Field, WithJsonSchema, field_validator
 
 from portrait.contracts import Catalogue, Column
 from portrait.errors import ConfigurationError
-from portrait.labels.expression import check_expression
+from portrait.expressions.expression import check_expression
 from portrait.labels.readers import check_retirement
 from portrait.labels.trust_policy import OwnThresholds
 from portrait.settings import Strict, line_of, load_yaml

@@ -14,6 +14,8 @@ from portrait.errors import ConfigurationError
 from portrait.features import check_values, load_features, load_population
 from portrait.labels import load_trust_policy
 from portrait.labels.declared import Declared, declared_of
+from portrait.mappings import load_mappings
+from portrait.mappings.load import code_files
 from portrait.quality import load_reference_policy
 from portrait.serving import load_login_policy
 from portrait.settings import UTC, check_targets, line_of
@@ -33,7 +35,7 @@ KIT: dict[str, Callable[[Path], object]] = {
     "trust.yml": load_trust_policy,
 }
 # Read below, because they are checked against contracts, features and labels.
-DECLARATIONS = ("features/*.yml", "labels/*/*.yml", "superset.yml", "superset/*.yml")
+DECLARATIONS = ("features/*.yml", "labels/*/*.yml", "sources/*/*.yml", "superset.yml", "superset/*.yml")
 _MOVED = {
     "value.yml": "its keys are now in score.yml, lifetime.yml, contribution.yml and tier_value.yml: move them there",
     "recommendations.yml": "rename it to offers.yml",
@@ -73,13 +75,14 @@ def load_suite(conf: Path, schemas: Path, *, time_zone: str = UTC, used: Collect
     features = load_features(conf)
     check_values(features, catalogue)
     _check_feeds(conf, catalogue)
+    codes = code_files(load_mappings(conf, catalogue))
     declared = declared_of(conf, catalogue)
     catalogue = declared.catalogue
     for check in declarations().values():
         check(conf, declared)
     if (conf / "superset.yml").exists():
         load_declaration(conf, catalogue)
-    _refuse_unread(conf, catalogue)
+    _refuse_unread(conf, catalogue, codes)
     return catalogue
 
 
@@ -109,11 +112,14 @@ def _check_feeds(conf: Path, catalogue: Catalogue) -> None:
             )
 
 
-def _refuse_unread(conf: Path, catalogue: Catalogue) -> None:
-    """Raise ConfigurationError for a file that no part of the suite reads; hidden files and back-ups do not count."""
+def _refuse_unread(conf: Path, catalogue: Catalogue, codes: Collection[Path]) -> None:
+    """Raise ConfigurationError for a file that no part of the suite reads; hidden files and back-ups do not count.
+
+    `codes`: the files of codes that mappings name.
+    """
     named = {item for contract in catalogue for item in contract.custom("config", []) if "." in item}
     patterns = (*policies(), *declarations(), *DECLARATIONS, *_OTHERS, *named)
-    read = {file for pattern in patterns for file in conf.glob(pattern)}
+    read = {file for pattern in patterns for file in conf.glob(pattern)} | set(codes)
     for file in sorted(item for item in conf.rglob("*") if item.is_file()):
         place = file.relative_to(conf)
         if file in read or file.name.endswith("~") or any(part.startswith(".") for part in place.parts):
