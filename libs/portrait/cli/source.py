@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from portrait.cli.options import CONF, Conf, Format, Output, Target, settings_of
+from portrait.cli.options import CONF, Conf, Format, Landing, Output, Target, settings_of
 from portrait.cli.output import console, emit
 from portrait.contracts import Catalogue, load_catalogue
 from portrait.errors import ConfigurationError
+from portrait.mappings import load_mappings
 from portrait.settings import Settings
 from portrait.sources.inference import Proposal, infer, load_knowledge, mapping_text
 
@@ -57,6 +58,26 @@ def infer_command(
         _show(proposal, catalogue, written.get(proposal.name))
     if name is None:
         console.print("Write them with --source NAME, correct them, and run `portrait source test NAME`.")
+
+
+@source.command("list")
+def list_command(
+    landing: Landing = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
+) -> None:
+    """The mappings: which files become which feed, and how many such files lie in the landing folder."""
+    settings = settings_of(conf, target, landing=landing)
+    rows = []
+    mappings = load_mappings(settings.conf, contracts_of(settings))
+    for mapping in mappings:
+        folder = settings.landing / mapping.source
+        paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
+        seen = [path for path in paths if not any(part.startswith((".", "_")) for part in path.parts)]
+        claimed = sum(mapping.claims(path.as_posix()) for path in seen)
+        spec = mapping.spec
+        rows.append([mapping.id, spec.title, f"{mapping.source}/{spec.files}", spec.feed, spec.delivery, claimed])
+    emit(["mapping", "title", "files", "feed", "delivery", "landed"], rows, output, title="Mappings")
+    if not rows and output is Format.table:
+        console.print("There is no mapping yet: `portrait source infer FILES --source NAME` proposes them.")
 
 
 def contracts_of(settings: Settings) -> Catalogue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,10 +13,11 @@ import pytest
 import yaml
 from tests.cli.test_looking import ask
 from tests.conftest import CHECKOUT, SHARED_DATA
-from tests.sources.inference.ugly import UGLY, Truth, Ugly
+from tests.sources.inference.ugly import UGLY, Truth, Ugly, written
 
 from portrait.contracts import Catalogue, load_catalogue
 from portrait.errors import ConfigurationError, InputRefused
+from portrait.mappings.load import load_mapping
 from portrait.sources.inference import Knowledge, Proposal, infer, load_knowledge, mapping_text
 from portrait.sources.inference.dates import dates_of
 from portrait.sources.inference.encoding import detect_encoding
@@ -57,6 +59,18 @@ def catalogue() -> Catalogue:
     return load_catalogue(CHECKOUT / "schemas", standard=False)
 
 
+Proposed = dict[str, dict[str, Proposal]]
+"""File to feed to proposal."""
+
+
+@pytest.fixture(scope="module")
+def proposed(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue, knowledge: Knowledge) -> Proposed:
+    found: Proposed = {}
+    for ugly, path in written(tmp_path_factory.mktemp("ugly")):
+        found[ugly.name] = {proposal.feed: proposal for proposal in infer([path], catalogue, knowledge)}
+    return found
+
+
 def judged(proposal: Proposal | None, truth: Truth) -> tuple[int, list[str]]:
     """How many columns are right, and which are wrong and not marked as unsure."""
     right, wrong = 0, []
@@ -70,11 +84,8 @@ def judged(proposal: Proposal | None, truth: Truth) -> tuple[int, list[str]]:
 
 
 @pytest.mark.parametrize("ugly", UGLY, ids=lambda ugly: ugly.name)
-def test_ugly_file(ugly: Ugly, tmp_path: Path, catalogue: Catalogue, knowledge: Knowledge):
-    path = tmp_path / ugly.name
-    path.write_bytes(ugly.content())
-    proposals = {proposal.feed: proposal for proposal in infer([path], catalogue, knowledge)}
-
+def test_ugly_file(ugly: Ugly, proposed: Proposed):
+    proposals = proposed[ugly.name]
     assert list(proposals) == list(ugly.truths)  # the most plausible feed first, and no others
     first = next(iter(proposals.values()))
     assert {name: getattr(first.layout, name) for name in ugly.layout} == ugly.layout
@@ -84,15 +95,9 @@ def test_ugly_file(ugly: Ugly, tmp_path: Path, catalogue: Catalogue, knowledge: 
     assert sum(right for right, _ in results) >= least * sum(map(len, ugly.truths.values()))
 
 
-def test_ugly_files_altogether(tmp_path: Path, catalogue: Catalogue, knowledge: Knowledge):
-    right = columns = 0
-    for ugly in UGLY:
-        path = tmp_path / ugly.name
-        path.write_bytes(ugly.content())
-        proposals = {proposal.feed: proposal for proposal in infer([path], catalogue, knowledge)}
-        right += sum(judged(proposals.get(feed), truth)[0] for feed, truth in ugly.truths.items())
-        columns += sum(map(len, ugly.truths.values()))
-    assert right >= 0.95 * columns
+def test_ugly_files_altogether(proposed: Proposed):
+    truths = [(proposed[ugly.name].get(feed), truth) for ugly in UGLY for feed, truth in ugly.truths.items()]
+    assert sum(judged(*each)[0] for each in truths) >= 0.95 * sum(len(truth) for _, truth in truths)
 
 
 @pytest.mark.skipif(not (SHARED_DATA / "berka").is_dir(), reason="the PKDD'99 files are not here")
@@ -122,8 +127,8 @@ def test_online_retail(catalogue: Catalogue, knowledge: Knowledge):
     assert set(proposals) == {"transactions", "customers", "products"}
     truths: dict[str, Truth] = {
         "transactions": {
-            "transaction_id": "InvoiceNo", "account_id": "CustomerID", "booked_at": "InvoiceDate", "note": "Description",
-            "amount": ("Quantity", "UnitPrice"), "direction": ("Quantity", "UnitPrice"),
+            "transaction_id": "InvoiceNo", "account_id": "CustomerID", "booked_at": "InvoiceDate",
+            "note": "Description", "amount": ("Quantity", "UnitPrice"), "direction": ("Quantity", "UnitPrice"),
         },
         "customers": {"customer_id": "CustomerID", "region_id": "Country"},
         "products": {"product_id": "StockCode", "name": "Description"},
@@ -332,11 +337,8 @@ def test_mistake_in_the_words(before: str, after: str, line: str, message: str, 
     assert caught.value.where == f"{tmp_path / 'inference.yml'}:{number}"
 
 
-def test_the_mapping_is_yaml_and_tells_no_values_but_codes(tmp_path: Path, catalogue: Catalogue, knowledge: Knowledge):
-    ugly = next(item for item in UGLY if item.name == "klienci.txt")
-    path = tmp_path / ugly.name
-    path.write_bytes(ugly.content())
-    (proposal,) = infer([path], catalogue, knowledge)
+def test_the_mapping_is_yaml_and_tells_no_values_but_codes(proposed: Proposed, catalogue: Catalogue):
+    (proposal,) = proposed["klienci.txt"].values()
     text = mapping_text(proposal, catalogue)
     tree = yaml.safe_load(text)
     assert tree["format"] == {
@@ -350,9 +352,48 @@ def test_the_mapping_is_yaml_and_tells_no_values_but_codes(tmp_path: Path, catal
     assert mask_of("Wiśniewski 12") == "A+ 99"
 
 
-def test_command_writes_mappings_once_and_needs_no_spark(tmp_path: Path):
-    import shutil
+# What a person would write into the holes: constants, wherever nothing in the file says it.
+HOLES = {
+    "changed_at": "{constant: '2024-01-31 00:00:00'}", "currency": "{constant: EUR}", "kind": "{constant: loan}",
+    "type": "{constant: card_payment}", "amount": "{constant: '1'}", "direction": "{constant: debit}",
+    "votes": "{constant: '0'}", "transaction_id": "{expression: \"concat(Date, '-', Member_number)\"}",
+}  # fmt: skip
 
+
+@pytest.mark.parametrize("ugly", UGLY, ids=lambda ugly: ugly.name)
+def test_proposal_is_a_mapping_once_its_holes_are_filled(
+    ugly: Ugly, proposed: Proposed, tmp_path: Path, catalogue: Catalogue
+):
+    for proposal in proposed[ugly.name].values():
+        text = mapping_text(proposal, catalogue)
+        for name in proposal.missing:
+            assert f"  # TODO {name}: " in text
+            text = text.replace(f"  # TODO {name}: ", f"  {name}: {HOLES[name]}  # ")
+        file = tmp_path / "core" / f"{proposal.name}.yml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text.replace(": TODO", ": C"), encoding="utf-8")
+        mapping = load_mapping(file, catalogue)
+        assert mapping.claims(ugly.name)
+        assert set(mapping.spec.columns) == {*proposal.columns, *proposal.missing}
+
+
+def test_hole_is_refused_with_its_line(tmp_path: Path, catalogue: Catalogue, knowledge: Knowledge):
+    path = tmp_path / "umsaetze.csv"
+    path.write_text("id;konto;datum;betrag;art\n" + "".join(f"{n};{n};1.2.2024;{n},5;Q{n % 3}\n" for n in range(1, 99)))
+    (proposal,) = infer([path], catalogue, knowledge, feed="transactions")
+    (tmp_path / "core").mkdir()
+    file = tmp_path / "core" / "umsaetze.yml"
+    file.write_text(mapping_text(proposal, catalogue), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="required column type") as caught:
+        load_mapping(file, catalogue)
+    assert str(file) in caught.value.where
+    file.write_text(file.read_text().replace("columns:", "columns:\n  type: {constant: fee}"))
+    with pytest.raises(ConfigurationError, match="TODO") as caught:
+        load_mapping(file, catalogue)
+    assert "columns.direction" in str(caught.value)
+
+
+def test_command_writes_mappings_once_and_needs_no_spark(tmp_path: Path):
     for folder in ("conf", "schemas"):
         shutil.copytree(CHECKOUT / folder, tmp_path / folder)
     for ugly in UGLY[:2]:
@@ -366,6 +407,7 @@ def test_command_writes_mappings_once_and_needs_no_spark(tmp_path: Path):
             ["source", "infer", *files, "--source", "core"],
             ["source", "infer", *files, "--source", "transactions"],
             ["source", "infer", *files, "--source", "../core"],
+            ["source", "list", "--format", "csv"],
         ],
         cwd=tmp_path,
     )
@@ -375,11 +417,12 @@ def test_command_writes_mappings_once_and_needs_no_spark(tmp_path: Path):
     amount = next(row for row in json.loads(out) if (row["file"], row["column"]) == (files[0], "amount"))
     assert (amount["from"], amount["level"]) == ("Betrag", "sure")
     assert "TODO      changed_at" in shown
-    written = sorted((tmp_path / "conf" / "sources" / "core").iterdir())
-    assert [path.name for path in written] == ["klienci.yml", "umsatz.yml"]
-    assert yaml.safe_load(written[1].read_text(encoding="utf-8"))["files"] == "umsatz_*.csv"
+    mappings = sorted((tmp_path / "conf" / "sources" / "core").iterdir())
+    assert [path.name for path in mappings] == ["klienci.yml", "umsatz.yml"]
+    assert yaml.safe_load(mappings[1].read_text(encoding="utf-8"))["files"] == "umsatz_*.csv"
     assert [(code, error.splitlines()[0].removeprefix("error: ")) for code, _, error in refused] == [
         (2, "a mapping is there already"),
         (2, "a feed is called 'transactions'"),
         (2, "'../core' is no name of a source"),
+        (2, "'columns': the required column changed_at of the feed customers is missing"),
     ]

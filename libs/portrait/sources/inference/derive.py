@@ -128,7 +128,7 @@ def _two_amounts(table: Table, contract: Contract) -> list[Suggestion]:
         return []
     into, out = map(word_of, pair)
     reason = f"'{pair[0]}' and '{pair[1]}' are filled in turn"
-    amount = f"abs(if(coalesce({into}, 0) <> 0, {into}, {out}))"
+    amount = f"abs(coalesce({into}, 0)) + abs(coalesce({out}, 0))"
     way = f"if(coalesce({into}, 0) <> 0, 'credit', 'debit')"
     return [
         Suggestion("amount", {"expression": amount}, 0.85, "sure", reason, columns=pair),

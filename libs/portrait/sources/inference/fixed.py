@@ -37,6 +37,11 @@ def fields_of(lines: Sequence[str], header: str | None) -> tuple[tuple[Field, ..
     runs = _runs(filled)
     cuts = [cut for start, end in runs for cut in _cuts(padded, start, end)]
     spans = _spread(cuts, padded, width)
+    if header is not None:  # a blank that stands in all texts parts no column: no name begins behind it
+        named = [span for span in spans if header[span[0] : span[1]].strip()]
+        spans = list(
+            zip([0, *[start for start, _ in named[1:]]], [*[start for start, _ in named[1:]], width], strict=True)
+        )
     found = []
     for place, (start, end) in enumerate(spans, 1):
         name = "" if header is None else re.sub(r"\s+", "_", header[start:end].strip())
