@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from portrait.capability import capabilities
+from portrait.cli.context import contracts_of
 from portrait.cli.options import CONF, Conf, Format, LakeRoot, Landing, Output, Target, settings_of
 from portrait.cli.output import emit
-from portrait.contracts import Catalogue, load_catalogue
+from portrait.contracts import Catalogue
 from portrait.ingest.landing import landed_feeds
 from portrait.lake import Reader
 from portrait.mappings import load_mappings
@@ -26,7 +27,7 @@ def capabilities_command(
     A bank chooses by `capabilities` in conf/base.toml; without it, every capability whose feeds exist is used.
     """
     settings = settings_of(conf, target, landing=landing, lake=lake)
-    catalogue = load_catalogue(settings.schemas, time_zone=settings.time_zone, standard=False)
+    catalogue = contracts_of(settings)
     reader = Reader(settings.lake, catalogue)
     mappings = load_mappings(settings.conf, catalogue, expressions=False)
     here = landed_feeds(settings.landing, known=catalogue.feeds, mappings=mappings)

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
+from portrait.cli.context import contracts_of
 from portrait.cli.options import CONF, Conf, Format, Landing, Output, Target, settings_of
 from portrait.cli.output import console, emit
-from portrait.contracts import Catalogue, load_catalogue
+from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
 from portrait.mappings import load_mappings
-from portrait.settings import Settings
 from portrait.sources.inference import Proposal, infer, load_knowledge, mapping_text
 
 source = typer.Typer(help="A bank's own files: mappings that make feeds of them.", no_args_is_help=True)
@@ -78,11 +78,6 @@ def list_command(
     emit(["mapping", "title", "files", "feed", "delivery", "landed"], rows, output, title="Mappings")
     if not rows and output is Format.table:
         console.print("There is no mapping yet: `portrait source infer FILES --source NAME` proposes them.")
-
-
-def contracts_of(settings: Settings) -> Catalogue:
-    """The contracts, without what conf/ declares."""
-    return load_catalogue(settings.schemas, time_zone=settings.time_zone, standard=False)
 
 
 def check_name(name: str, catalogue: Catalogue) -> None:

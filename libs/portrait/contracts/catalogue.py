@@ -155,6 +155,7 @@ def bronze_contract(feed: Contract) -> Contract:
             identifier=None,
             placeholders=(),
             references=(),
+            vocabulary=None,
         )
         for column in feed.columns
     )

@@ -210,6 +210,19 @@ def _birth_number(table: Table, contract: Contract, found: Found) -> Iterator[Su
             yield Suggestion("gender", spec, 0.85, "sure", reason, columns=(name,))
 
 
+def _merchant_codes(table: Table, contract: Contract, found: Found) -> Iterator[Suggestion]:
+    """Categories by merchant category codes: four digits, called so."""
+    if "category" not in contract.column_names:
+        return
+    for name, profile in table.profiles.items():
+        words = table.names.meanings(name)
+        if "category" in words and profile.masks == ("9999",) and profile.kind in ("integer", "code"):
+            spec = {"column": name, "map": "merchant_codes", "otherwise": "null"}
+            reason = "merchant category codes of ISO 18245: see conf/vocabulary.yml"
+            yield Suggestion("category", spec, 0.8, "sure", reason)
+            return
+
+
 def _day_and_time(table: Table, contract: Contract, found: Found) -> Iterator[Suggestion]:
     """An instant whose time of day is in a column of its own."""
     clocks = [name for name, profile in table.profiles.items() if profile.kind == "time"]
@@ -278,4 +291,5 @@ _RULES: tuple[Callable[[Table, Contract, Found], Iterator[Suggestion]], ...] = (
     _birth_number,
     _day_and_time,
     _full_name,
+    _merchant_codes,
 )
