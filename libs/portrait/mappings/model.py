@@ -233,6 +233,8 @@ class FileMapping(Described):
     columns: dict[str, Annotated[ColumnMapping, BeforeValidator(_written_short)]] = Field(min_length=1)
     where: str | None = None
     """Records for which this is not true are left out, and counted."""
+    first_of: tuple[str, ...] = ()
+    """Columns of the file: of the records of a file that are alike in them, the first alone counts."""
     delivery: Literal["append", "changes", "snapshot"]
     snapshot: Snapshot | None = None
     shared: bool = False
