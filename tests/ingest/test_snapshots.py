@@ -115,7 +115,7 @@ MAPPING = """\
 title: Nightly copy of customers
 files: "clients_*.csv"
 feed: customers
-columns: {id: no, name: name, born_on: {column: born, format: dd.MM.yyyy}}
+columns: {id: number, name: name, born_on: {column: born, format: dd.MM.yyyy}}
 delivery: snapshot
 snapshot: {date: {file_name: '_(\\d{8})'}, max_lost_share: 0.5}
 """
@@ -134,7 +134,7 @@ def new_copied_bank(spark: SparkSession, tmp_path_factory: pytest.TempPathFactor
 
 
 def _copy(bank: Bank, day: int, *lines: str) -> None:
-    bank.land(f"core/clients_202501{day:02d}.csv", "\n".join(["no,name,born", *lines]) + "\n")
+    bank.land(f"core/clients_202501{day:02d}.csv", "\n".join(["number,name,born", *lines]) + "\n")
 
 
 def _changes(bank: Bank) -> list[tuple[Any, ...]]:
@@ -188,8 +188,8 @@ def test_a_second_copy_of_a_day_is_kept_out(new_copied_bank: NewBank) -> None:
     bank = new_copied_bank()
     _copy(bank, 1, "1,Ada,01.01.1980")
     bank.run()
-    bank.land("core/clients_20250101_again.csv", "no,name,born\n2,Ben,01.01.1980\n")
-    bank.land("core/clients_yesterday.csv", "no,name,born\n2,Ben,01.01.1980\n")
+    bank.land("core/clients_20250101_again.csv", "number,name,born\n2,Ben,01.01.1980\n")
+    bank.land("core/clients_yesterday.csv", "number,name,born\n2,Ben,01.01.1980\n")
     summary = bank.run(quarantined_file="warn")
     reasons = {item.path: item.reason for item in summary.kept_out}
     assert reasons["core/clients_20250101_again.csv"].startswith("snapshot.repeated: core/clients_20250101.csv is")

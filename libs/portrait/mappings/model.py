@@ -190,6 +190,8 @@ class ColumnMapping(Described):
 
 def _written_short(value: object) -> object:
     """`amount: betrag` is `amount: {column: betrag}`."""
+    if not isinstance(value, str | dict | ColumnMapping):
+        raise ValueError(f"YAML reads this as {value!r}, which is no column: put the name between quotes")
     return {"column": value} if isinstance(value, str) else value
 
 
