@@ -209,3 +209,49 @@ def test_a_second_copy_of_a_day_is_kept_out(new_copied_bank: NewBank) -> None:
 )
 def test_days_of_copies(text: str, form: str, day: date | None) -> None:
     assert day_of_text(text, form) == day
+
+
+SHOP = """\
+title: Lines of invoices
+files: "invoices*.csv"
+feed: bookings
+shared: true
+columns:
+  id: {expression: "concat('L', line_number)"}
+  booked_at: {column: at, format: yyyy-MM-dd HH:mm}
+  amount: sum
+  kind: {constant: card}
+delivery: append
+"""
+BUYERS = """\
+title: Customers of invoices
+files: "invoices*.csv"
+feed: customers
+shared: true
+columns: {id: who, op: {constant: I}, changed_at: {column: at, format: yyyy-MM-dd HH:mm}, name: who}
+where: who is not null
+first_of: [who]
+delivery: changes
+"""
+
+
+@pytest.mark.delta
+def test_one_file_becomes_several_feeds(new_copied_bank: NewBank) -> None:
+    bank = new_copied_bank()
+    bank.map("bookings", SHOP)
+    bank.map("buyers", BUYERS)
+    lines = [
+        "Ada,2025-01-02 10:00,1.00",
+        "Ada,2025-01-03 10:00,2.00",
+        ",2025-01-03 11:00,3.00",
+        "Ben,2025-01-04 10:00,x",
+    ]
+    bank.land("core/invoices.csv", "\n".join(["who,at,sum", *lines]) + "\n")
+    bank.run()
+    assert sorted((row.id, str(row.amount)) for row in bank.rows("bronze.bookings")) == [
+        ("L2", "1.00"), ("L3", "2.00"), ("L4", "3.00")
+    ]  # fmt: skip
+    assert _changes(bank) == [(2, "Ada", "I", "Ada"), (4, "Ben", "I", "Ben")]
+    files = {row.feed: (row.rows_in, row.rows_bad, row.rows_left_out) for row in bank.rows("ops.files")}
+    assert files == {"bookings": (4, 1, 0), "customers": (2, 0, 2)}
+    assert bank.run().feeds == ()
