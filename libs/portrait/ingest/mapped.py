@@ -264,7 +264,10 @@ def _unknown_codes(flags: Mapping[Failure, Column], codes: Mapping[str, Column])
     unknown = {f.column: flag for f, flag in flags.items() if f.rule.endswith("_unmapped") and f.column in codes}
     if not unknown:
         return F.lit(None).cast("map<string,string>")
-    entries = [F.when(flag, F.struct(F.lit(name), codes[str(name)])) for name, flag in unknown.items()]
+    entries = [
+        F.when(flag, F.struct(F.lit(name).alias("column"), codes[str(name)].alias("code")))
+        for name, flag in unknown.items()
+    ]
     return F.when(reduce(or_, unknown.values()), F.map_from_entries(F.array_compact(F.array(*entries))))
 
 
