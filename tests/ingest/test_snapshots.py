@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.ingest.conftest import BOOKINGS, Bank, NewBank, catalogue_of
+from tests.ingest.test_resume import power_cut
 
 from portrait.contracts import Column, Contract
 from portrait.entities.versions import rebuild_versions
@@ -255,3 +256,21 @@ def test_one_file_becomes_several_feeds(new_copied_bank: NewBank) -> None:
     files = {row.feed: (row.rows_in, row.rows_bad, row.rows_left_out) for row in bank.rows("ops.files")}
     assert files == {"bookings": (4, 1, 0), "customers": (2, 0, 2)}
     assert bank.run().feeds == ()
+
+
+@pytest.mark.delta
+def test_a_run_that_dies_amid_a_late_copy_is_finished(
+    new_copied_bank: NewBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = new_copied_bank()
+    _copy(bank, 1, "1,Ada,01.01.1980", "2,Ben,01.01.1980")
+    _copy(bank, 3, "1,Ada,01.01.1980", "3,Cleo,01.01.1980")
+    bank.run()
+    _copy(bank, 2, "1,Adele,01.01.1980")
+    power_cut(bank, monkeypatch, "ingest.after_bronze_commit")
+    bank.run()
+    assert _changes(bank) == [
+        (1, "1", "I", "Ada"), (1, "2", "I", "Ben"), (2, "1", "U", "Adele"), (2, "2", "D", "Ben"),
+        (3, "1", "U", "Ada"), (3, "2", "D", "Ben"), (3, "3", "I", "Cleo"),
+    ]  # fmt: skip
+    assert bank.files()["core/clients_20250102.csv"].status == "accepted"
