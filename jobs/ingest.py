@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     args = job_arguments(__doc__).parse_args(argv)
     with open_lake(args) as lake:
         held = args.settings.quarantined_file
-        mappings = load_mappings(args.conf, lake.catalogue)
+        mappings = load_mappings(args.conf, lake.catalogue, checked=True)
         summary = ingest(lake, landing=args.landing, catalogue=lake.catalogue, quarantined_file=held, mappings=mappings)
     if __name__ == "__main__":  # within a run the closing lines tell of them
         for item in summary.kept_out:

@@ -247,7 +247,7 @@ def test_other_formats(new_lenient_bank: NewBank) -> None:
     assert done.rows == 1
 
 
-# -- whole files --------------------------------------------------------------------------------------------------------
+# -- whole files ------------------------------------------------------------------------------------------------------
 
 
 def _bytes(text: str) -> bytes:
@@ -313,7 +313,7 @@ def test_two_mappings_claim_a_file_only_if_both_share_it(new_lenient_bank: NewBa
 SNAPSHOT = "delivery: snapshot\nsnapshot: {date: {file_name: '(\\d{8})'}}"
 
 
-# -- values -------------------------------------------------------------------------------------------------------------
+# -- values -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

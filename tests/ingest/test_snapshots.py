@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.ingest.conftest import BOOKINGS, Bank, NewBank, catalogue_of
+from tests.ingest.test_resume import power_cut
 
 from portrait.contracts import Column, Contract
 from portrait.entities.versions import rebuild_versions
@@ -115,7 +116,7 @@ MAPPING = """\
 title: Nightly copy of customers
 files: "clients_*.csv"
 feed: customers
-columns: {id: no, name: name, born_on: {column: born, format: dd.MM.yyyy}}
+columns: {id: number, name: name, born_on: {column: born, format: dd.MM.yyyy}}
 delivery: snapshot
 snapshot: {date: {file_name: '_(\\d{8})'}, max_lost_share: 0.5}
 """
@@ -134,7 +135,7 @@ def new_copied_bank(spark: SparkSession, tmp_path_factory: pytest.TempPathFactor
 
 
 def _copy(bank: Bank, day: int, *lines: str) -> None:
-    bank.land(f"core/clients_202501{day:02d}.csv", "\n".join(["no,name,born", *lines]) + "\n")
+    bank.land(f"core/clients_202501{day:02d}.csv", "\n".join(["number,name,born", *lines]) + "\n")
 
 
 def _changes(bank: Bank) -> list[tuple[Any, ...]]:
@@ -188,8 +189,8 @@ def test_a_second_copy_of_a_day_is_kept_out(new_copied_bank: NewBank) -> None:
     bank = new_copied_bank()
     _copy(bank, 1, "1,Ada,01.01.1980")
     bank.run()
-    bank.land("core/clients_20250101_again.csv", "no,name,born\n2,Ben,01.01.1980\n")
-    bank.land("core/clients_yesterday.csv", "no,name,born\n2,Ben,01.01.1980\n")
+    bank.land("core/clients_20250101_again.csv", "number,name,born\n2,Ben,01.01.1980\n")
+    bank.land("core/clients_yesterday.csv", "number,name,born\n2,Ben,01.01.1980\n")
     summary = bank.run(quarantined_file="warn")
     reasons = {item.path: item.reason for item in summary.kept_out}
     assert reasons["core/clients_20250101_again.csv"].startswith("snapshot.repeated: core/clients_20250101.csv is")
@@ -209,3 +210,67 @@ def test_a_second_copy_of_a_day_is_kept_out(new_copied_bank: NewBank) -> None:
 )
 def test_days_of_copies(text: str, form: str, day: date | None) -> None:
     assert day_of_text(text, form) == day
+
+
+SHOP = """\
+title: Lines of invoices
+files: "invoices*.csv"
+feed: bookings
+shared: true
+columns:
+  id: {expression: "concat('L', line_number)"}
+  booked_at: {column: at, format: yyyy-MM-dd HH:mm}
+  amount: sum
+  kind: {constant: card}
+delivery: append
+"""
+BUYERS = """\
+title: Customers of invoices
+files: "invoices*.csv"
+feed: customers
+shared: true
+columns: {id: who, op: {constant: I}, changed_at: {column: at, format: yyyy-MM-dd HH:mm}, name: who}
+where: who is not null
+first_of: [who]
+delivery: changes
+"""
+
+
+@pytest.mark.delta
+def test_one_file_becomes_several_feeds(new_copied_bank: NewBank) -> None:
+    bank = new_copied_bank()
+    bank.map("bookings", SHOP)
+    bank.map("buyers", BUYERS)
+    lines = [
+        "Ada,2025-01-02 10:00,1.00",
+        "Ada,2025-01-03 10:00,2.00",
+        ",2025-01-03 11:00,3.00",
+        "Ben,2025-01-04 10:00,x",
+    ]
+    bank.land("core/invoices.csv", "\n".join(["who,at,sum", *lines]) + "\n")
+    bank.run()
+    assert sorted((row.id, str(row.amount)) for row in bank.rows("bronze.bookings")) == [
+        ("L2", "1.00"), ("L3", "2.00"), ("L4", "3.00")
+    ]  # fmt: skip
+    assert _changes(bank) == [(2, "Ada", "I", "Ada"), (4, "Ben", "I", "Ben")]
+    files = {row.feed: (row.rows_in, row.rows_bad, row.rows_left_out) for row in bank.rows("ops.files")}
+    assert files == {"bookings": (4, 1, 0), "customers": (2, 0, 2)}
+    assert bank.run().feeds == ()
+
+
+@pytest.mark.delta
+def test_a_run_that_dies_amid_a_late_copy_is_finished(
+    new_copied_bank: NewBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = new_copied_bank()
+    _copy(bank, 1, "1,Ada,01.01.1980", "2,Ben,01.01.1980")
+    _copy(bank, 3, "1,Ada,01.01.1980", "3,Cleo,01.01.1980")
+    bank.run()
+    _copy(bank, 2, "1,Adele,01.01.1980")
+    power_cut(bank, monkeypatch, "ingest.after_bronze_commit")
+    bank.run()
+    assert _changes(bank) == [
+        (1, "1", "I", "Ada"), (1, "2", "I", "Ben"), (2, "1", "U", "Adele"), (2, "2", "D", "Ben"),
+        (3, "1", "U", "Ada"), (3, "2", "D", "Ben"), (3, "3", "I", "Cleo"),
+    ]  # fmt: skip
+    assert bank.files()["core/clients_20250102.csv"].status == "accepted"

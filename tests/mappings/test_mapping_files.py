@@ -66,6 +66,7 @@ def test_without_mapping_files_there_are_none(tmp_path: Path, feeds: Catalogue) 
         ("(?P<records>\\d+)", "(?P<records>\\d+", 4, "no regular expression"),
         ("(?P<records>\\d+)", "(\\d+)", 4, "names no group"),
         ("  account_id: Customer_ID\n", "", 5, "required column account_id"),
+        ("transaction_id: trans_id", "transaction_id: no", 6, "put the name between quotes"),
         ("{column: date", "{colum: date", 8, "columns.booked_at.colum"),
         ("{column: date, ", "{column: date, constant: x, ", 8, "one of column, expression and constant"),
         ("yyMMdd", "yyMMtd", 8, "'t' stands for nothing in a date"),

@@ -29,7 +29,7 @@ def capabilities_command(
     settings = settings_of(conf, target, landing=landing, lake=lake)
     catalogue = contracts_of(settings)
     reader = Reader(settings.lake, catalogue)
-    mappings = load_mappings(settings.conf, catalogue, expressions=False)
+    mappings = load_mappings(settings.conf, catalogue, checked=True)
     here = landed_feeds(settings.landing, known=catalogue.feeds, mappings=mappings)
     here |= {feed for feed in catalogue.feeds if reader.has(f"bronze.{feed}")}
     rows = []

@@ -84,7 +84,7 @@ def _show(settings: Settings, target: str | None, feed: str | None, output: Form
         conflicts = conflict_counts(opened) if output is Format.table else []
         files = [item for item in quarantined_files(opened) if feed in (None, item.feed)]
         codes = [item for item in unmapped_codes(opened) if feed in (None, item.feed)]
-        mappings = load_mappings(settings.conf, opened.catalogue, expressions=False)
+        mappings = load_mappings(settings.conf, opened.catalogue, checked=True)
     if values is None:
         from portrait.ingest import damaged_identifiers
 

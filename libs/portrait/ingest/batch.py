@@ -24,7 +24,7 @@ from portrait.faults import fault_point
 from portrait.ingest.copies import Comparison, compare_copies
 from portrait.ingest.ledger import FILES
 from portrait.ingest.lines import Counts, block_counts, file_counts, with_lines
-from portrait.ingest.mapped import CODES
+from portrait.ingest.mapped import CODES, with_line_numbers
 from portrait.ingest.reading import judged_files
 from portrait.ingest.snapshots import PLACE
 from portrait.ingest.staging import Batch, Manifest, judged_folder, staged_path
@@ -60,6 +60,7 @@ class FeedRows:
     contract: Contract
     files: dict[str, Manifest]
     rows: DataFrame
+    mappings: Mappings
     blocks: list[Row] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
 
@@ -78,13 +79,17 @@ class FeedRows:
     def numbered(self) -> DataFrame:
         """The rows of the sound files with file, hash and line."""
         origins = {name: origin_of(item) for name, item in self.sound.items()}
-        return with_lines(self.rows, blocks=self.blocks, origins=origins)
+        numbered = with_lines(self.rows, blocks=self.blocks, origins=origins)
+        for mapping in self.mappings.of_feed(self.contract.name):
+            files = [name for name, item in self.sound.items() if item.mapping == mapping.id]
+            numbered = with_line_numbers(numbered, mapping, line="_line", files=files) if files else numbered
+        return numbered
 
-    def compared(self, lake: Lake, mappings: Mappings) -> list[Comparison]:
+    def compared(self, lake: Lake) -> list[Comparison]:
         """The full copies among the sound files beside what bronze has."""
         if all(item.snapshot_on is None for item in self.sound.values()):
             return []
-        return compare_copies(lake, self.contract, self.sound, self.numbered, self.counts, mappings)
+        return compare_copies(lake, self.contract, self.sound, self.numbered, self.counts, self.mappings)
 
 
 def take_in(
@@ -106,7 +111,7 @@ def take_in(
     fresh = {feed: batch.of_feed(feed) for feed in batch.feeds if feed not in {item.feed for item in stale}}
     feeds = _judge(lake, {feed: (contracts[feed], files) for feed, files in fresh.items()}, mappings)
     try:
-        compared = {feed.contract.name: feed.compared(lake, mappings) for feed in feeds}
+        compared = {feed.contract.name: feed.compared(lake) for feed in feeds}
         refused = {file: why for found in compared.values() for item in found for file, why in item.refused().items()}
         verdicts = _verdicts(feeds, refused)
         for feed in feeds:
@@ -164,7 +169,7 @@ def _judge_together(
 ) -> list[FeedRows]:
     if not feeds:
         return []
-    judged = at_once(lambda feed: FeedRows(*feed, _kept(lake, *feed, mappings)), feeds)
+    judged = at_once(lambda feed: FeedRows(*feed, _kept(lake, *feed, mappings), mappings), feeds)
     try:
         counts = at_once(lambda feed: _counted(feed.rows, feed.contract), judged)
         counted = reduce(DataFrame.unionByName, counts).collect()
@@ -198,12 +203,13 @@ def _judge_alone(
         return rows, _counted(rows, contract).collect()
 
     try:
-        return FeedRows(contract, files, *judge(files))
+        rows, blocks = judge(files)
+        return FeedRows(contract, files, rows, mappings, blocks)
     except (PySparkException, Py4JError) as error:
         broken = unreadable_files(lake, contract, files, error, mappings)
     rest = {name: item for name, item in files.items() if name not in broken}
     rows, blocks = judge(rest) if rest else (lake.spark.range(0).toDF("nothing"), [])
-    return FeedRows(contract, files, rows, blocks, broken)
+    return FeedRows(contract, files, rows, mappings, blocks, broken)
 
 
 def _counted(rows: DataFrame, contract: Contract) -> DataFrame:

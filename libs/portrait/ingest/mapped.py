@@ -14,12 +14,12 @@ cannot make of a record is a rule of its own, so that the record goes to quarant
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import or_
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from portrait.contracts import Column as ContractColumn
@@ -29,7 +29,7 @@ from portrait.contracts.identifiers import identifier_of
 from portrait.ingest.mapped_files import dialect_of
 from portrait.ingest.parsing import Failure, Layout
 from portrait.ingest.staging import Manifest
-from portrait.mappings.expressions import NUMBER, Compiled, compiled, read_columns, resolved
+from portrait.mappings.expressions import LINE, NUMBER, Compiled, compiled, numbered_columns, read_columns, resolved
 from portrait.mappings.load import supplied_columns
 from portrait.mappings.model import FIRST_YEAR, QUARANTINE, ColumnMapping, FileFormat
 from portrait.mappings.source import SourceMapping
@@ -38,6 +38,7 @@ from portrait.spark.days import day_of, instant_of
 
 CODES = "__codes"
 """Column of judged rows: feed's column to the code that its map does not know."""
+_LINE_TOKEN = "~line~"
 _NUMERIC = ("INT", "BIGINT", "DOUBLE", "DECIMAL")
 _BLANKS = " \u00a0\u202f"  # those between thousands
 
@@ -107,6 +108,7 @@ def apply_mapping(
     spec, read = mapping.spec, read_columns(mapping)
     kept = [name for name in parsed.columns if not re.fullmatch(r"s\d+", name)]
     texts = {name: _without_nulls(F.col(f"s{place}"), spec.format) for place, name in enumerate(read)}
+    texts[LINE] = F.lit(_LINE_TOKEN)  # known once the lines of each block are counted
     cleaned = parsed.select(*kept, *[text.alias(f"text:{name}") for name, text in texts.items()])
     cleaned = _with_numbers(cleaned, mapping)
     values: dict[str, Column] = {}
@@ -126,6 +128,12 @@ def apply_mapping(
         flags[Failure("where_unreadable", None, "__failed_where")] = unreadable
         taken = F.col("__broken") | unreadable | F.expr(condition.sql)
         cleaned = cleaned.withColumn("__present", F.when(~F.col("__present"), False).when(taken, True))
+    if spec.first_of:
+        alike = [F.col(quoted(f"text:{name}")) for name in spec.first_of]
+        order = [name for name in ("__start", "__place", "__line") if name in kept]
+        first = F.row_number().over(Window.partitionBy("__file", "__present", "__broken", *alike).orderBy(*order)) == 1
+        kept_one = ~F.col("__present") | F.col("__broken") | first
+        cleaned = cleaned.withColumn("__present", F.when(kept_one, F.col("__present")))
     nothing = F.lit(None).cast("string")
     ready = cleaned.select(
         *kept,
@@ -134,6 +142,18 @@ def apply_mapping(
         *[values.get(name, nothing).alias(name) for name in contract.column_names],
     )
     return ready, list(flags)
+
+
+def with_line_numbers(rows: DataFrame, mapping: SourceMapping, *, line: str, files: Collection[str]) -> DataFrame:
+    """Rows whose mapped columns have the line of the record where an expression asks for it; of some files alone."""
+    numbers = F.col(line).cast("string")
+    values = {
+        name: F.when(F.col("__file").isin(*files), F.replace(F.col(name), F.lit(_LINE_TOKEN), numbers)).otherwise(
+            F.col(name)
+        )
+        for name in numbered_columns(mapping)
+    }
+    return rows.withColumns(values) if values else rows
 
 
 def _without_nulls(text: Column, form: FileFormat) -> Column:
@@ -244,7 +264,10 @@ def _unknown_codes(flags: Mapping[Failure, Column], codes: Mapping[str, Column])
     unknown = {f.column: flag for f, flag in flags.items() if f.rule.endswith("_unmapped") and f.column in codes}
     if not unknown:
         return F.lit(None).cast("map<string,string>")
-    entries = [F.when(flag, F.struct(F.lit(name), codes[str(name)])) for name, flag in unknown.items()]
+    entries = [
+        F.when(flag, F.struct(F.lit(name).alias("column"), codes[str(name)].alias("code")))
+        for name, flag in unknown.items()
+    ]
     return F.when(reduce(or_, unknown.values()), F.map_from_entries(F.array_compact(F.array(*entries))))
 
 

@@ -23,7 +23,7 @@ from portrait.ingest.batch import QUARANTINE
 from portrait.ingest.inspection import inspect_file
 from portrait.ingest.landing import RELEASED, LandedFile
 from portrait.ingest.ledger import FILES
-from portrait.ingest.mapped import apply_mapping, layouts_of_records, source_contract
+from portrait.ingest.mapped import apply_mapping, layouts_of_records, source_contract, with_line_numbers
 from portrait.ingest.parsing import Failure, Layout, escaped, judge, parse_lines
 from portrait.ingest.quarantine import IDENTIFIER, Waiting
 from portrait.ingest.text import write_staged
@@ -275,7 +275,8 @@ def _parsed_again(
             texts = source_contract(mapping, contract)
             parsed = parse_lines(_as_lines(rows, files), contract=texts, layouts=fitting)
             days = _snapshot_days(lake, contract.name, files)
-            found.append(apply_mapping(parsed, mapping, contract, days=days))
+            texts_of_feed, failures = apply_mapping(parsed, mapping, contract, days=days)
+            found.append((with_line_numbers(texts_of_feed, mapping, line="__line", files=files), failures))
     return found
 
 

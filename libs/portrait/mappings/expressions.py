@@ -20,6 +20,8 @@ from portrait.expressions.expression import MAPPINGS, check_expression, parse_ex
 from portrait.mappings.source import SourceMapping
 from portrait.settings import line_of
 
+LINE = "line_number"
+"""What stands in expressions for the line of a record in its file, as a text: a key for records that have none."""
 NUMBER = "DECIMAL(20,6)"
 """What numbers in expressions are: more digits make a record unreadable, so that none is lost."""
 _ARITHMETIC = (
@@ -51,6 +53,8 @@ def check_expressions(mapping: SourceMapping, contract: Contract) -> None:
             _compiled_at(mapping, ("columns", target, "expression"), column.expression)
         elif column.column is not None:
             _check_known(mapping, ("columns", target), column.column)
+    for name in mapping.spec.first_of:
+        _check_known(mapping, ("first_of",), name)
     if mapping.spec.where is not None:
         where = _compiled_at(mapping, ("where",), mapping.spec.where)
         if where.family not in ("boolean", "null"):
@@ -87,9 +91,16 @@ def read_columns(mapping: SourceMapping) -> list[str]:
             names += _names(compiled(mapping, target))
     if mapping.spec.where is not None:
         names += _names(compiled(mapping, None))
+    names += mapping.spec.first_of
     if mapping.spec.snapshot is not None and mapping.spec.snapshot.date.column is not None:
         names.append(mapping.spec.snapshot.date.column)
-    return list(dict.fromkeys(names))
+    return [name for name in dict.fromkeys(names) if name != LINE]
+
+
+def numbered_columns(mapping: SourceMapping) -> list[str]:
+    """The columns of the feed in which the line of the record stands."""
+    columns = mapping.spec.columns
+    return [name for name, column in columns.items() if column.expression and LINE in compiled(mapping, name).texts]
 
 
 def _names(expression: Compiled) -> tuple[str, ...]:
@@ -98,6 +109,8 @@ def _names(expression: Compiled) -> tuple[str, ...]:
 
 def _compiled_at(mapping: SourceMapping, key: tuple[str, ...], text: str) -> Compiled:
     found = _compile(text, f"{mapping.path}:{line_of(mapping.path, key)} {'.'.join(key)}")
+    if LINE in found.numbers:
+        raise _refused(mapping, key, f"{LINE} is a text here", f"write it into a text, as concat(invoice, '-', {LINE})")
     for name in _names(found):
         _check_known(mapping, key, name)
     return found
@@ -105,6 +118,10 @@ def _compiled_at(mapping: SourceMapping, key: tuple[str, ...], text: str) -> Com
 
 def _check_known(mapping: SourceMapping, key: tuple[str, ...], name: str) -> None:
     known = mapping.spec.format.columns
+    if name == LINE:
+        if key[-1] != "expression":
+            raise _refused(mapping, key, f"{LINE} is no column of the file", "use it in an expression of a column")
+        return
     if known is not None and resolved(name, known) is None:
         raise _refused(mapping, key, f"the file has no column '{name}'", f"its columns: {', '.join(known)}")
 

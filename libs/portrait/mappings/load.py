@@ -22,23 +22,24 @@ MERCHANT_CODES = "merchant_codes"
 _DELIVERIES = {"append": {"append"}, "change": {"changes", "snapshot"}, "snapshot": {"snapshot"}}
 
 
-def load_mappings(conf: Path, catalogue: Catalogue, *, expressions: bool = True) -> Mappings:
+def load_mappings(conf: Path, catalogue: Catalogue, *, checked: bool = False) -> Mappings:
     """Every mapping below `conf/sources`; none where the folder is absent.
 
-    `expressions`: whether they are checked too; who only looks at a lake knows that a run did so. Raises
-    ConfigurationError naming file and line.
+    `checked`: the whole configuration was, so expressions are not parsed again, and mappings of feeds that the
+    catalogue leaves out are left out. Raises ConfigurationError naming file and line.
     """
     folder = conf / FOLDER
     items = []
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
         if place.is_dir() and not place.name.startswith("."):
             _check_source(place, catalogue)
-            items += [load_mapping(path, catalogue, expressions=expressions) for path in sorted(place.glob("*.yml"))]
+            paths = [path for path in sorted(place.glob("*.yml")) if not checked or _feed_of(path) in catalogue.feeds]
+            items += [load_mapping(path, catalogue, checked=checked) for path in paths]
     return Mappings(tuple(items))
 
 
-def load_mapping(path: Path, catalogue: Catalogue, *, expressions: bool = True) -> SourceMapping:
-    """One mapping file, checked."""
+def load_mapping(path: Path, catalogue: Catalogue, *, checked: bool = False) -> SourceMapping:
+    """One mapping file; see `load_mappings`."""
     spec = load_yaml(path, FileMapping)
     if spec.feed not in catalogue.feeds:
         raise refusal(path, ("feed",), f"there is no feed '{spec.feed}'", f"feeds: {', '.join(catalogue.feeds)}")
@@ -51,11 +52,15 @@ def load_mapping(path: Path, catalogue: Catalogue, *, expressions: bool = True) 
             codes[target] = _codes(path, target, column.map)
         _check_column(path, target, column, contract.column(target), codes.get(target))
     mapping = SourceMapping(path.parent.name, path.stem, path, spec, codes)
-    if expressions:
+    if not checked:
         from portrait.mappings.expressions import check_expressions  # it needs a parser of SQL
 
         check_expressions(mapping, contract)
     return mapping
+
+
+def _feed_of(path: Path) -> str:
+    return load_yaml(path, FileMapping).feed
 
 
 def code_files(mappings: Mappings) -> set[Path]:

@@ -191,6 +191,8 @@ class ColumnMapping(Described):
 
 def _written_short(value: object) -> object:
     """`amount: betrag` is `amount: {column: betrag}`."""
+    if not isinstance(value, str | dict | ColumnMapping):
+        raise ValueError(f"YAML reads this as {value!r}, which is no column: put the name between quotes")
     return {"column": value} if isinstance(value, str) else value
 
 
@@ -234,6 +236,8 @@ class FileMapping(Described):
     columns: dict[str, Annotated[ColumnMapping, BeforeValidator(_written_short)]] = Field(min_length=1)
     where: str | None = None
     """Records for which this is not true are left out, and counted."""
+    first_of: tuple[str, ...] = ()
+    """Columns of the file: of the records of a file that are alike in them, the first alone counts."""
     delivery: Literal["append", "changes", "snapshot"]
     snapshot: Snapshot | None = None
     shared: bool = False

@@ -27,7 +27,7 @@ _UNPACKED = 5  # so many bytes of text does a byte of these become
 @contextmanager
 def suitable_plans(lake: Lake, job: Job, *, settings: Settings, as_of: date) -> Iterator[None]:
     """A block in which the queries of a job with small inputs are interpreted; those of others are compiled."""
-    mappings = load_mappings(settings.conf, lake.catalogue, expressions=False)
+    mappings = load_mappings(settings.conf, lake.catalogue, checked=True)
     if input_bytes(lake, job, landing=settings.landing, as_of=as_of, mappings=mappings) > settings.interpreted_below:
         yield
         return

@@ -221,7 +221,7 @@ def _assess(
 
 def delivered_feeds(lake: Lake, settings: Settings) -> set[str]:
     """The feeds of which something lies in the landing folder, as it is or as files of a source."""
-    mappings = load_mappings(settings.conf, lake.catalogue, expressions=False)
+    mappings = load_mappings(settings.conf, lake.catalogue, checked=True)
     return landed_feeds(settings.landing, known=lake.catalogue.feeds, mappings=mappings)
 
 
