@@ -77,7 +77,7 @@ def test_category_and_channel_are_followed_everywhere(tmp_path: Path):
 
 def values_by_duckdb(sql: str, facts: dict[str, object]) -> object:
     """What an expression gives for a customer with these facts, by another engine; other columns are 0."""
-    names = set(re.findall(r"\b(?:debit_amount|txn_count|tenure)_\w+", sql))
+    names = set(re.findall(r"\b(?:debit_amount|txn_count|tenure|merchant_amount)_\w+", sql))
     columns = ", ".join(f"{facts.get(name, 0)} as {name}" for name in sorted(names))
     return duckdb.sql(f"select {sql.replace('IF(', 'if(')} from (select {columns})").fetchall()[0][0]
 
@@ -92,7 +92,12 @@ def test_labels_follow(tmp_path: Path):
     )
     assert labels["main_spending"].label.column.enum[-1] == "gambling"
     assert "gambling = games of chance" in labels["main_spending"].label.column.description
-    kinds = {"debit_amount_category_fuel_365d": 1, "debit_amount_category_gambling_365d": 1}
+    kinds = {
+        "tenure_days": 400,
+        "merchant_amount_365d": 2,
+        "debit_amount_category_fuel_365d": 1,
+        "debit_amount_category_gambling_365d": 1,
+    }
     assert values_by_duckdb(labels["category_count"].sql, kinds) == 2
     assert values_by_duckdb(labels["main_channel"].sql, {"txn_count_channel_kiosk_90d": 3}) == "kiosk"
 
@@ -143,7 +148,8 @@ def test_mapping_by_merchant_codes(tmp_path: Path):
     text = "title: Payments\nfiles: '*.csv'\nfeed: transactions\ndelivery: append\ncolumns:\n"
     text += "".join(f"  {name}: {source}\n" for name, source in columns.items())
     (conf / "sources" / "card_system" / "payments.yml").write_text(text, encoding="utf-8")
-    (mapping,) = load_mappings(conf, with_vocabulary(load_catalogue(SCHEMAS, standard=False), conf))
+    mappings = load_mappings(conf, with_vocabulary(load_catalogue(SCHEMAS, standard=False), conf))
+    mapping = next(item for item in mappings if item.source == "card_system")
     assert mapping.codes["category"]["7995"] == "gambling"
     load_suite(conf, SCHEMAS)  # the codes are no file that is missing
 

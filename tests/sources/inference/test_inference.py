@@ -139,7 +139,9 @@ def test_online_retail(catalogue: Catalogue, knowledge: Knowledge):
     # An invoice has many lines: its number is no key, and that is said.
     key = proposals["transactions"].columns["transaction_id"]
     assert key.level == "unsure"
-    assert "not unique" in key.doubts[0]
+    assert key.spec == {"expression": "concat(InvoiceNo, '-', line_number)"}
+    assert proposals["customers"].first_of == ("CustomerID",)
+    assert proposals["customers"].where == "CustomerID is not null"
     assert proposals["transactions"].columns["account_id"].spec == {"expression": "split_part(CustomerID, '.', 1)"}
 
 
@@ -290,6 +292,18 @@ def test_parquet(tmp_path: Path, catalogue: Catalogue, knowledge: Knowledge):
     # The day in the name makes it a full copy of that day.
     assert proposal.delivery == "snapshot"
     assert proposal.snapshot == {"date": {"file_name": r"(\d{8})", "format": "yyyyMMdd"}}
+
+
+def test_objects_within_objects(tmp_path: Path, catalogue: Catalogue, knowledge: Knowledge):
+    path = tmp_path / "customers.jsonl"
+    people = [
+        {"id": f"C{n}", "person": {"dob": f"19{n:02d}-05-01", "sex": "FM"[n % 2]}, "tags": ["x"]} for n in range(30, 99)
+    ]
+    path.write_text("".join(json.dumps(one) + "\n" for one in people))
+    (proposal,) = infer([path], catalogue, knowledge)
+    assert proposal.columns["birth_date"].spec["column"] == "person.dob"
+    assert proposal.columns["gender"].sources == ("person.sex",)
+    assert proposal.layout.doubts == ("'tags' is a list: a mapping reads single values only",)
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,7 @@ def _is_key(item: Suggestion, table: Table) -> bool:
 
 
 def made_key(table: Table, contract: Contract, found: Found) -> Suggestion | None:
-    """A key of several columns, where none is one by itself; None where no few of them are."""
+    """A key of several columns, or of one and the line, where none is one by itself; None where that cannot be."""
     key = own_key(contract)
     if key is None or contract.custom("delivery") == "change" or (key in found and _is_key(found[key], table)):
         return None
@@ -282,7 +282,16 @@ def made_key(table: Table, contract: Contract, found: Found) -> Suggestion | Non
                 reason = f"no column is unique; {' and '.join(chosen)} are"
                 spec = {"expression": f"concat({parts})"}
                 return Suggestion(key, spec, 0.5, "unsure", reason, (doubt,), columns=chosen)
-    return None
+    day = next(
+        (item.spec["column"] for item in found.values() if "format" in item.spec and "column" in item.spec), None
+    )
+    begins = first or day
+    if begins is None:
+        return None
+    spec = {"expression": f"concat({word_of(begins)}, '-', line_number)"}
+    doubt = "the same line of another file with the same value would be the same booking"
+    reason = f"no few columns are unique; {begins} and the line of the file are"
+    return Suggestion(key, spec, 0.5, "unsure", reason, (doubt,), columns=(begins,))
 
 
 _RULES: tuple[Callable[[Table, Contract, Found], Iterator[Suggestion]], ...] = (

@@ -11,7 +11,7 @@ from typing import Any
 
 from portrait.contracts import Catalogue, Contract
 from portrait.errors import ConfigurationError, InputRefused
-from portrait.sources.inference.derive import Suggestion, Table, made_key, suggestions
+from portrait.sources.inference.derive import Suggestion, Table, made_key, suggestions, word_of
 from portrait.sources.inference.fitting import own_key
 from portrait.sources.inference.knowledge import Knowledge
 from portrait.sources.inference.layout import Layout
@@ -52,6 +52,10 @@ class Proposal:
     delivery: str
     snapshot: Mapping[str, Any] | None
     notes: tuple[str, ...]
+    first_of: tuple[str, ...] = ()
+    """Columns of which a record counts only the first time: entities out of a file of something else."""
+    where: str | None = None
+    """Records that count."""
     others: tuple[str, ...] = ()
     """Further feeds that the same file is proposed for: each mapping says that it shares the file."""
 
@@ -261,7 +265,10 @@ def _proposal(table: Table, candidate: _Candidate, joins: Mapping[str, str]) -> 
     supplied = set(contract.column_names) - set(needed_columns(contract)) if delivery == "snapshot" else set()
     made = {*CHANGES, *contract.key} & supplied
     rest = [column for column in contract.columns if column.name not in found and column.name not in made]
+    first_of, where = _entities(table, contract, found)
     return Proposal(
+        first_of=first_of,
+        where=where,
         path=table.sample.path,
         feed=contract.name,
         score=candidate.score,
@@ -312,6 +319,18 @@ def _delivery(
     else:
         found.pop("changed_at", None)
     return "changes", None
+
+
+def _entities(table: Table, contract: Contract, found: Mapping[str, Suggestion]) -> tuple[tuple[str, ...], str | None]:
+    """What makes entities of records in which they repeat: the key whose first record counts, where it is there."""
+    key = own_key(contract)
+    if key is None or key not in found or contract.custom("delivery") == "append" or len(found[key].sources) != 1:
+        return (), None
+    column = found[key].sources[0]
+    profile = table.profiles[column]
+    repeats = profile.distinct < profile.filled and "changed_at" not in found
+    where = f"{word_of(column)} is not null" if profile.filled < profile.rows else None
+    return ((column,) if repeats or where else ()), where
 
 
 _SINCE = ("opened_on", "issued_on", "granted_on", "valid_from", "starts_on", "due_on")

@@ -94,18 +94,26 @@ def _json_lines(path: Path, text: str, encoding: str, whole: bool, knowledge: Kn
         except ValueError:
             record = None
         if isinstance(record, dict):
-            records.append(record)
+            records.append(_flat(record))
         else:
             broken += 1
     if not records or broken > len(records):
         return None
     names = list(dict.fromkeys(name for record in records for name in record))
     columns = {name: [_as_text(record.get(name)) for record in records] for name in names}
-    nested = [name for name in names if any(isinstance(record.get(name), (dict, list)) for record in records[:100])]
-    doubts = tuple(f"'{name}' holds further objects: a mapping reads texts and numbers only" for name in nested)
+    lists = [name for name in names if any(isinstance(record.get(name), list) for record in records[:100])]
+    doubts = tuple(f"'{name}' is a list: a mapping reads single values only" for name in lists)
     if broken:
         doubts = (*doubts, f"{broken:,} lines are no JSON object")
     return Sample(path, Layout("jsonl", encoding=encoding, doubts=doubts), columns, whole=whole)
+
+
+def _flat(record: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """The values of an object; `a.b` is one within another."""
+    found: dict[str, Any] = {}
+    for name, value in record.items():
+        found |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
+    return found
 
 
 def _text(path: Path, text: str, encoding: str, whole: bool, doubts: tuple[str, ...], knowledge: Knowledge) -> Sample:

@@ -32,6 +32,8 @@ def mapping_text(proposal: Proposal, catalogue: Catalogue) -> str:
         f"delivery: {proposal.delivery}",
         *([f"snapshot: {_value(proposal.snapshot)}"] if proposal.snapshot else []),
         *(["shared: true"] if proposal.others else []),
+        *([f"where: {_value(proposal.where)}"] if proposal.where else []),
+        *([f"first_of: {_value(list(proposal.first_of))}"] if proposal.first_of else []),
         "columns:",
     ]
     for column in contract.columns:
