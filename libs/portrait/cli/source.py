@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from portrait.cli.context import contracts_of
+from portrait.cli.context import contracts_of, embedded, suite_of
 from portrait.cli.options import CONF, Conf, Format, Landing, Output, Target, settings_of
 from portrait.cli.output import console, emit
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
+from portrait.ingest.landing import landed_feeds, source_files
 from portrait.mappings import load_mappings
 from portrait.sources.inference import Proposal, infer, load_knowledge, mapping_text
 
@@ -69,15 +71,60 @@ def list_command(
     rows = []
     mappings = load_mappings(settings.conf, contracts_of(settings))
     for mapping in mappings:
-        folder = settings.landing / mapping.source
-        paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
-        seen = [path for path in paths if not any(part.startswith((".", "_")) for part in path.parts)]
-        claimed = sum(mapping.claims(path.as_posix()) for path in seen)
+        claimed = len(list(source_files(settings.landing, mapping)))
         spec = mapping.spec
         rows.append([mapping.id, spec.title, f"{mapping.source}/{spec.files}", spec.feed, spec.delivery, claimed])
     emit(["mapping", "title", "files", "feed", "delivery", "landed"], rows, output, title="Mappings")
     if not rows and output is Format.table:
         console.print("There is no mapping yet: `portrait source infer FILES --source NAME` proposes them.")
+
+
+@source.command("test")
+def try_command(
+    name: Annotated[str, typer.Argument(metavar="SOURCE", help="A folder of conf/sources.")],
+    rows: Annotated[int, typer.Option(min=10, help="Records of a file of events at the most.")] = 20_000,
+    examples: Annotated[int, typer.Option(min=0, max=20, help="Records shown before and after, of each mapping.")] = 1,
+    landing: Landing = None,
+    conf: Conf = CONF,
+    target: Target = None,
+    output: Output = Format.table,
+) -> None:
+    """Try the mappings of a source on its newest files, as ingest would; no lake is needed and nothing is written.
+
+    Shows records before and after, codes that no map knows, rules that are broken, references to records that are not
+    there, and what can be computed with these feeds. Exit code 3 when a file would be kept out whole.
+    """
+    settings = settings_of(conf, target, landing=landing)
+    catalogue = suite_of(settings)
+    mappings = load_mappings(settings.conf, catalogue, checked=True)
+    own = [mapping for mapping in mappings if mapping.source == name]
+    if not own:
+        there = ", ".join(mappings.sources) or "none"
+        raise ConfigurationError(
+            f"there is no source '{name[:80]}'", where=str(settings.conf / "sources"), remedy=f"sources: {there}"
+        )
+    from portrait.cli.rehearsed import show
+    from portrait.sources.rehearsal import orphans_of, rehearse
+
+    spark = embedded(settings, target)
+    with tempfile.TemporaryDirectory() as work:
+        try:
+            found = rehearse(
+                spark,
+                mappings=own,
+                landing=settings.landing,
+                catalogue=catalogue,
+                rows=rows,
+                examples=examples,
+                work=Path(work),
+            )
+            feeds = {item.mapping.feed for item in found if item.accepted}
+            others = landed_feeds(settings.landing, known=catalogue.feeds, mappings=mappings) - {m.feed for m in own}
+            show(found, orphans_of(found, catalogue), settings, catalogue, feeds, others, output)
+        finally:
+            spark.stop()
+    if any(item.problem for item in found):
+        raise typer.Exit(3)
 
 
 def check_name(name: str, catalogue: Catalogue) -> None:
