@@ -44,6 +44,8 @@ class Column:
     placeholders: tuple[str, ...] = ()
     unknown_when: str | None = None
     references: tuple[Reference, ...] = ()
+    vocabulary: str | None = None
+    """Which values of conf/vocabulary.yml the column has beside those of the contract; None: none."""
     label: str | None = None
     """The label of gold.customer_portrait whose values the column has; None for any other column."""
 
@@ -363,5 +365,6 @@ def _column(item: Property, table: str) -> Column:
         identifier=identifier,
         placeholders=tuple(placeholders),
         label=custom.get("label"),
+        vocabulary=custom.get("vocabulary"),
         references=references_of(custom.get("references"), f"{table}.{item.name}"),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from portrait.contracts import Catalogue, load_catalogue
+from portrait.contracts.vocabulary import with_vocabulary
 from portrait.features import load_features
 from portrait.labels import LabelSet, load_labels
 from portrait.settings import UTC
@@ -24,7 +25,7 @@ def load_declared(conf: Path, schemas: Path, *, time_zone: str = UTC) -> Declare
 
     Raises ConfigurationError for a mistake in what is read; `load_suite` finds every other one before a run.
     """
-    return declared_of(conf, load_catalogue(schemas, time_zone=time_zone, standard=False))
+    return declared_of(conf, with_vocabulary(load_catalogue(schemas, time_zone=time_zone, standard=False), conf))
 
 
 def declared_of(conf: Path, catalogue: Catalogue) -> Declared:
