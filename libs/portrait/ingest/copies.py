@@ -15,6 +15,7 @@ from portrait.contracts import Contract
 from portrait.ingest.landing import RELEASED
 from portrait.ingest.ledger import FILES
 from portrait.ingest.lines import Counts
+from portrait.ingest.parsing import MALFORMED
 from portrait.ingest.snapshots import (
     PLACE,
     Copies,
@@ -95,7 +96,11 @@ def _compared(
     supplied = supplied_columns(mapping.spec, contract)
     key = [name for name in contract.key if name not in supplied]
     zone = contract.time_zone
-    readable = reduce(and_, [F.col(name).isNotNull() for name in key])
+    # What is no record, or has a damaged key, may be anybody's.
+    doubtful = F.exists(
+        "__reasons", lambda rule: (rule == MALFORMED) | F.split_part(rule, F.lit("."), F.lit(1)).isin(*key)
+    )
+    readable = reduce(and_, [F.col(name).isNotNull() for name in key]) & ~F.coalesce(doubtful, F.lit(False))
     undecided: frozenset[date] = frozenset()
     if has_bad:
         unknown = rows.where(F.col("__reasons").isNotNull() & ~readable).select("__file").distinct().collect()
