@@ -2,4 +2,4 @@
 
 from portrait.capability import Capability
 
-CAPABILITY = Capability(name="campaigns", title="Whom to contact, and what it caused.", uses=("prospects",))
+CAPABILITY = Capability(name="campaigns", title="Whom to contact, and what it caused.", uses=("audiences", "prospects"))
