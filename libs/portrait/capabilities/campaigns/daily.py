@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from portrait.capabilities.campaigns.declaration import CONTROL, Campaign
 from portrait.capabilities.campaigns.eligibility import assigned, customer_facts, history
 from portrait.capabilities.campaigns.ledger import contacts_of, delivered_events, new_events
-from portrait.capabilities.campaigns.planning import Constraint, plan_day, status_row
+from portrait.capabilities.campaigns.planning import Constraint, Plan, plan_day, status_row
 from portrait.capabilities.campaigns.policy import CampaignPolicy
 from portrait.entities.recorded import load_recorded
 from portrait.entities.versions import as_of as versions_at
@@ -78,8 +78,7 @@ def run_day(lake: Lake, campaigns: Mapping[str, Campaign], *, policy: CampaignPo
     """
     zone = lake.catalogue.time_zone
     ledger = _ledger(lake)
-    feeds = {name: lake.read(f"bronze.{name}") for name in FEEDS if lake.has(f"bronze.{name}")}
-    told = delivered_events(ledger, feeds, as_of=as_of, zone=zone)
+    told = delivered_events(ledger, _feeds(lake), as_of=as_of, zone=zone)
     if told is not None:
         _append(lake, new_events(told, ledger), part="feeds")
         ledger = _ledger(lake)
@@ -94,27 +93,55 @@ def run_day(lake: Lake, campaigns: Mapping[str, Campaign], *, policy: CampaignPo
     constraints: Sequence[Constraint] = ()
     written: DataFrame | None = None
     if kept and not _is_past(ledger, as_of):
-        people = versions_at(lake.read("silver.customers"), as_of, zone=zone)
-        portrait = lake.slice("gold.customer_portrait", as_of)
-        asks = load_recorded(conf).columns.consent_marketing
-        facts = customer_facts(
-            features, portrait, people, feeds, policy=policy.contacts, asks_consent=asks, as_of=as_of, zone=zone
-        )
-        contacts = contacts_of(ledger.where(F.col("day") <= F.lit(as_of)))
-        past = history(contacts, feeds.get("responses"), policy=policy.contacts, as_of=as_of, zone=zone)
-        known = lake.previous_slice(ASSIGNMENTS, as_of)
-        members = _members(lake, running, as_of)
-        assignments = assigned(members, known, kept, policy=policy.contacts, as_of=as_of)
-        plan = plan_day(
-            assignments, contacts, facts, past, campaigns=kept, running=running, spent=_spent(contacts, as_of),
-            policy=policy, as_of=as_of, zone=zone,
-        )  # fmt: skip
+        plan = planned_day(lake, kept, running, policy=policy, conf=conf, as_of=as_of)
         lake.replace(ASSIGNMENTS, plan.decisions, as_of)
         written = lake.rows(ASSIGNMENTS, as_of=as_of)
         _append(lake, new_events(plan.events, ledger), part="plan")
         constraints = plan.constraints
         _write_constraints(lake, constraints, as_of)
     _write_status(lake, states, written, as_of)
+
+
+def planned_day(
+    lake: Lake,
+    kept: Sequence[Campaign],
+    running: Sequence[Campaign],
+    *,
+    policy: CampaignPolicy,
+    conf: Path,
+    as_of: date,
+) -> Plan:
+    """The plan of a day from what the lake knows; nothing is written. `kept`: campaigns with assigned customers."""
+    zone, feeds = lake.catalogue.time_zone, _feeds(lake)
+    facts = customer_facts(
+        lake.slice("gold.customer_features", as_of),
+        lake.slice("gold.customer_portrait", as_of),
+        versions_at(lake.read("silver.customers"), as_of, zone=zone),
+        feeds,
+        policy=policy.contacts,
+        asks_consent=load_recorded(conf).columns.consent_marketing,
+        as_of=as_of,
+        zone=zone,
+    )
+    contacts = contacts_of(_ledger(lake).where(F.col("day") <= F.lit(as_of)))
+    past = history(contacts, feeds.get("responses"), policy=policy.contacts, as_of=as_of, zone=zone)
+    known, members = lake.previous_slice(ASSIGNMENTS, as_of), _members(lake, running, as_of)
+    return plan_day(
+        assigned(members, known, kept, policy=policy.contacts, as_of=as_of),
+        contacts,
+        facts,
+        past,
+        campaigns=kept,
+        running=running,
+        spent=_spent(contacts, as_of),
+        policy=policy,
+        as_of=as_of,
+        zone=zone,
+    )
+
+
+def _feeds(lake: Lake) -> dict[str, DataFrame]:
+    return {name: lake.read(f"bronze.{name}") for name in FEEDS if lake.has(f"bronze.{name}")}
 
 
 def _ledger(lake: Lake) -> DataFrame:

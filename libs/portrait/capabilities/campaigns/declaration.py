@@ -11,9 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from portrait.capabilities.audiences.declaration import load_audiences
-from portrait.capabilities.campaigns.assignment import BUCKETS
-from portrait.capabilities.campaigns.effect import sample_size
-from portrait.capabilities.campaigns.policy import CampaignPolicy, load_campaign_policy
+from portrait.capabilities.campaigns.policy import BUCKETS, CampaignPolicy
 from portrait.errors import ConfigurationError
 from portrait.labels.declared import Declared
 from portrait.settings import Strict, line_of, load_yaml
@@ -51,6 +49,12 @@ class Expected(Strict):
     base: Annotated[float, Field(gt=0, lt=1)]
     """Share of the control of whom the primary metric is expected."""
     effect: Annotated[float, Field(gt=-1, lt=1)]
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        if not 0 < self.base + self.effect < 1 or self.effect == 0:
+            raise ValueError("base + effect lies between 0 and 1, and effect is not 0")
+        return self
 
 
 class Campaign(Strict):
@@ -122,6 +126,8 @@ class SampleCheck:
 
 def sample_check(campaign: Campaign, customers: int, *, policy: CampaignPolicy) -> SampleCheck:
     """The check for a campaign of so many customers, the universal control taken off."""
+    from portrait.capabilities.campaigns.effect import sample_size  # brings Spark; who looks at a lake does without
+
     base, effect = campaign.expected.base, campaign.expected.effect
     kept = customers * (1 - policy.contacts.universal_control)
     control = kept * campaign.arms[CONTROL]
@@ -137,7 +143,7 @@ def load_campaigns(conf: Path, declared: Declared) -> dict[str, Campaign]:
     up, an expected rate outside 0..1, and an audience of another purpose than marketing.
     """
     audiences = load_audiences(conf, declared.labels, declared.catalogue)
-    policy, found = load_campaign_policy(conf), {}
+    found: dict[str, Campaign] = {}
     for path in sorted((conf / "campaigns").glob("*.yml")):
         campaign = load_yaml(path, Campaign)
         if campaign.id != path.stem:
@@ -149,7 +155,6 @@ def load_campaigns(conf: Path, declared: Declared) -> dict[str, Campaign]:
             raise _refusal(path, "audience", f"there is no audience '{campaign.audience}'", f"audiences: {known}")
         if audiences.audience(campaign.audience).audience.purpose != "marketing":
             raise _refusal(path, "audience", "the audience's purpose is not marketing", "name another audience")
-        sample_check(campaign, 1, policy=policy)  # refuses rates that cannot be
         found[campaign.id] = campaign
     return found
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from portrait.labels.declared import Declared
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+BUCKETS = 10_000
+"""Into how many parts a lot divides customers; shares of arms are multiples of one."""
 
 
 class UpliftPolicy(Strict):
