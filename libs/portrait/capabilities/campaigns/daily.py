@@ -25,6 +25,7 @@ LEDGER, ASSIGNMENTS, STATUS = "gold.campaign_contacts", "gold.campaign_assignmen
 CONSTRAINTS, STARTS, MEMBERS = "gold.campaign_constraints", "ops.campaign_starts", "gold.audience_members"
 FEEDS = ("contacts", "contact_outcomes", "responses", "feedback")
 _NEEDED = ("responses", "feedback")
+_COUNTED = ("customers", "treated", "control", "universal_control", "planned", "refused_customers")
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def _write_status(lake: Lake, states: Sequence[State], written: DataFrame | None
         for row in sorted(grouped, key=lambda item: (item.campaign, item.rule or "")):
             own = counted.setdefault(
                 row.campaign,
-                {"customers": 0, "treated": 0, "control": 0, "universal_control": 0, "planned": 0, "refused": {}},
+                dict.fromkeys(_COUNTED, 0) | {"refused": {}},
             )
             place = "universal_control" if row.is_universal else "control" if row.arm == CONTROL else "treated"
             own["customers"] += row["count"]
@@ -200,6 +201,7 @@ def _write_status(lake: Lake, states: Sequence[State], written: DataFrame | None
             if row.decision == "planned":
                 own["planned"] += row["count"]
             else:
+                own["refused_customers"] += row["count"]
                 own["refused"][row.rule] = own["refused"].get(row.rule, 0) + row["count"]
     contract = lake.catalogue.table(STATUS)
     rows = [

@@ -29,10 +29,10 @@ def contact_id() -> Column:
 
 def planned_events(chosen: DataFrame, *, as_of: date, opens: int, closes: int, zone: str) -> DataFrame:
     """An event `planned` per chosen option: customer_id, campaign, channel, slot, attempt, offer, cost."""
-    midnight = F.lit(f"{as_of} 00:00:00").cast("timestamp_ntz").cast("string")
 
     def at(hour: int) -> Column:
-        return F.to_utc_timestamp(F.to_timestamp(midnight), zone) + F.make_dt_interval(hours=F.lit(hour))
+        wall = F.to_timestamp(F.lit(f"{as_of} 00:00:00")) + F.make_dt_interval(hours=F.lit(hour))
+        return F.to_utc_timestamp(wall, zone)
 
     return chosen.select(
         *CONTACT,

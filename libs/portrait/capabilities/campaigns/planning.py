@@ -184,6 +184,7 @@ def status_row(
         "control": 0,
         "universal_control": 0,
         "planned": 0,
+        "refused_customers": 0,
         "refused": {},
         **counts,
     }
