@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from portrait.capabilities.campaigns.effect import cuped, effects_of, intention_to_treat
 from portrait.capabilities.campaigns.policy import CampaignPolicy, load_campaign_policy
 from portrait.capabilities.campaigns.readout import Judged, heterogeneity, moments, of_feed, read_out
+from portrait.capabilities.campaigns.saved import load_uplift, save_uplift
 
 START, END = date(2026, 1, 1), date(2026, 1, 31)
 HALF = Judged("one", "One", 0.5, START, END, ("bought",), "plan")
@@ -69,7 +71,9 @@ def test_looks_and_stops(treated: int, control: int, day: date, state: str, says
     assert (found.get("p") is not None) == (state == "final")
 
 
-def test_planted_heterogeneity_is_found_and_its_absence_is_said(spark: SparkSession, conf_dir: Path) -> None:
+def test_planted_heterogeneity_is_found_and_its_absence_is_said(
+    spark: SparkSession, conf_dir: Path, tmp_path: Path
+) -> None:
     draw = np.random.default_rng(3)
     rows = 6_000
     frame = pd.DataFrame(
@@ -80,11 +84,20 @@ def test_planted_heterogeneity_is_found_and_its_absence_is_said(spark: SparkSess
     light = policy.model_copy(update={"uplift": policy.uplift.model_copy(update={"resamples": 60, "folds": 2})})
     for effect, verdict in ((moved, "usable"), (0.1, "no usable heterogeneity")):
         frame["took"] = (draw.random(rows) < 0.1 + effect * frame["treated"]).astype(int)
-        found = heterogeneity(spark.createDataFrame(frame), ["x", "z"], policy=light)
+        found, model = heterogeneity(spark.createDataFrame(frame), ["x", "z"], policy=light)
         assert found["uplift_verdict"] == verdict
+        assert (model is not None) == (verdict == "usable")
+        if model is not None:  # kept for a later campaign, it scores as it did
+            save_uplift(model, tmp_path)
+            asked = spark.createDataFrame(frame)
+            assert model.score(asked).exceptAll(load_uplift(tmp_path).score(asked)).count() == 0
+            scored = load_uplift(tmp_path).score(asked).groupBy((F.col("x") > 0).alias("moved")).agg(F.avg("uplift"))
+            by = {row[0]: row[1] for row in scored.collect()}
+            assert by[True] - by[False] > 0.15  # planted: .25
         assert (found["qini_phi"][-1], len(found["qini_phi"])) == (1.0, 40)
         assert found["qini_gain"][-1] == pytest.approx(found["qini_random"][-1])
-    assert heterogeneity(spark.createDataFrame(frame.head(300)), ["x"], policy=light)["uplift_verdict"] == "not judged"
+    few, _ = heterogeneity(spark.createDataFrame(frame.head(300)), ["x"], policy=light)
+    assert few["uplift_verdict"] == "not judged"
 
 
 def test_of_the_bank_s_campaigns_the_newest_record_counts(spark: SparkSession) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from portrait.capabilities.campaigns.eligibility import assigned, customer_facts
 from portrait.capabilities.campaigns.ledger import contacts_of, delivered_events, new_events
 from portrait.capabilities.campaigns.planning import Constraint, Plan, plan_day, status_row
 from portrait.capabilities.campaigns.policy import CampaignPolicy
+from portrait.capabilities.campaigns.saved import load_uplift
+from portrait.capabilities.campaigns.uplift import UPLIFT
 from portrait.entities.recorded import load_recorded
 from portrait.entities.versions import as_of as versions_at
-from portrait.lake import Lake
+from portrait.lake import Lake, ModelStore
 from portrait.spark.frames import frame_of
 
 LEDGER, ASSIGNMENTS, STATUS = "gold.campaign_contacts", "gold.campaign_assignments", "gold.campaigns"
@@ -127,8 +130,9 @@ def planned_day(
     contacts = contacts_of(_ledger(lake).where(F.col("day") <= F.lit(as_of)))
     past = history(contacts, feeds.get("responses"), policy=policy.contacts, as_of=as_of, zone=zone)
     known, members = lake.previous_slice(ASSIGNMENTS, as_of), _members(lake, running, as_of)
+    assignments = assigned(members, known, kept, policy=policy.contacts, as_of=as_of)
     return plan_day(
-        assigned(members, known, kept, policy=policy.contacts, as_of=as_of),
+        _with_uplift(lake, assignments, running, as_of),
         contacts,
         facts,
         past,
@@ -154,6 +158,23 @@ def _ledger(lake: Lake) -> DataFrame:
 def _is_kept(state: State, as_of: date, days: int) -> bool:
     alive = as_of <= state.campaign.ends_on + timedelta(days=days)
     return state.started_on is not None and as_of >= state.campaign.starts_on and alive
+
+
+def _with_uplift(lake: Lake, assignments: DataFrame, running: Sequence[Campaign], as_of: date) -> DataFrame:
+    """With `moved`: the uplift of each customer beyond that of all, by the model of an earlier campaign; 0 without."""
+    store, parts = ModelStore(lake), []
+    for campaign in running:
+        # A model of this very day is not asked: planning the day again must decide the same.
+        name = f"uplift_{campaign.uplift_from}"
+        model = store.current(name, until=as_of - timedelta(days=1)) if campaign.uplift_from else None
+        if model is not None:
+            scored = load_uplift(model.folder).score(lake.slice("gold.customer_features", as_of))
+            moved = F.col(UPLIFT) - F.lit(model.metrics["effect"])
+            parts.append(scored.select(F.lit(campaign.id).alias("campaign"), "customer_id", moved.alias("moved")))
+    if not parts:
+        return assignments.withColumn("moved", F.lit(0.0))
+    joined = assignments.join(reduce(DataFrame.unionByName, parts), on=["campaign", "customer_id"], how="left")
+    return joined.withColumn("moved", F.coalesce("moved", F.lit(0.0)))
 
 
 def _is_past(ledger: DataFrame, as_of: date) -> bool:

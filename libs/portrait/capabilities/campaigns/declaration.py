@@ -81,6 +81,8 @@ class Campaign(Strict):
     metric: Annotated[list[Literal["bought", "asked"]], Field(min_length=1)] = ["bought"]
     """Kinds of responses that count as success."""
     expected: Expected
+    uplift_from: str | None = None
+    """An earlier campaign: where the model of its uplift is usable, customers whom it moved more come first."""
     owner: str = Field(min_length=2)
     description: str = Field(min_length=10)
 

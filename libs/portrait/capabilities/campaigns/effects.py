@@ -26,7 +26,9 @@ from portrait.capabilities.campaigns.readout import (
     read_out,
     unchanged,
 )
-from portrait.lake import Lake
+from portrait.capabilities.campaigns.saved import save_uplift
+from portrait.capabilities.campaigns.uplift import Uplift
+from portrait.lake import Lake, ModelStore
 from portrait.spark.frames import frame_of
 
 EFFECTS, ASSIGNMENTS, LEDGER = "gold.campaign_effects", "gold.campaign_assignments", "gold.campaign_contacts"
@@ -61,13 +63,28 @@ def write_effects(lake: Lake, campaigns: Mapping[str, Campaign], *, policy: Camp
                 found |= {column: before[name][column] for column in HETEROGENEITY}
             elif found["state"] == FINAL and name in usable:
                 own = wide.where(F.col("campaign") == name)
-                found |= heterogeneity(own, usable[name], policy=policy)
+                judgement, model = heterogeneity(own, usable[name], policy=policy)
+                found |= judgement
+                if model is not None:
+                    _keep(lake, name, model, as_of=as_of)
             elif found["state"] == FINAL:
                 found |= {"uplift_verdict": "not judged", "uplift_reason": "no slice of features before the start"}
             rows.append(found | funnels.get(name, {}))
     empty = dict.fromkeys(_FUNNEL, 0)
     table = [tuple((empty | row).get(name) for name in contract.column_names) for row in rows]
     lake.replace(EFFECTS, frame_of(lake.spark, table, contract.struct_type), as_of)
+
+
+def _keep(lake: Lake, name: str, model: Uplift, *, as_of: date) -> None:
+    """The model, for campaigns that say `uplift_from`."""
+    figures = ("effect", "qini", "qini_low", "qini_ratio", "qini_response")
+    ModelStore(lake).save(
+        f"uplift_{name}",
+        lambda folder: save_uplift(model, folder),
+        as_of=as_of,
+        metrics={figure: model.report[figure] for figure in figures},
+        parameters={"learner": model.learner, "campaign": name},
+    )
 
 
 def _judged(

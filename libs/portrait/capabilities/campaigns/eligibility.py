@@ -117,21 +117,25 @@ def options_of(assignments: DataFrame, contacts: DataFrame, campaigns: Sequence[
 
     A contact that failed may be tried again on its channel, in its slot, as the next attempt; while it may, nothing
     else is offered. Columns: campaign, customer_id, arm, is_universal, offer, credit, channel, slot, attempt, cost,
-    minutes, gain (uplift x margin - cost), is_retry, full (no further contact by the campaign).
+    minutes, gain (uplift x margin - cost), is_retry, full (no further contact by the campaign). `moved` in the
+    assignments is what a model says of the customer's uplift beyond that of all.
     """
     rows = [
         F.struct(
             F.lit(campaign.id).alias("of"), F.lit(offer.product).alias("offer"), F.lit(offer.credit).alias("credit"),
             F.lit(way.channel).alias("channel"), F.lit(way.cost).alias("cost"), F.lit(way.minutes).alias("minutes"),
-            F.lit(way.uplift * offer.margin - way.cost).alias("gain"), F.lit(campaign.contacts_each).alias("most"),
+            F.lit(way.uplift).alias("lift"), F.lit(offer.margin).alias("margin"),
+            F.lit(campaign.contacts_each).alias("most"),
             F.lit(campaign.attempts).alias("tries"),
         )
         for campaign in campaigns
         for offer in campaign.offers
         for way in campaign.channels
     ]  # fmt: skip
-    design = assignments.select("campaign", "customer_id", "arm", "is_universal", F.inline(F.array(*rows)))
-    design = design.where(F.col("campaign") == F.col("of")).drop("of")
+    moved = F.col("moved") if "moved" in assignments.columns else F.lit(0.0)
+    known = assignments.select("campaign", "customer_id", "arm", "is_universal", moved.alias("moved"))
+    design = known.select("*", F.inline(F.array(*rows))).where(F.col("campaign") == F.col("of")).drop("of")
+    design = design.withColumn("gain", (F.col("lift") + F.col("moved")) * F.col("margin") - F.col("cost"))
     today, own = F.lit(as_of), ["campaign", "customer_id"]
     live = contacts.where(F.col("counts") & ~_replanned(as_of)).groupBy(*own)
     last = F.struct("channel", "slot", "attempt", "offer", "failed_on", "delivered_on")

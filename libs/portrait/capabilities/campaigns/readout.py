@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from portrait.capabilities.campaigns.declaration import CONTROL, Campaign
 from portrait.capabilities.campaigns.effect import effects_of, sample_ratio
 from portrait.capabilities.campaigns.policy import CampaignPolicy
-from portrait.capabilities.campaigns.uplift import fit_uplift
+from portrait.capabilities.campaigns.uplift import USABLE, Uplift, fit_uplift
 from portrait.errors import InputRefused
 from portrait.spark.days import day_of
 
@@ -150,20 +150,22 @@ def read_out(item: Judged, arms: Mapping[int, Row], *, policy: CampaignPolicy, a
     return row | {"state": FINAL, "p": best.p, "verdict": verdict}
 
 
-def heterogeneity(rows: DataFrame, features: Sequence[str], *, policy: CampaignPolicy) -> dict[str, Any]:
-    """Whether some customers are moved more than others, and the Qini curve of out-of-fold scores.
+def heterogeneity(
+    rows: DataFrame, features: Sequence[str], *, policy: CampaignPolicy
+) -> tuple[dict[str, Any], Uplift | None]:
+    """Whether some customers are moved more than others, the Qini curve of out-of-fold scores; the model if usable.
 
     `rows`: treated, took, and the features as they were before the start.
     """
     try:
         model = fit_uplift(rows, treatment="treated", outcome="took", features=features, policy=policy.uplift)
     except InputRefused as error:
-        return {"uplift_verdict": "not judged", "uplift_reason": error.message}
+        return {"uplift_verdict": "not judged", "uplift_reason": error.message}, None
     report, curve = model.report, {}
     if model.curve is not None:
         places = np.unique(np.linspace(0, len(model.curve) - 1, _POINTS).round().astype(int))
         curve = {name: [float(value) for value in model.curve[name].iloc[places]] for name in ("phi", "q", "random")}
-    return {
+    found = {
         "uplift_verdict": model.verdict,
         "uplift_reason": model.reason,
         "uplift_learner": model.learner,
@@ -176,6 +178,7 @@ def heterogeneity(rows: DataFrame, features: Sequence[str], *, policy: CampaignP
         "qini_gain": curve.get("q"),
         "qini_random": curve.get("random"),
     }
+    return found, model if model.verdict == USABLE else None
 
 
 HETEROGENEITY = (
