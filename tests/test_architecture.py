@@ -102,6 +102,7 @@ CLOCK = re.compile(r"datetime\.now\(|date\.today\(|current_date\(|current_timest
 MAY_READ_THE_CLOCK = {
     "ingest/pipeline.py",
     "capabilities/audiences/export.py",
+    "capabilities/campaigns/starting.py",
     "labels/lifecycle.py",
     "lake/lake.py",
     "lake/lease.py",
