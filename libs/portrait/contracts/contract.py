@@ -46,6 +46,8 @@ class Column:
     references: tuple[Reference, ...] = ()
     label: str | None = None
     """The label of gold.customer_portrait whose values the column has; None for any other column."""
+    source: str | None = None
+    """The column of the feed whose values a column of silver has; None: the one of the same name."""
 
 
 @dataclass(frozen=True)
@@ -363,5 +365,6 @@ def _column(item: Property, table: str) -> Column:
         identifier=identifier,
         placeholders=tuple(placeholders),
         label=custom.get("label"),
+        source=custom.get("from"),
         references=references_of(custom.get("references"), f"{table}.{item.name}"),
     )
