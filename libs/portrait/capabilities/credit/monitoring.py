@@ -122,7 +122,7 @@ def fairness(
               (("approve", "approved"), ("refer", "referred"), ("decline", "declined"))],
         )
     )  # fmt: skip
-    return _compared(counted, policy).withColumn("as_of", F.lit(as_of))
+    return _compared(counted, policy).drop("enough").withColumn("as_of", F.lit(as_of))
 
 
 def _compared(counted: DataFrame, policy: Monitoring) -> DataFrame:

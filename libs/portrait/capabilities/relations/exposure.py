@@ -223,7 +223,12 @@ def customer_relations(
             .when(F.col("lent_to"), F.col("theirs"))
             .otherwise(F.lit(0).cast("decimal(18,2)")),
         )
-        .withColumn("as_of", F.lit(as_of))
+        .select(
+            F.lit(as_of).alias("as_of"),
+            *("customer_id", "family_id", "family_size", "connected_id", "connected_size"),
+            *("exposure", "group_exposure"),
+            *("limit_state", "guarantees", "guarantors", "troubled_guarantors", "companies_owned"),
+        )
     )
 
 
