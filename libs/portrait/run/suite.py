@@ -16,7 +16,7 @@ from portrait.labels import load_trust_policy
 from portrait.labels.declared import Declared, declared_of
 from portrait.quality import load_reference_policy
 from portrait.serving import load_login_policy
-from portrait.settings import UTC, check_targets, line_of
+from portrait.settings import UTC, Settings, check_targets, line_of
 from portrait.superset import load_declaration
 
 # Files of the kit, one subject each, with what reads them; those of a capability are in `POLICIES` of its policy.py.
@@ -54,6 +54,11 @@ def declarations() -> dict[str, Callable[[Path, Declared], object]]:
     for room in modules_of_rooms("policy"):
         found |= getattr(room, "DECLARATIONS", {})
     return found
+
+
+def suite_of(settings: Settings) -> Catalogue:
+    """The contracts and the configuration that settings name."""
+    return load_suite(settings.conf, settings.schemas, time_zone=settings.time_zone, used=settings.capabilities)
 
 
 def load_suite(conf: Path, schemas: Path, *, time_zone: str = UTC, used: Collection[str] | None = None) -> Catalogue:
