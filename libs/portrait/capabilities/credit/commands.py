@@ -9,10 +9,11 @@ import typer
 from portrait.capabilities.credit.decide import PlainCard, nearest_change
 from portrait.capabilities.credit.policy import load_credit_policy
 from portrait.cli.context import looking
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import Format, OptionalAsOf, Output, Target, with_settings
 from portrait.cli.output import emit
 from portrait.errors import PortraitError
 from portrait.lake import Reader
+from portrait.settings import Settings
 
 credit = typer.Typer(help="Credit: why an application was decided as it was, and how decisions differ.",
                      no_args_is_help=True)  # fmt: skip
@@ -21,10 +22,11 @@ _MODELS, _WARNINGS, _CARD = "ops.models", "gold.customer_warnings", "scorecard"
 
 
 @credit.command("explain")
+@with_settings
 def explain_command(
     application: str = typer.Argument(metavar="APPLICATION", help="Application."),
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
@@ -34,8 +36,8 @@ def explain_command(
 
     Example: portrait credit explain A000000017
     """
-    policy = load_credit_policy(conf)
-    with looking(settings_of(conf, target, lake=lake), target) as opened:
+    policy = load_credit_policy(settings.conf)
+    with looking(settings, target) as opened:
         decided = opened.read(_DECISIONS).where("application_id", "=", application).rows()
         if not decided:
             raise PortraitError(
@@ -80,10 +82,11 @@ def _card(opened: Reader, version: str) -> PlainCard:
 
 
 @credit.command("fairness")
+@with_settings
 def fairness_command(
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
@@ -91,7 +94,7 @@ def fairness_command(
 
     Example: portrait credit fairness
     """
-    with looking(settings_of(conf, target, lake=lake), target) as opened:
+    with looking(settings, target) as opened:
         day, rows = opened.slice_at(_FAIRNESS, as_of)
         found = rows.rows()
     columns = ["attribute", "applicant_group", "applications", "approved", "referred", "declined", "approval_rate",

@@ -137,10 +137,27 @@ class Changes(Strict):
     """Terms that are tried."""
 
 
+def _rule(name: str, effect: Literal["refer", "decline"], fact: str, text: str, **bound: float) -> DecisionRule:
+    return DecisionRule.model_validate({"id": name, "effect": effect, "fact": fact, "text": text, **bound})
+
+
+_HALF: Final = "monthly instalments would take more than half of the income"
+_FIFTHS: Final = "monthly instalments would take more than two fifths of the income"
+SHIPPED: Final = (
+    _rule("too_young", "decline", "age", "applicants must be at least 18 years old", below=18),
+    _rule("unpaid_loans", "decline", "bad_loans", "a loan at this bank is in arrears or was not repaid", above=0),
+    _rule("burden_too_high", "decline", "burden", _HALF, above=0.5),
+    _rule("burden_high", "refer", "burden", _FIFTHS, above=0.4),
+    _rule("probability_too_high", "decline", "probability", "the probability of default is too high", above=0.2),
+    _rule("probability_high", "refer", "probability", "the probability of default is raised", above=0.1),
+    _rule("warned", "refer", "early_warning", "there are signs of payment trouble", is_true=True),
+)
+
+
 class Decisions(Strict):
     """How applications are decided. A fact that a rule reads and that is not known refers the application."""
 
-    rules: tuple[DecisionRule, ...] = ()
+    rules: tuple[DecisionRule, ...] = SHIPPED
     required: tuple[str, ...] = ("amount", "months", "purpose", "declared_income", "probability")
     """Further facts without which an application is referred."""
     documents: tuple[str, ...] = ("identity", "income")

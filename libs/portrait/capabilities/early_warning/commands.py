@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from portrait.cli.context import looking
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import Format, Limit, OptionalAsOf, Output, Target, with_settings
 from portrait.cli.output import emit
 from portrait.errors import PortraitError
+from portrait.settings import Settings
 
 warnings = typer.Typer(help="Early warning: the watch list, and why a loan is on it.", no_args_is_help=True)
 _LOANS, _LIST = "gold.loan_warnings", "gold.watch_list"
@@ -18,12 +19,13 @@ _ORDER = ("opened", "lowered", "raised", "escalated", "closed")
 
 
 @warnings.command("list")
+@with_settings
 def list_command(
     as_of: OptionalAsOf = None,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only entries whose deadline has passed.")] = False,
     limit: Limit = 50,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
@@ -31,7 +33,7 @@ def list_command(
 
     Example: portrait warnings list --overdue
     """
-    with looking(settings_of(conf, target, lake=lake), target) as opened:
+    with looking(settings, target) as opened:
         day, _ = opened.slice_at(_LOANS, as_of)
         events = opened.read(_LIST).where("day", "<=", day).rows()
     rows = [row for row in _newest(events) if row["state"] != "closed" and (not overdue or row["deadline"] < day)]
@@ -42,11 +44,12 @@ def list_command(
 
 
 @warnings.command("show")
+@with_settings
 def show_command(
     loan: Annotated[str, typer.Argument(metavar="LOAN", help="Loan.")],
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
@@ -54,7 +57,7 @@ def show_command(
 
     Example: portrait warnings show L000000017-mortgage
     """
-    with looking(settings_of(conf, target, lake=lake), target) as opened:
+    with looking(settings, target) as opened:
         day, loans = opened.slice_at(_LOANS, as_of)
         found = loans.where("loan_id", "=", loan).rows()
         listed = opened.read(_LIST).where("loan_id", "=", loan).where("day", "<=", day).rows()

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from portrait.cli.context import looking
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import Format, Limit, OptionalAsOf, Output, Target, with_settings
 from portrait.cli.output import emit
+from portrait.settings import Settings
 
 funds = typer.Typer(help="Funds: patterns of transfers that are to be looked at.", no_args_is_help=True)
 
@@ -30,12 +31,13 @@ def _group() -> None:
 
 
 @funds.command("alerts")
+@with_settings
 def alerts_command(
     as_of: OptionalAsOf = None,
     kind: Annotated[Pattern | None, typer.Option(help="Only alerts of this kind.")] = None,
     limit: Limit = 50,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
@@ -43,7 +45,7 @@ def alerts_command(
 
     Example: portrait funds alerts --kind cycle
     """
-    with looking(settings_of(conf, target, lake=lake), target) as opened:
+    with looking(settings, target) as opened:
         day, rows = opened.slice_at("gold.fund_alerts", as_of)
         chosen = rows if kind is None else rows.where("kind", "=", kind.value)
         found = chosen.first(limit, order=["kind", "account_id"]).to_pylist()

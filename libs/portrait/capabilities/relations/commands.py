@@ -9,22 +9,24 @@ import typer
 
 from portrait.capabilities.relations.neighbourhood import Neighbourhood, around, drawing, explained
 from portrait.cli.context import looking
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import Format, OptionalAsOf, Output, Target, with_settings
 from portrait.cli.output import console, emit
 from portrait.errors import PortraitError
 from portrait.lake.selection import Selection
+from portrait.settings import Settings
 
 _EDGES, _GROUPS, _EXPOSURE = "gold.relation_edges", "gold.relation_groups", "gold.group_exposure"
 
 
+@with_settings
 def relations_command(
     customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="Customer or company.")],
     as_of: OptionalAsOf = None,
     depth: Annotated[int, typer.Option(min=1, max=4, help="Steps from the customer.")] = 1,
     most: Annotated[int, typer.Option(min=2, max=500, help="Customers and companies at most.")] = 60,
     svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw the neighbourhood to a file.")] = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
@@ -32,7 +34,7 @@ def relations_command(
 
     Example: portrait relations C000000017 --depth 2 --svg family.svg
     """
-    with looking(settings_of(conf, target, lake=lake), target) as opened:
+    with looking(settings, target) as opened:
         day, edges = opened.slice_at(_EDGES, as_of)
         found = around(customer, _edges(edges, customer, depth=depth, most=most), depth=depth, most=most)
         _, groups = opened.slice_at(_GROUPS, day)
