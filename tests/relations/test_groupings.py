@@ -6,8 +6,9 @@ from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
 
+from portrait.capabilities.relations.components import groups_of_few
 from portrait.capabilities.relations.groupings import group_events, grouped_members, ties_of
-from portrait.capabilities.relations.policy import RelationsPolicy
+from portrait.capabilities.relations.policy import Groups, RelationsPolicy
 
 BEFORE, NOW = date(2025, 2, 28), date(2025, 3, 31)
 POLICY = RelationsPolicy()
@@ -81,6 +82,17 @@ def test_groups_are_formed_and_dissolved(spark: SparkSession) -> None:
 def test_the_same_members_give_the_same_rows_whatever_the_layout(spark: SparkSession) -> None:
     one, other = families(spark, "ab bc de"), families(spark.newSession(), "de cb ba")
     assert ids(one) == ids(other)
+
+
+def test_few_ties_on_the_driver_are_the_groups_that_spark_finds(spark: SparkSession) -> None:
+    pairs = [(f"m{n * n % 97}", f"m{(n * 7 + 3) % 89}") for n in range(60)] + [("z", "z")]
+    edges = spark.createDataFrame(pairs, "left string, right string")
+    few = {tuple(row) for row in groups_of_few(edges, policy=POLICY).collect()}
+    many = RelationsPolicy(groups=Groups(most_on_driver=59))
+    assert few == {tuple(row) for row in groups_of_few(edges, policy=many).collect()}
+    assert len({group for _, group in few}) > 3
+    none = spark.createDataFrame([], "left string, right string")
+    assert groups_of_few(none, policy=POLICY).isEmpty()
 
 
 def test_a_member_says_why_it_belongs(spark: SparkSession) -> None:

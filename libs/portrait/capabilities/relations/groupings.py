@@ -9,7 +9,7 @@ from itertools import chain
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from portrait.capabilities.relations.components import groups
+from portrait.capabilities.relations.components import groups_of_few
 from portrait.capabilities.relations.policy import RelationsPolicy
 
 
@@ -42,8 +42,11 @@ def grouped_members(ties: DataFrame, before: DataFrame, *, policy: RelationsPoli
     A group has the id of the earlier group of which more than half are in it now; of several such, that which gave it
     most members, then the least id. Every other group has a new id, which the day, the kind and its members decide.
     """
-    coded = ties.select(*(F.concat("group_kind", F.lit(" "), side).alias(side) for side in ("from_id", "to_id")))
-    components = groups(coded, left="from_id", right="to_id", policy=policy).select(
+    coded = ties.select(
+        F.concat("group_kind", F.lit(" "), "from_id").alias("left"),
+        F.concat("group_kind", F.lit(" "), "to_id").alias("right"),
+    )
+    components = groups_of_few(coded, policy=policy).select(
         F.substring_index("member", " ", 1).alias("kind"),
         F.expr("substring(member, instr(member, ' ') + 1)").alias("member_id"),
         F.col("group").alias("component"),

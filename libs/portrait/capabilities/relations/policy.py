@@ -38,10 +38,12 @@ class Ownership(Strict):
 
 
 class Groups(Strict):
-    """Connected components in Spark."""
+    """Connected components: few ties on the driver, at once; more of them in Spark, in rounds."""
 
     rounds: Annotated[int, Field(ge=1, le=1000)] = 60
     """Most rounds; they are few even for chains of a million members."""
+    most_on_driver: Annotated[int, Field(ge=0)] = 200_000
+    """Most ties that the driver connects itself, about 300 bytes each: rounds cost seconds however few there are."""
     ties: Mapping[Kind, tuple[Tie, ...]] = {
         "family": ("spouse", "parent"),
         "company": ("control", "parent_company", "subsidiary"),
