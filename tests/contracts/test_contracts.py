@@ -34,6 +34,7 @@ def test_the_shipped_contracts_fit_together() -> None:
     for contract in catalogue.layer("gold"):
         if contract.kind is not Kind.slice:  # a ledger or register, served whole: it says so itself
             assert contract.custom("kind") == contract.kind, contract.id
+            assert contract.partitioned_by == [], contract.id
             assert contract.key, contract.id
             continue
         assert contract.column_names[0] == "as_of", contract.id

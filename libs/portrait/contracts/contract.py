@@ -48,6 +48,8 @@ class Column:
     """Which values of conf/vocabulary.yml the column has beside those of the contract; None: none."""
     label: str | None = None
     """The label of gold.customer_portrait whose values the column has; None for any other column."""
+    source: str | None = None
+    """The column of the feed whose values a column of silver has; None: the one of the same name."""
 
 
 @dataclass(frozen=True)
@@ -366,5 +368,6 @@ def _column(item: Property, table: str) -> Column:
         placeholders=tuple(placeholders),
         label=custom.get("label"),
         vocabulary=custom.get("vocabulary"),
+        source=custom.get("from"),
         references=references_of(custom.get("references"), f"{table}.{item.name}"),
     )

@@ -24,6 +24,7 @@ KNOWN_PROPERTIES = {
     "publishedAs": "SQL of the published view, when it is more than the slice; {slice} stands for the slice",
 }
 KNOWN_COLUMN_PROPERTIES = {
+    "from": "the column of the feed whose values these are, where its name is another",
     "volatile": "differs between equal runs; left out of digests",
     "identifier": "a key or a reference to one: true, or what else is accepted (see `identifiers`)",
     "placeholders": "values, written as a feed writes them, that mean unknown: they become null",

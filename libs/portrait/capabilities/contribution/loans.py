@@ -54,6 +54,15 @@ def loan_results(
     )
 
 
+def outstanding(loans: DataFrame, *, as_of: date, zone: str = UTC) -> DataFrame:
+    """One row per loan that runs at the end of `as_of`: loan_id, account_id, status, principal_minor by its schedule.
+
+    The principal is NULL where DECIMAL(18,2) cannot hold it, the status where none was known by then.
+    """
+    months = _months(_granted(loans, None, as_of=as_of, zone=zone), first=as_of, as_of=as_of)
+    return months.select("loan_id", "account_id", "status", "principal_minor")
+
+
 def _loss(policy: ContributionPolicy) -> Column:
     """Probability of default x loss given default x exposure, in minor units."""
     chances = policy.default_probability
