@@ -115,7 +115,7 @@ def _compared(
         *key, *attributes, "changed_at", *PLACE, F.col("__reasons").isNotNull().alias("held")
     )
     neighbours = [day for day in copies.compared if day not in copies.new]
-    states = new.limit(0)
+    states = new.limit(0).withColumn("repeated", F.lit(False))
     if neighbours and files is not None:
         records = lake.read(table)
         mine = records.join(files.select(F.col("file_hash").alias("_file_hash")), on="_file_hash", how="left_semi")
@@ -127,8 +127,10 @@ def _compared(
         else:
             same = mine.where(F.col(supplied[0]).isin(*neighbours))
             same = same.withColumn("changed_at", start_of(F.col(supplied[0]), zone))
-            states = same.select(*key, *attributes, "changed_at", *PLACE, F.lit(False).alias("held"))
-    found = sequence(copies, new, states.select(*new.columns), key=key, zone=zone)
+            states = same.select(*key, *attributes, "changed_at", *PLACE, F.lit(False).alias("held")).withColumn(
+                "repeated", F.lit(False)
+            )
+    found = sequence(copies, new, states.select(*new.columns, "repeated"), key=key, zone=zone)
     return Comparison(contract, mapping, days, copies, found)
 
 
