@@ -10,7 +10,7 @@ from __future__ import annotations
 from portrait.lake import Lake
 from portrait.report import write_report
 from portrait.run.job import job_arguments, submit
-from portrait.run.suite import load_suite
+from portrait.run.suite import suite_of
 from portrait.settings import load_settings
 from portrait.spark.session import session
 
@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     args = job_arguments(__doc__).parse_args(argv)
     flags = {"lake": args.lake, "landing": args.landing, "schemas": args.schemas}
     settings = load_settings(args.conf, target=args.target, flags=flags)
-    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone, used=settings.capabilities)
+    catalogue = suite_of(settings)
     print(write_report(Lake(session(), settings.lake, catalogue), as_of=args.as_of))
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from portrait.events import start_log
 from portrait.lake import Lake
-from portrait.run.job import submit
-from portrait.run.suite import load_suite
+from portrait.run.job import lake_arguments, submit
+from portrait.run.suite import suite_of
 from portrait.serving import check_access, load_login_policy, serve
 from portrait.settings import load_settings
 from portrait.spark.session import session
@@ -22,10 +22,7 @@ from portrait.spark.session import session
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lake", type=Path, help="root of the lake")
-    parser.add_argument("--conf", type=Path, default=Path("conf"), help="folder of the configuration")
-    parser.add_argument("--schemas", type=Path, help="folder of the contracts")
-    parser.add_argument("--target", default=None, help="settings of conf/<target>.toml")
+    lake_arguments(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=10000, help="port to listen on")
     parser.add_argument("--users", type=Path, help="file of users; without it everyone on this machine may log in")
@@ -34,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     start_log(settings.log)
     listen = {"host": args.host, "port": args.port, "users": check_access(args.host, args.users)}
     policy = load_login_policy(args.conf)
-    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone, used=settings.capabilities)
+    catalogue = suite_of(settings)
     serve(Lake(session(), settings.lake, catalogue), **listen, policy=policy)
 
 

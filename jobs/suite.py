@@ -11,7 +11,7 @@ from pathlib import Path
 from portrait.run.job import job_arguments, submit
 from portrait.run.journal import measured_start
 from portrait.run.runner import run
-from portrait.run.suite import load_suite
+from portrait.run.suite import suite_of
 from portrait.settings import load_settings
 from portrait.spark.session import session
 
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     flags = {"lake": args.lake, "landing": args.landing, "schemas": args.schemas, "jobs": Path(__file__).parent}
     settings = load_settings(args.conf, target=args.target, flags=flags)
-    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone, used=settings.capabilities)
+    catalogue = suite_of(settings)
     with measured_start(settings.metrics):
         spark = session()
     summary = run(spark, settings, catalogue=catalogue, as_of=args.as_of, select=args.select)

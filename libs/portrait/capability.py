@@ -19,12 +19,12 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
 from portrait.errors import ConfigurationError
+from portrait.ordering import in_order
 
 ROOMS = "portrait.capabilities"
 
@@ -61,20 +61,12 @@ def capabilities() -> tuple[Capability, ...]:
                 where=f"{ROOMS}.{room.name}",
                 remedy=f"capabilities: {', '.join(rooms)}",
             )
-    sorter = TopologicalSorter({name: room.uses for name, room in rooms.items()})
-    try:
-        sorter.prepare()
-    except CycleError as error:
-        raise ConfigurationError(
-            f"capabilities use each other in a circle: {' -> '.join(error.args[1])}",
-            where=ROOMS,
-            remedy="move what both need into the kit",
-        ) from error
-    order: list[str] = []
-    while sorter.is_active():
-        ready = sorted(sorter.get_ready())
-        order += ready
-        sorter.done(*ready)
+    order = in_order(
+        {name: room.uses for name, room in rooms.items()},
+        circle=lambda path: ConfigurationError(
+            f"capabilities use each other in a circle: {path}", where=ROOMS, remedy="move what both need into the kit"
+        ),
+    )
     return tuple(rooms[name] for name in order)
 
 

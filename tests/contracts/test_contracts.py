@@ -274,5 +274,5 @@ def test_the_graph_orders_writers_before_readers(tmp_path: Path) -> None:
 def test_a_circle_is_refused(tmp_path: Path) -> None:
     for name, body in chain(a=["gold.b"], b=["gold.a"]).items():
         written(tmp_path, body, f"gold/{name}.yml")
-    with pytest.raises(ConfigurationError, match="in a circle"):
+    with pytest.raises(ConfigurationError, match="in a circle: a -> b -> a"):
         job_graph(load_catalogue(tmp_path))

@@ -73,7 +73,7 @@ def _taken(spark: SparkSession, copies: list[Copy], batches: list[list[int]]) ->
         new = Copies(tuple(DAYS[day] for day in batch), tuple(known))
         frame = frame_of(spark, rows, schema)
         beside = [day for day in new.compared if day in known]
-        states = states_of(records, beside, key=KEY, zone="UTC").select(*frame.columns)
+        states = states_of(records, beside, key=KEY, zone="UTC").select(*frame.columns, "repeated")
         found = sequence(new, frame, states, key=KEY, zone="UTC")
         columns = ["bank", "id", "op", "changed_at", "name"]
         told = changes_of(found, columns=columns).withColumn("_run", F.lit(run).cast("long")).collect()

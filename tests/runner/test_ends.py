@@ -119,7 +119,7 @@ def test_a_run_that_died_after_its_last_commit_is_closed_by_its_rerun(suite: Min
 
 
 def test_a_job_on_its_own_is_a_run_too(suite: MiniSuite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portrait.run.standalone.load_suite", lambda conf, schemas, **zone: suite.catalogue)
+    monkeypatch.setattr("portrait.run.standalone.suite_of", lambda settings: suite.catalogue)
     monkeypatch.setenv("PORTRAIT_METRICS", str(suite.settings.metrics))
     monkeypatch.setenv("PORTRAIT_LOG", str(suite.settings.log))
     script = suite.folder / "jobs" / "one.py"

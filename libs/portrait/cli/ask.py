@@ -9,24 +9,25 @@ import typer
 from sqlglot import exp
 
 from portrait.cli.context import reading, suite_of
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import Format, Limit, OptionalAsOf, Output, Target, with_settings
 from portrait.cli.output import console, emit
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
 from portrait.lake import digest, register_views
 from portrait.serving import read_only_query
+from portrait.settings import Settings
 
 
+@with_settings
 def sql_command(
     query: Annotated[str, typer.Argument(help="A SELECT over raw names like gold.segments or published.segments.")],
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     limit: Limit = 1000,
     output: Output = Format.table,
 ) -> None:
     """Ask a question in Spark SQL; reading only."""
-    settings = settings_of(conf, target, lake=lake)
     tables = readable_tables(query, suite_of(settings))
     query = read_only_query(query)
     with reading(settings, target) as opened:
@@ -66,16 +67,16 @@ def readable_tables(query: str, catalogue: Catalogue) -> list[str]:
     return found
 
 
+@with_settings
 def digest_command(
     table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="Default: every gold table.")] = None,
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
     """An order-free digest of a table's contents at an as_of, for comparing runs."""
-    settings = settings_of(conf, target, lake=lake)
     catalogue = suite_of(settings)
     names = [catalogue.table(table).id] if table else [contract.id for contract in catalogue.layer("gold")]
     with reading(settings, target) as opened:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portrait.capability import capabilities
 from portrait.cli.context import contracts_of
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, Landing, Output, Target, settings_of
+from portrait.cli.options import Format, Output, SettingsAndLanding, with_settings
 from portrait.cli.output import emit
 from portrait.ingest.landing import landed_feeds
 from portrait.lake import Reader
@@ -14,18 +14,16 @@ _COLUMNS = ["capability", "answers", "state", "needs feeds", "missing", "tables"
 _ON_A_TERMINAL = ["capability", "state", "missing", "tables", "commands"]
 
 
+@with_settings
 def capabilities_command(
-    landing: Landing = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
-    target: Target = None,
+    *,
+    settings: SettingsAndLanding,
     output: Output = Format.table,
 ) -> None:
     """What the suite can do: each capability with the feeds it needs, which of them are missing, and its tables.
 
     A bank chooses by `capabilities` in conf/base.toml; without it, every capability whose feeds exist is used.
     """
-    settings = settings_of(conf, target, landing=landing, lake=lake)
     catalogue = contracts_of(settings)
     reader = Reader(settings.lake, catalogue)
     mappings = load_mappings(settings.conf, catalogue, checked=True)

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 @cache
 def suite_of(settings: Settings) -> Catalogue:
     """All contracts and declarations; every mistake in them is found here, before Spark starts. Read once a command."""
-    from portrait.run.suite import load_suite
+    from portrait.run import suite
 
-    return load_suite(settings.conf, settings.schemas, time_zone=settings.time_zone, used=settings.capabilities)
+    return suite.suite_of(settings)
 
 
 def contracts_of(settings: Settings) -> Catalogue:

@@ -13,7 +13,7 @@ import yaml
 from portrait.capability import modules_of_rooms
 from portrait.cli.context import embedded, reading, suite_of, writing
 from portrait.cli.labels import fact_text, label_of
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, Output, Target, identifier, settings_of
+from portrait.cli.options import CONF, Conf, Format, Output, Target, identifier, settings_of, with_settings
 from portrait.cli.output import console, emit
 from portrait.contracts import load_catalogue
 from portrait.errors import ConfigurationError
@@ -36,11 +36,9 @@ def declared(settings: Settings) -> LabelSet:
     return load_labels(settings.conf, suite_of(settings))
 
 
-def plan_command(
-    lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
-) -> None:
+@with_settings
+def plan_command(*, settings: Settings, target: Target = None, output: Output = Format.table) -> None:
     """What the files would change: labels, customers gained and lost by tier and group, audiences, a sample."""
-    settings = settings_of(conf, target, lake=lake)
     known = declared(settings)
     with reading(settings, target) as opened:
         applied = applied_labels(opened)
@@ -100,9 +98,9 @@ def _reads(known: LabelSet, item: CheckedLabel, names: set[str]) -> bool:
     return any(name in names or (name in made and _reads(known, made[name], names)) for name in item.reads)
 
 
-def apply_command(lake: LakeRoot = None, conf: Conf = CONF, target: Target = None) -> None:
+@with_settings
+def apply_command(*, settings: Settings, target: Target = None) -> None:
     """Record the changes of the files in ops.label_events, with who applied them; the next run computes them."""
-    settings = settings_of(conf, target, lake=lake)
     known = declared(settings)
     with writing(settings, target) as opened:
         changes = plan(known, applied_labels(opened))

@@ -8,7 +8,7 @@ import typer
 
 from portrait.cli.commands import group_of
 from portrait.cli.context import declarations_of, looking
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import CONF, Conf, Format, Limit, OptionalAsOf, Output, Target, settings_of, with_settings
 from portrait.cli.output import emit
 from portrait.errors import ConfigurationError
 from portrait.labels import LabelSet, label_intervals
@@ -17,6 +17,7 @@ from portrait.labels.intervals import COLUMNS
 from portrait.labels.readers import readers_of
 from portrait.labels.tables import HISTORY, STATISTICS
 from portrait.labels.usage import label_usage
+from portrait.settings import Settings
 
 COMMANDS = {
     "list": "portrait.cli.labels:list_command",
@@ -48,16 +49,16 @@ def list_command(conf: Conf = CONF, output: Output = Format.table) -> None:
     emit(["label", "theme", "kind", "type", "status", "version", "sensitivity", "title"], rows, output, title="Labels")
 
 
+@with_settings
 def show_command(
     name: Annotated[str, typer.Argument(metavar="ID", help="A label, a file of conf/labels.")],
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
     """One label: what it means, who reads it, how its values are spread, what it costs, whether to trust it."""
-    settings = settings_of(conf, target, lake=lake)
     declared = declarations_of(settings)
     item = label_of(declared.labels, name)
     label = item.label
@@ -87,18 +88,18 @@ def fact_text(value: object) -> object:
     return "" if value is None else "; ".join(value) if isinstance(value, list) else value
 
 
+@with_settings
 def history_command(
     customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="Customer id.")],
     name: Annotated[str | None, typer.Argument(metavar="[LABEL]", help="Default: every label.")] = None,
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     limit: Limit = 1000,
     output: Output = Format.table,
 ) -> None:
     """When the labels of a customer changed, and to what; with --as-of what they were that day."""
-    settings = settings_of(conf, target, lake=lake)
     declared = declarations_of(settings)
     if name is not None:
         label_of(declared.labels, name)

@@ -47,7 +47,7 @@ class Period(StrEnum):
 def berka(
     source: Annotated[Path, typer.Option("--from", help="Folder of the PKDD'99 files.")], to: To, until: Until = None
 ) -> None:
-    """The PKDD'99 Czech bank, mapped to feeds."""
+    """The PKDD'99 Czech bank, as files of the source `berka` (conf/sources/berka)."""
     _print_landed(land_berka(source=source, landing=to, until=until), to)
 
 

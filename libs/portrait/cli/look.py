@@ -11,7 +11,7 @@ import typer
 
 from portrait.capability import capabilities
 from portrait.cli.context import declarations_of, existing, looking, reading
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, Limit, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import Format, Limit, OptionalAsOf, Output, Target, with_settings
 from portrait.cli.output import console, emit, served_words
 from portrait.contracts import Contract, load_catalogue
 from portrait.errors import ConfigurationError
@@ -28,11 +28,9 @@ _RECORDS = 20  # of runs that `status` shows
 _ROWS = 100  # of one customer in a table
 
 
-def status_command(
-    lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
-) -> None:
+@with_settings
+def status_command(*, settings: Settings, target: Target = None, output: Output = Format.table) -> None:
     """Runs and how they ended, what is published, and which landed files were quarantined whole."""
-    settings = settings_of(conf, target, lake=lake)
     with looking(settings, target) as opened:
         records = run_records(opened, newest=_RECORDS)
         served = next(iter(opened.publications()), None)
@@ -67,17 +65,17 @@ def not_ingested(root: Path) -> list[tuple[str, str]]:
     ]
 
 
+@with_settings
 def show_command(
     table: TableName,
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     limit: Limit = 20,
     output: Output = Format.table,
 ) -> None:
     """The first rows of a table, in the order of its key."""
-    settings = settings_of(conf, target, lake=lake)
     contracts = load_catalogue(settings.schemas, time_zone=settings.time_zone, standard=False)
     contract = contracts.table(table.replace(_PUBLISHED, "gold."))
     existing(settings)
@@ -121,15 +119,15 @@ def _of_view(
         return rows.columns, [list(row) for row in found]
 
 
+@with_settings
 def explain_command(
     customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="Customer id.")],
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
 ) -> None:
     """Tier, group, labels and recommendations of one customer, each with the facts behind it: as readers see them."""
-    settings = settings_of(conf, target, lake=lake)
     with looking(settings, target) as opened:
         served = next(iter(opened.publications()), None) if as_of is None else None
         day = served.day("gold.customer_tier") if served else opened.newest_slice("gold.segments", until=as_of)

@@ -1,12 +1,16 @@
-"""The words that mean the same in every command, and how they become settings."""
+"""The options that mean the same in every command, and how they become settings."""
 
 from __future__ import annotations
 
+import inspect
 import re
+from collections.abc import Callable
 from datetime import date
 from enum import StrEnum
+from functools import wraps
+from inspect import Parameter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -62,6 +66,44 @@ Select = Annotated[
 ]
 
 CONF = Path("conf")
+
+
+SettingsAndLanding = Annotated[Settings, "landing"]
+"""As the annotation of `settings` below: the command has --landing too."""
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options --lake, --conf and --target in the place of its parameter `settings`.
+
+    `settings` is made from them. A command that needs the target itself, to start Spark, has a parameter `target` too.
+
+    | parameters of the command | options |
+    | --- | --- |
+    | `*, settings: Settings, output: Output = Format.table` | --lake --conf --target --format |
+    | `*, settings: SettingsAndLanding, target: Target = None` | --landing --lake --conf --target |
+    """
+    own = inspect.signature(command, eval_str=True).parameters
+    options = {"lake": (LakeRoot, None), "conf": (Conf, CONF)}
+    if own["settings"].annotation == SettingsAndLanding:
+        options = {"landing": (Landing, None), **options}
+    if "target" not in own:
+        options["target"] = (Target, None)
+    added = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in options.items()
+    ]
+    parameters = [new for old in own.values() for new in (added if old.name == "settings" else [old])]
+
+    @wraps(command)
+    def with_options(**given: Any) -> None:
+        flags = {name: given.pop(name, default) for name, (_, default) in options.items()}
+        target = given.get("target", flags.pop("target", None))
+        settings = settings_of(flags.pop("conf"), target, **flags)
+        command(settings=settings, **given)
+
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {item.name: item.annotation for item in parameters}
+    return with_options
 
 
 def settings_of(conf: Path, target: str | None, *, landing: Path | None = None, lake: Path | None = None) -> Settings:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from portrait.cli.context import looking, reading, writing
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, Landing, Output, Target, settings_of
+from portrait.cli.options import Format, Output, SettingsAndLanding, Target, with_settings
 from portrait.cli.output import console, emit
 from portrait.contracts import load_catalogue
 from portrait.entities.conflict_counts import CONFLICTS, conflict_counts
@@ -29,6 +29,7 @@ _MOST_CODES = 10
 """So many codes of a column are shown in a table."""
 
 
+@with_settings
 def quarantine_command(
     export: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the rows of --feed as CSV.")] = None,
     release_rows: Annotated[
@@ -41,14 +42,12 @@ def quarantine_command(
         bool, typer.Option("--conflicts", help="Records that conflict with another of their key, one by one.")
     ] = False,
     feed: Annotated[str | None, typer.Option(help="One feed only.")] = None,
-    landing: Landing = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: SettingsAndLanding,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
     """Rejected rows by feed, rule and file, files quarantined whole, conflicts of records; --export, --release rows."""
-    settings = settings_of(conf, target, landing=landing, lake=lake)
     if feed is not None:
         load_catalogue(settings.schemas, time_zone=settings.time_zone, standard=False).table(f"raw.{feed}")
     if corrected is not None and not corrected.is_file():

@@ -14,19 +14,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from portrait.cli.context import embedded, suite_of, writing
 from portrait.cli.look import not_ingested
 from portrait.cli.options import (
-    CONF,
     AsOf,
-    Conf,
     Format,
-    LakeRoot,
-    Landing,
     OptionalAsOf,
     PlanFormat,
     PlanOutput,
     Select,
+    SettingsAndLanding,
     Target,
     identifier,
-    settings_of,
+    with_settings,
 )
 from portrait.cli.output import console, emit, errors, served_words, summarize
 from portrait.contracts import job_graph
@@ -46,6 +43,7 @@ from portrait.run.runner import Every, RunSummary, Step, business_dates, plan, r
 from portrait.settings import Settings
 
 
+@with_settings
 def run_command(
     as_of: OptionalAsOf = None,
     first: Annotated[
@@ -55,16 +53,14 @@ def run_command(
         date | None, typer.Option("--to", parser=business_date, metavar="DATE", help="Last day of a backfill.")
     ] = None,
     every: Annotated[Every, typer.Option(help="Which days of a backfill.")] = Every.day,
-    landing: Landing = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: SettingsAndLanding,
     target: Target = None,
     select: Select = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and why; change nothing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary; errors only.")] = False,
 ) -> None:
     """Run the whole graph for a business date, or for a range of them, oldest first; what is up to date is skipped."""
-    settings = settings_of(conf, target, landing=landing, lake=lake)
     days = _days(as_of, first, last, every)
     if dry_run:
         for day in days:
@@ -193,17 +189,16 @@ def _progress(quiet: bool, jobs: int) -> Iterator[Callable[[Step, str], None]]:
         yield show
 
 
+@with_settings
 def plan_command(
     as_of: AsOf,
-    landing: Landing = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: SettingsAndLanding,
     target: Target = None,
     select: Select = None,
     output: PlanOutput = PlanFormat.table,
 ) -> None:
     """The job graph and what a run would do, and why; or the whole graph for a scheduler, whatever the lake holds."""
-    settings = settings_of(conf, target, landing=landing, lake=lake)
     if output in (PlanFormat.submit, PlanFormat.airflow):
         catalogue = suite_of(settings)
         jobs = selected(job_graph(catalogue), select, catalogue)
@@ -245,11 +240,9 @@ Products = Annotated[
 ]
 
 
-def publish_command(
-    run: RunNumber, product: Products = None, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None
-) -> None:
+@with_settings
+def publish_command(run: RunNumber, product: Products = None, *, settings: Settings, target: Target = None) -> None:
     """Serve what a run has computed and its gates let through, even if a newer day is served."""
-    settings = settings_of(conf, target, lake=lake)
     check_names(suite_of(settings), product or ())
     with writing(settings, target) as opened:
         ended = opened.read(RUNS).where(F.col("run") == run).select("as_of", "status").collect()
@@ -276,11 +269,9 @@ def publish_command(
     console.print(f"Published run {run} ({moved}): {served_words(pointer, days)} are served.", soft_wrap=True)
 
 
-def rollback_command(
-    run: RunNumber, product: Products = None, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None
-) -> None:
+@with_settings
+def rollback_command(run: RunNumber, product: Products = None, *, settings: Settings, target: Target = None) -> None:
     """Serve again what an earlier run had published, and with it what is made from that."""
-    settings = settings_of(conf, target, lake=lake)
     check_names(suite_of(settings), product or ())
     with writing(settings, target) as opened:
         pointer = rollback(opened, run, only=product)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 
 from portrait.contracts.catalogue import Catalogue
 from portrait.contracts.contract import Contract
 from portrait.errors import ConfigurationError
+from portrait.ordering import in_order
 
 # Who writes a table without being a job of jobs/: the runner its records, commands what people did.
 BOOKKEEPERS = {"runner": "the runner", "command": "a command of `portrait`", "models": "the model store"}
@@ -51,20 +51,14 @@ def job_graph(catalogue: Catalogue) -> list[Job]:
         config = tuple(dict.fromkeys(item for contract in tables for item in contract.custom("config", [])))
         optional = tuple(item for item in optional if item not in reads)
         jobs[name] = Job(name, tuple(sorted(own)), reads, optional, previous, config, _script(name, tables))
-    sorter = TopologicalSorter(upstream(list(jobs.values())))
-    try:
-        sorter.prepare()
-    except CycleError as error:
-        raise ConfigurationError(
-            f"the jobs read each other in a circle: {' -> '.join(error.args[1])}",
+    order = in_order(
+        upstream(list(jobs.values())),
+        circle=lambda path: ConfigurationError(
+            f"the jobs read each other in a circle: {path}",
             where="schemas/",
             remedy="remove one of the reads, or make it readsPrevious",
-        ) from error
-    order: list[str] = []
-    while sorter.is_active():
-        ready = sorted(sorter.get_ready())
-        order += ready
-        sorter.done(*ready)
+        ),
+    )
     return [jobs[name] for name in order]
 
 

@@ -6,10 +6,10 @@ A contract names its product (`dataProduct`); without a name it is of `core`, wh
 from __future__ import annotations
 
 from collections.abc import Iterable
-from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from portrait.errors import ConfigurationError
+from portrait.ordering import in_order
 
 if TYPE_CHECKING:
     from portrait.contracts.catalogue import Catalogue
@@ -94,11 +94,11 @@ def check_products(catalogue: Catalogue) -> None:
         - {product}
         for product, tables in products(catalogue).items()
     }
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        raise ConfigurationError(
-            f"data products are made from each other: {' -> '.join(error.args[1])}",
+    in_order(
+        graph,
+        circle=lambda path: ConfigurationError(
+            f"data products are made from each other: {path}",
             where="schemas/gold/",
             remedy="name another dataProduct in the table that reads both, or one for all of them",
-        ) from error
+        ),
+    )

@@ -15,6 +15,7 @@ from portrait.contracts import Contract
 from portrait.ingest.landing import RELEASED
 from portrait.ingest.ledger import FILES
 from portrait.ingest.lines import Counts
+from portrait.ingest.parsing import MALFORMED
 from portrait.ingest.snapshots import (
     PLACE,
     Copies,
@@ -95,7 +96,11 @@ def _compared(
     supplied = supplied_columns(mapping.spec, contract)
     key = [name for name in contract.key if name not in supplied]
     zone = contract.time_zone
-    readable = reduce(and_, [F.col(name).isNotNull() for name in key])
+    # What is no record, or has a damaged key, may be anybody's.
+    doubtful = F.exists(
+        "__reasons", lambda rule: (rule == MALFORMED) | F.split_part(rule, F.lit("."), F.lit(1)).isin(*key)
+    )
+    readable = reduce(and_, [F.col(name).isNotNull() for name in key]) & ~F.coalesce(doubtful, F.lit(False))
     undecided: frozenset[date] = frozenset()
     if has_bad:
         unknown = rows.where(F.col("__reasons").isNotNull() & ~readable).select("__file").distinct().collect()
@@ -110,7 +115,7 @@ def _compared(
         *key, *attributes, "changed_at", *PLACE, F.col("__reasons").isNotNull().alias("held")
     )
     neighbours = [day for day in copies.compared if day not in copies.new]
-    states = new.limit(0)
+    states = new.limit(0).withColumn("repeated", F.lit(False))
     if neighbours and files is not None:
         records = lake.read(table)
         mine = records.join(files.select(F.col("file_hash").alias("_file_hash")), on="_file_hash", how="left_semi")
@@ -122,8 +127,10 @@ def _compared(
         else:
             same = mine.where(F.col(supplied[0]).isin(*neighbours))
             same = same.withColumn("changed_at", start_of(F.col(supplied[0]), zone))
-            states = same.select(*key, *attributes, "changed_at", *PLACE, F.lit(False).alias("held"))
-    found = sequence(copies, new, states.select(*new.columns), key=key, zone=zone)
+            states = same.select(*key, *attributes, "changed_at", *PLACE, F.lit(False).alias("held")).withColumn(
+                "repeated", F.lit(False)
+            )
+    found = sequence(copies, new, states.select(*new.columns, "repeated"), key=key, zone=zone)
     return Comparison(contract, mapping, days, copies, found)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
 
@@ -39,6 +39,7 @@ from portrait.spark.days import day_of, instant_of
 CODES = "__codes"
 """Column of judged rows: feed's column to the code that its map does not know."""
 _LINE_TOKEN = "~line~"
+_OF_FIXED_LENGTH = ("dd", "MM", "yyyy", "HH", "hh", "mm", "ss")
 _NUMERIC = ("INT", "BIGINT", "DOUBLE", "DECIMAL")
 _BLANKS = " \u00a0\u202f"  # those between thousands
 
@@ -111,11 +112,13 @@ def apply_mapping(
     texts[LINE] = F.lit(_LINE_TOKEN)  # known once the lines of each block are counted
     cleaned = parsed.select(*kept, *[text.alias(f"text:{name}") for name, text in texts.items()])
     cleaned = _with_numbers(cleaned, mapping)
-    values: dict[str, Column] = {}
-    flags: dict[Failure, Column] = {}
-    codes: dict[str, Column] = {}
-    for target, column in spec.columns.items():
-        values[target] = _value(mapping, target, column, contract, flags, codes)
+    # Step by step, so that nothing costly is computed for each of those who ask for it.
+    made = [_Made(mapping, target, contract) for target in spec.columns]
+    cleaned = cleaned.withColumns({item.base_name: item.base for item in made})
+    cleaned = cleaned.withColumns({item.made_name: item.converted for item in made})
+    values = {item.target: item.value for item in made}
+    flags = {failure: flag for item in made for failure, flag in item.flags.items()}
+    codes = {item.target: F.col(quoted(item.base_name)) for item in made if item.asks_for_codes}
     for target, value in _supplied(mapping, contract, days).items():
         values[target] = value
     if spec.snapshot is not None and spec.snapshot.date.column is not None:
@@ -207,49 +210,85 @@ def _unreadable(expression: Compiled) -> Column:
     return reduce(or_, bad, F.lit(False))
 
 
-def _value(
-    mapping: SourceMapping,
-    target: str,
-    column: ColumnMapping,
-    contract: Contract,
-    flags: dict[Failure, Column],
-    codes: dict[str, Column],
-) -> Column:
-    """The text of a column of the feed; what can go wrong is added to `flags`, codes that no map knows to `codes`."""
-    wanted, form = contract.column(target), mapping.spec.format
-    unreadable: Column | None = None
-    if column.constant is not None:
-        return F.lit(column.constant)
-    if column.expression is not None:
-        expression = compiled(mapping, target)
+@dataclass(frozen=True)
+class _Made:
+    """How one column of the feed is made: `base`, the text of the file, then `converted`, the text of the feed."""
+
+    mapping: SourceMapping
+    target: str
+    contract: Contract
+
+    @property
+    def column(self) -> ColumnMapping:
+        return self.mapping.spec.columns[self.target]
+
+    @property
+    def base_name(self) -> str:
+        return f"base:{self.target}"
+
+    @property
+    def made_name(self) -> str:
+        return f"made:{self.target}"
+
+    @property
+    def asks_for_codes(self) -> bool:
+        """Whether a code that the map does not know keeps its record out."""
+        return self.column.map is not None and self.column.otherwise == QUARANTINE
+
+    @property
+    def _is_number(self) -> bool:
+        return self.contract.column(self.target).physical_type.startswith(_NUMERIC)
+
+    @property
+    def _is_marked(self) -> bool:
+        """Whether the text is a number with marks that a feed does not have."""
+        form, column = self.mapping.spec.format, self.column
+        is_plain = column.column is not None and column.map is None
+        return is_plain and self._is_number and (form.decimal != "." or form.thousands is not None)
+
+    @property
+    def base(self) -> Column:
+        if self.column.constant is not None:
+            return F.lit(self.column.constant)
+        if self.column.column is not None:
+            return F.col(quoted(f"text:{self.column.column}"))
+        expression = compiled(self.mapping, self.target)
         text = F.expr(expression.sql).cast("string")
-        if expression.family in ("integer", "decimal") and not wanted.physical_type.startswith(_NUMERIC):
+        if expression.family in ("integer", "decimal") and not self._is_number:
             text = F.regexp_replace(text, r"\.0+$", "")
-        if expression.numbers:
-            unreadable = _unreadable(expression)
-    else:
-        text = F.col(quoted(f"text:{column.column}"))
-        marked = form.decimal != "." or form.thousands is not None
-        if marked and wanted.physical_type.startswith(_NUMERIC) and column.map is None:
-            number = number_text(text, form)
-            unreadable, text = text.isNotNull() & number.isNull(), number
-    if column.format is not None:
-        told = moment_text(text, column, wanted, contract.time_zone)
-        wrong = text.isNotNull() & told.isNull()
-        unreadable, text = wrong if unreadable is None else unreadable | wrong, told
-    if column.map is not None:
-        known = mapping.codes[target]
-        found, text = _looked_up(text, known), text
-        if column.otherwise == QUARANTINE:
-            unmapped = text.isNotNull() & found.isNull()
-            flags[Failure(f"{target}_unmapped", target, f"__failed_map_{target}")] = unmapped
-            codes[target] = text
-        elif column.otherwise not in (None, "null"):
-            found = F.when(text.isNotNull() & found.isNull(), F.lit(column.otherwise)).otherwise(found)
-        text = found
-    if unreadable is not None:
-        flags[Failure(f"{target}_unreadable", target, f"__failed_{target}")] = unreadable
-    return F.nullif(text, F.lit(""))
+        return text
+
+    @property
+    def converted(self) -> Column:
+        text, column = F.col(quoted(self.base_name)), self.column
+        if column.format is not None:
+            return moment_text(text, column, self.contract.column(self.target), self.contract.time_zone)
+        if column.map is not None:
+            found = _looked_up(text, self.mapping.codes[self.target])
+            if column.otherwise in (QUARANTINE, "null", None):
+                return found
+            return F.when(text.isNotNull(), F.coalesce(found, F.lit(column.otherwise))).otherwise(found)
+        return number_text(text, self.mapping.spec.format) if self._is_marked else text
+
+    @property
+    def value(self) -> Column:
+        made = F.col(quoted(self.made_name))
+        return made if self.column.map is None and self.column.expression is None else F.nullif(made, F.lit(""))
+
+    @property
+    def flags(self) -> dict[Failure, Column]:
+        """What can go wrong."""
+        lost = F.col(quoted(self.base_name)).isNotNull() & F.col(quoted(self.made_name)).isNull()
+        found: dict[Failure, Column] = {}
+        if self.asks_for_codes:
+            found[Failure(f"{self.target}_unmapped", self.target, f"__failed_map_{self.target}")] = lost
+        unreadable = [lost] if self.column.format is not None or self._is_marked else []
+        if self.column.expression is not None and (expression := compiled(self.mapping, self.target)).numbers:
+            unreadable.append(_unreadable(expression))
+        if unreadable:
+            failure = Failure(f"{self.target}_unreadable", self.target, f"__failed_{self.target}")
+            found[failure] = reduce(or_, unreadable)
+        return found
 
 
 def _looked_up(text: Column, known: Mapping[str, str]) -> Column:
@@ -290,15 +329,22 @@ def _with_century(text: Column, pattern: str, first: int) -> tuple[Column, str]:
     """A text and its pattern with years of four digits: those in the hundred years from `first`."""
     parts = [part.group() for part in re.finditer(r"'[^']*'|([A-Za-z])\1*|[^A-Za-z']+", pattern)]
     place = parts.index("yy")
+    four = "".join([*parts[:place], "yyyy", *parts[place + 1 :]])
+
+    def century(years: Column) -> Column:
+        # Two digits or something else, which is no year either way.
+        return F.when(years >= f"{first % 100:02d}", f"{first // 100}").otherwise(f"{first // 100 + 1}")
+
+    if all(part in _OF_FIXED_LENGTH or not part[0].isalpha() for part in parts[:place]):
+        above = len("".join(part[1:-1] if part.startswith("'") else part for part in parts[:place]))
+        years = F.substring(text, above + 1, 2)
+        rest = F.substring(text, above + 1, 100)
+        return F.concat(*([F.left(text, F.lit(above))] if above else []), century(years), rest), four
     before, behind = ("".join(map(_part_pattern, some)) for some in (parts[:place], parts[place + 1 :]))
     found = rf"^({before})(\d\d)({behind})$"
-    years = F.regexp_extract(text, found, 2).try_cast("int")
-    century = F.when(years >= first % 100, F.lit(first // 100)).otherwise(F.lit(first // 100 + 1))
-    whole = F.concat(
-        F.regexp_extract(text, found, 1), century.cast("string"), F.regexp_extract(text, found, 2),
-        F.regexp_extract(text, found, 3),
-    )  # fmt: skip
-    return F.when(text.rlike(found), whole), "".join([*parts[:place], "yyyy", *parts[place + 1 :]])
+    years = F.regexp_extract(text, found, 2)
+    ends = [F.regexp_extract(text, found, group) for group in (1, 3)]
+    return F.when(text.rlike(found), F.concat(ends[0], century(years), years, ends[1])), four
 
 
 def _part_pattern(part: str) -> str:

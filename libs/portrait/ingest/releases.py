@@ -249,7 +249,9 @@ def _parsed_again(
     named = rows.select("file_hash").distinct().join(accepted, on="file_hash", how="inner")
     layouts: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     mapped: dict[str, dict[str, tuple[str, ...]]] = {}
-    for row in named.select("file_hash", "file", "columns", "mapping").collect():
+    # A lake of an earlier build, which is only looked at, has no such column.
+    mapping_of = F.col("mapping") if "mapping" in named.columns else F.lit(None).cast("string")
+    for row in named.select("file_hash", "file", "columns", mapping_of.alias("mapping")).collect():
         if row.mapping is not None:
             mapped.setdefault(row.mapping, {})[row.file_hash] = tuple(row.columns)
             continue
@@ -290,7 +292,6 @@ def _as_lines(rows: DataFrame, files: Sequence[str]) -> DataFrame:
 
 
 def _snapshot_days(lake: Lake, feed: str, files: Sequence[str]) -> dict[str, str]:
-    """The day of which each file, by its hash, is a full copy."""
     known = lake.read(FILES).where((F.col("feed") == feed) & F.col("file_hash").isin(*files))
     days = known.where("status = 'accepted' and snapshot_on is not null").select("file_hash", "snapshot_on").collect()
     return {row["file_hash"]: str(row["snapshot_on"]) for row in days}

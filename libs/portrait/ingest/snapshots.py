@@ -63,11 +63,12 @@ def sequence(copies: Copies, rows: DataFrame, states: DataFrame, *, key: Sequenc
     """One row per key and compared day on which it is there, with its neighbours among them.
 
     `rows`: the new copies: key, attributes, `changed_at` (the beginning of the day), PLACE, `held` (the row is in
-    quarantine, and only its key is known). `states`: the same for known days.
+    quarantine, and only its key is known). `states`: the same for known days, and `repeated` (see `states_of`).
     """
     days = frame_of(rows.sparkSession, copies.numbered(), "idx int, day date, told boolean, ends_on date")
     days = days.withColumns({"changed_at": start_of(F.col("day"), zone), "ends_at": start_of(F.col("ends_on"), zone)})
     attributes = [name for name in rows.columns if name not in {*key, *PLACE, "changed_at", "held"}]
+    rows = rows.withColumn("repeated", F.lit(False))
     once = Window.partitionBy(*key, "changed_at").orderBy("held", F.desc_nulls_last("_line"), "_file")
     every = rows.unionByName(states).withColumn("__nth", F.row_number().over(once)).where("__nth = 1").drop("__nth")
     numbered = every.join(F.broadcast(days.drop("day", "ends_on")), on="changed_at", how="inner")
@@ -89,7 +90,7 @@ def changes_of(found: DataFrame, *, columns: Sequence[str]) -> DataFrame:
     is_back = F.col("idx_before").isNull() | (F.col("idx_before") < F.col("idx") - 1)
     differs = F.col("held_before") | ~F.col("content").eqNullSafe(F.col("content_before"))
     # The first of all days is told only if it is new: then each of its keys is.
-    changed = found.where(F.col("told") & ~F.col("held") & (is_back | differs))
+    changed = found.where(F.col("told") & ~F.col("held") & ~F.col("repeated") & (is_back | differs))
     written = changed.withColumn("op", F.when(is_back, "I").otherwise("U"))
     is_last = F.col("at_behind").isNull() | (F.col("at_behind") > F.col("ends_at"))
     gone = found.where(F.col("ends_at").isNotNull() & is_last)
@@ -105,7 +106,10 @@ def lost_keys(found: DataFrame) -> dict[int, tuple[int, int]]:
 
 
 def states_of(records: DataFrame, days: Collection[date], *, key: Sequence[str], zone: str) -> DataFrame:
-    """The state of known days by change records of the feed: one row per key and day on which it is there."""
+    """The state of known days by change records of the feed: one row per key and day on which it is there.
+
+    `repeated`: there is a record of that very day which says so.
+    """
     at = frame_of(records.sparkSession, [(day,) for day in sorted(days)], "day date")
     at = at.select(start_of(F.col("day"), zone).alias("at"))
     reached = records.join(F.broadcast(at), on=F.col("changed_at") <= F.col("at"), how="inner")
@@ -113,7 +117,8 @@ def states_of(records: DataFrame, days: Collection[date], *, key: Sequence[str],
         F.desc("changed_at"), F.desc_nulls_last("_run"), (F.col("op") == "D").desc(), F.desc_nulls_last("_line")
     )
     held = reached.withColumn("__nth", F.row_number().over(newest)).where("__nth = 1 and op <> 'D'")
-    return held.withColumn("changed_at", F.col("at")).drop("at", "op", "_run", "__nth").withColumn("held", F.lit(False))
+    told = held.withColumns({"repeated": F.col("changed_at") == F.col("at"), "held": F.lit(False)})
+    return told.withColumn("changed_at", F.col("at")).drop("at", "op", "_run", "__nth")
 
 
 def too_much_lost(losses: Mapping[int, tuple[int, int]], copies: Copies, most: float, *, feed: str) -> dict[date, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,6 +18,7 @@ from portrait.expressions.expression import check_expression
 from portrait.labels.growing import grown_expression
 from portrait.labels.readers import check_retirement
 from portrait.labels.trust_policy import OwnThresholds
+from portrait.ordering import in_order
 from portrait.settings import Strict, line_of, load_yaml
 
 PHYSICAL_TYPES = {
@@ -226,16 +226,15 @@ def load_labels(conf: Path, catalogue: Catalogue) -> LabelSet:
 
 def _check_order(checked: Mapping[str, CheckedLabel], places: Mapping[str, Path]) -> None:
     made_of_labels = {name: item.reads for name, item in checked.items() if item.label.from_ == "portrait"}
-    try:
-        TopologicalSorter(made_of_labels).prepare()
-    except CycleError as error:
-        path = list(reversed(error.args[1]))
-        raise _refusal(
-            places[path[0]],
+    in_order(
+        made_of_labels,
+        circle=lambda path: _refusal(
+            places[path.split()[0]],
             "value",
-            f"the labels are made from each other in a circle: {' -> '.join(path)}",
+            f"the labels are made from each other in a circle: {path}",
             "break the circle: make one of them from a feature",
-        ) from error
+        ),
+    )
 
 
 def _check_place(label: Label, path: Path) -> None:

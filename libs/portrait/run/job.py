@@ -23,6 +23,11 @@ def job_arguments(doc: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--as-of", type=business_date, required=True, help="business date of the slice, YYYY-MM-DD")
     parser.add_argument("--landing", type=Path, default=None, help="folder into which the bank drops files")
+    return lake_arguments(parser)
+
+
+def lake_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Adds the arguments of every script that reads a lake, whatever day it works for."""
     parser.add_argument("--lake", type=Path, default=None, help="root of the lake")
     parser.add_argument("--conf", type=Path, default=Path("conf"), help="folder of the configuration")
     parser.add_argument("--schemas", type=Path, default=None, help="folder of the contracts")

@@ -14,7 +14,7 @@ from portrait.lake import Lake, Lease
 from portrait.run.journal import Journal, finish, measured_start
 from portrait.run.plans import suitable_plans
 from portrait.run.staleness import fingerprints, fixed_slices, input_stamps
-from portrait.run.suite import load_suite
+from portrait.run.suite import suite_of
 from portrait.settings import load_settings
 from portrait.spark.session import session
 from portrait.spark.workers import check_workers
@@ -28,7 +28,7 @@ def lake_of_one_job(args: argparse.Namespace, script: Path) -> Iterator[Lake]:
     """
     flags = {"lake": args.lake, "landing": args.landing, "schemas": args.schemas}
     settings = load_settings(args.conf, target=args.target, flags=flags)
-    catalogue = load_suite(args.conf, settings.schemas, time_zone=settings.time_zone, used=settings.capabilities)
+    catalogue = suite_of(settings)
     jobs = job_graph(catalogue)
     job = next((item for item in jobs if item.name == script.stem), None)
     start_log(settings.log)

@@ -19,7 +19,7 @@ from portrait.mappings import load_mappings
 from portrait.mappings.load import code_files
 from portrait.quality import load_reference_policy
 from portrait.serving import load_login_policy
-from portrait.settings import UTC, check_targets, line_of
+from portrait.settings import UTC, Settings, check_targets, line_of
 from portrait.sources.inference.knowledge import load_knowledge
 from portrait.superset import load_declaration
 
@@ -60,6 +60,11 @@ def declarations() -> dict[str, Callable[[Path, Declared], object]]:
     for room in modules_of_rooms("policy"):
         found |= getattr(room, "DECLARATIONS", {})
     return found
+
+
+def suite_of(settings: Settings) -> Catalogue:
+    """The contracts and the configuration that settings name."""
+    return load_suite(settings.conf, settings.schemas, time_zone=settings.time_zone, used=settings.capabilities)
 
 
 def load_suite(conf: Path, schemas: Path, *, time_zone: str = UTC, used: Collection[str] | None = None) -> Catalogue:

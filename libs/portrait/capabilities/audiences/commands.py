@@ -24,17 +24,16 @@ from portrait.cli.options import (
     AsOf,
     Conf,
     Format,
-    LakeRoot,
     Limit,
     OptionalAsOf,
     Output,
     Target,
     identifier,
     settings_of,
+    with_settings,
 )
 from portrait.cli.output import console, emit, errors
 from portrait.errors import ConfigurationError, PortraitError
-from portrait.labels.declared import Declared
 from portrait.labels.tables import AUDIENCES, MEMBERS, PORTRAIT
 from portrait.labels.trust import Verdict
 from portrait.lake.selection import values_of
@@ -78,24 +77,22 @@ def list_command(conf: Conf = CONF, output: Output = Format.table) -> None:
     emit(["audience", "title", "purpose", "sensitivity", "where"], rows, output, title="Audiences")
 
 
+@with_settings
 def count_command(
     expression: Annotated[
         str | None,
         typer.Argument(metavar="[EXPR]", help="Labels and audiences with and, or, not; default: one a line of input."),
     ] = None,
     as_of: PastDay = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
     """How many customers an expression has, and of how many it cannot be told; without one, as many as you type."""
-    settings = settings_of(conf, target, lake=lake)
-    declared = declarations_of(settings)
-    audiences = _audiences(settings)
     if expression is not None and as_of is None:
-        audiences.parse(expression, where="EXPR")  # before Spark starts
-    with _asking(settings, target, declared, as_of) as asked:
+        _audiences(settings).parse(expression, where="EXPR")  # before Spark starts
+    with _asking(settings, target, as_of) as asked:
         if expression is not None:
             asked.print_count(expression, output)
             return
@@ -147,7 +144,8 @@ def _heed(weighed: Weighed, where: str) -> None:
 
 
 @contextmanager
-def _asking(settings: Settings, target: str | None, declared: Declared, as_of: AsOf | None) -> Iterator[_Asked]:
+def _asking(settings: Settings, target: str | None, as_of: AsOf | None) -> Iterator[_Asked]:
+    declared = declarations_of(settings)
     audiences = load_audiences(settings.conf, declared.labels, declared.catalogue)
     with looking(settings, target, declared.catalogue) as opened:
         day, portrait = opened.slice_at(PORTRAIT, as_of)
@@ -159,17 +157,17 @@ def _asking(settings: Settings, target: str | None, declared: Declared, as_of: A
         )
 
 
+@with_settings
 def members_command(
     name: Name,
     as_of: PastDay = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     limit: Limit = 1000,
     output: Output = Format.table,
 ) -> None:
     """Customers in an audience, as published; with --as-of as it was, by what the audience meant that day."""
-    settings = settings_of(conf, target, lake=lake)
     with looking(settings, target) as opened:
         day, members = opened.published_slice(MEMBERS, as_of)
         found = members.where("audience", "=", name).first(limit, order=["customer_id"])
@@ -184,19 +182,18 @@ def members_command(
     emit(["customer_id"], [[customer] for customer in customers], output, title=f"{name} on {day}")
 
 
+@with_settings
 def overlap_command(
     one: Name,
     other: Annotated[str, typer.Argument(parser=identifier, metavar="ID", help="Another audience.")],
     as_of: PastDay = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
     """How many customers two audiences share, by each audience's own policy for unknown."""
-    settings = settings_of(conf, target, lake=lake)
-    declared = declarations_of(settings)
-    with _asking(settings, target, declared, as_of) as asked:
+    with _asking(settings, target, as_of) as asked:
         a, b = (asked.member(name) for name in (one, other))
         both, customers = pc.and_(a, b).true_count, asked.columns.customers
     either = a.true_count + b.true_count - both
@@ -207,17 +204,17 @@ def overlap_command(
     emit(["customers in", "customers"], rows, output)
 
 
+@with_settings
 def explain_command(
     name: Name,
     customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="Customer id.")],
     as_of: PastDay = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
     """Why a customer is in an audience or not: every clause, each label's value, since when and from which facts."""
-    settings = settings_of(conf, target, lake=lake)
     declared = declarations_of(settings)
     audiences, known = (
         load_audiences(settings.conf, declared.labels, declared.catalogue),

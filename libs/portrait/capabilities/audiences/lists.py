@@ -11,19 +11,18 @@ from portrait.capabilities.audiences.commands import Name
 from portrait.capabilities.audiences.declaration import load_audiences
 from portrait.capabilities.audiences.export import export_audience
 from portrait.cli.context import declarations_of, embedded, existing, suite_of, writing
-from portrait.cli.options import CONF, AsOf, Conf, Format, LakeRoot, Output, Target, settings_of
+from portrait.cli.options import AsOf, Format, Output, Target, with_settings
 from portrait.cli.output import console, emit, errors
 from portrait.errors import ConfigurationError
 from portrait.labels.tables import AUDIENCES
 from portrait.lake import Lake
 from portrait.run.runner import run
+from portrait.settings import Settings
 
 
-def build_command(
-    as_of: AsOf, lake: LakeRoot = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
-) -> None:
+@with_settings
+def build_command(as_of: AsOf, *, settings: Settings, target: Target = None, output: Output = Format.table) -> None:
     """Write gold.audience_members and gold.audiences for a day, as a run does; skipped when up to date."""
-    settings = settings_of(conf, target, lake=lake)
     catalogue = suite_of(settings)
     existing(settings)
     spark = embedded(settings, target)
@@ -36,19 +35,19 @@ def build_command(
         spark.stop()
 
 
+@with_settings
 def export_command(
     name: Name,
     purpose: Annotated[str, typer.Option(help="What the list is for: the audience's own purpose.")],
     to: Annotated[Path, typer.Option("--to", help="Folder below which the list is written.")],
     kind: Annotated[str, typer.Option("--as", metavar="csv|delta", help="How the list is written.")] = "csv",
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
 ) -> None:
     """Write the customers of an audience, without whom conf/exports.yml suppresses; ops.audience_exports says so."""
     if kind not in ("csv", "delta"):
         raise ConfigurationError(f"'{kind}' is no format", where="--as", remedy="csv or delta")
-    settings = settings_of(conf, target, lake=lake)
     declared = declarations_of(settings)
     audiences = load_audiences(settings.conf, declared.labels, declared.catalogue)
     audiences.audience(name)

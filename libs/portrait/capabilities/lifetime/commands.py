@@ -10,9 +10,10 @@ from portrait.capabilities.lifetime.calibration import calibration
 from portrait.capabilities.lifetime.lifetime import initiated
 from portrait.capabilities.lifetime.policy import load_lifetime_policy
 from portrait.cli.context import reading
-from portrait.cli.options import CONF, AsOf, Conf, Format, LakeRoot, Output, Target, settings_of
+from portrait.cli.options import AsOf, Format, Output, Target, with_settings
 from portrait.cli.output import console, emit
 from portrait.features import load_features
+from portrait.settings import Settings
 
 value = typer.Typer(help="Value: how well forecasts hold.", no_args_is_help=True)
 
@@ -23,11 +24,12 @@ def _group() -> None:
 
 
 @value.command("calibrate")
+@with_settings
 def calibrate_command(
     as_of: AsOf,
     held_out: Annotated[int, typer.Option(min=1, max=400, help="Units (unit_days of conf/lifetime.yml) to forecast.")],
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
@@ -35,10 +37,9 @@ def calibrate_command(
 
     Fits on the bookings up to HELD_OUT units before DATE and compares with those since. Writes nothing.
     """
-    policy = load_lifetime_policy(conf)
-    settings = settings_of(conf, target, lake=lake)
+    policy = load_lifetime_policy(settings.conf)
     with reading(settings, target) as opened:
-        counts = initiated(load_features(conf), opened.catalogue.table("silver.transactions"))
+        counts = initiated(load_features(settings.conf), opened.catalogue.table("silver.transactions"))
         daily = opened.read("silver.customer_daily")
         judged = calibration(daily, counts=counts, policy=policy, as_of=as_of, held_out=held_out)
         rows = [list(row) for row in judged.collect()]

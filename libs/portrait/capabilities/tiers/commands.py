@@ -15,12 +15,13 @@ from portrait.capabilities.tiers.migration import OUTSIDE, Moves, expected_custo
 from portrait.capabilities.tiers.policy import TIERS, load_tier_policy
 from portrait.capabilities.tiers.simulate import month_ends, replay, simulated_moves
 from portrait.cli.context import reading
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import Format, OptionalAsOf, Output, Target, with_settings
 from portrait.cli.output import console, emit
 from portrait.dates import business_date
 from portrait.entities.versions import as_of as versions_at
 from portrait.errors import ConfigurationError
 from portrait.lake import Lake
+from portrait.settings import Settings
 
 tiers = typer.Typer(help="Tiers: how customers moved, and what another policy would do.", no_args_is_help=True)
 
@@ -44,11 +45,12 @@ _GROUPS = {
 
 
 @tiers.command("simulate")
+@with_settings
 def simulate_command(
     policy: Annotated[Path, typer.Option("--policy", metavar="FILE", help="A file like conf/tiers.yml.")],
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
@@ -58,7 +60,6 @@ def simulate_command(
     with the earned tiers of the slice of DATE. Writes nothing.
     """
     rules = load_tier_policy(policy)
-    settings = settings_of(conf, target, lake=lake)
     with reading(settings, target) as opened:
         day = as_of or opened.newest_slice(_TIERS)
         published = opened.slice(_TIERS, day)
@@ -80,13 +81,14 @@ def simulate_command(
 
 
 @tiers.command("migration")
+@with_settings
 def migration_command(
     since: Annotated[date, typer.Option("--from", parser=business_date, metavar="DATE", help="The earlier slice.")],
     until: Annotated[date, typer.Option("--to", parser=business_date, metavar="DATE", help="The later slice.")],
     by: Annotated[By | None, typer.Option(help="Moves of each of these; who left counts where they were.")] = None,
     ahead: Annotated[int, typer.Option(min=0, max=120, help="Steps of this length to look ahead.")] = 0,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
@@ -97,7 +99,6 @@ def migration_command(
     """
     if since >= until:
         raise ConfigurationError("--from must be earlier than --to", where="--from, --to", remedy="swap them")
-    settings = settings_of(conf, target, lake=lake)
     with reading(settings, target) as opened:
         now, before = (opened.slice(_TIERS, day) for day in (until, since))
         groups = None if by is None else groups_of_both(*(_groups(opened, by, day) for day in (until, since)))
