@@ -1,4 +1,4 @@
-"""Banks that can be landed: the public PKDD'99 bank, by its mapping files, and a synthetic one of any size with a planted truth."""
+"""Banks that can be landed: the public PKDD'99 bank, and a synthetic one of any size with a planted truth."""
 
 from typing import TYPE_CHECKING
 
