@@ -126,7 +126,7 @@ def test_records_before_and_after(rehearsed: tuple[dict[str, Rehearsal], list[Or
     good, bad = rehearsed[0]["bookings"].examples
     assert (good.line, good.before["Betrag"], good.before["Zweck"]) == (3, "-1.234,50", "Miete\nApril")
     assert (good.after["amount"], good.after["direction"]) == (Decimal("1234.50"), "debit")
-    # Midnight in Berlin in summer time is ten in the evening, UTC.
+    # Midnight in Berlin, two hours before summer time, is eleven in the evening, UTC.
     assert good.after["booked_at"].replace(tzinfo=UTC) == datetime(2024, 3, 30, 23, tzinfo=UTC)  # type: ignore[attr-defined]
     assert (bad.line, bad.before["Nr"], bad.reasons) == (7, "4", ("booked_at_unreadable",))
 
@@ -139,7 +139,7 @@ def test_a_full_copy_says_its_day_itself(rehearsed: tuple[dict[str, Rehearsal], 
 def test_a_file_that_would_be_kept_out_says_why(rehearsed: tuple[dict[str, Rehearsal], list[Orphans]]):
     problem = rehearsed[0]["customers"].problem
     assert problem is not None
-    assert "the header has no column 'id'" in problem.message
+    assert "the header has none of the mapping's columns" in problem.message
 
 
 def test_orphans(rehearsed: tuple[dict[str, Rehearsal], list[Orphans]]):

@@ -64,13 +64,18 @@ def infer_command(
 
 @source.command("list")
 def list_command(
-    landing: Landing = None, conf: Conf = CONF, target: Target = None, output: Output = Format.table
+    name: Annotated[str | None, typer.Argument(metavar="[SOURCE]", help="Those of one source; default: all.")] = None,
+    landing: Landing = None,
+    conf: Conf = CONF,
+    target: Target = None,
+    output: Output = Format.table,
 ) -> None:
     """The mappings: which files become which feed, and how many such files lie in the landing folder."""
     settings = settings_of(conf, target, landing=landing)
     rows = []
-    mappings = load_mappings(settings.conf, contracts_of(settings))
-    for mapping in mappings:
+    for mapping in load_mappings(settings.conf, contracts_of(settings)):
+        if name not in (None, mapping.source):
+            continue
         claimed = len(list(source_files(settings.landing, mapping)))
         spec = mapping.spec
         rows.append([mapping.id, spec.title, f"{mapping.source}/{spec.files}", spec.feed, spec.delivery, claimed])

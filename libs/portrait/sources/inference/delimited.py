@@ -67,7 +67,7 @@ def delimited(text: str, *, rows: int, whole: bool) -> Delimited | None:
         while body and (not any(body[-1]) or (trailer and body[-1] == _last(lines, delimiter))):
             body.pop()
     header = _has_header(body)
-    names = [cell.strip() for cell in body[0]] if header else []
+    names = [cell.strip() for cell in (body[0] + [""] * width)[:width]] if header else []
     records = [cells for cells in body[1 if header else 0 :] if any(cells)]
     if odd := sum(len(cells) != width for cells in records):
         doubts = (*doubts, f"{odd:,} of {len(records):,} records do not have {width} cells")
@@ -99,6 +99,8 @@ def _score(text: str, delimiter: str) -> float:
         return 0.0
     pattern = sum(count * (width - 1) / width for width, count in widths.items()) / len(widths) / len(rows)
     cells = [cell for row in rows for cell in row]
+    if delimiter == " " and "" in cells:  # several blanks in a row fill columns up
+        return 0.0
     return pattern * sum(_CELL.fullmatch(cell) is not None for cell in cells) / len(cells)
 
 

@@ -253,6 +253,8 @@ def _full_name(table: Table, contract: Contract, found: Found) -> Iterator[Sugge
     last = [
         name for name, meant in words.items() if meant and meant <= {"surname", "last", "name"} and meant != {"name"}
     ]
+    if len(last) == 1 and not first:  # `name` beside a surname is the first one
+        first = [name for name, meant in words.items() if meant == {"name"}]
     if len(first) == len(last) == 1:
         spec = {"expression": f"concat({word_of(first[0])}, ' ', {word_of(last[0])})"}
         yield Suggestion("full_name", spec, 0.8, "sure", f"'{first[0]}' and '{last[0]}'", columns=(first[0], last[0]))

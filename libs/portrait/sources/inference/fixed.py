@@ -11,6 +11,7 @@ from portrait.sources.inference.layout import Field
 
 _LEAST = 10  # shorter lines are no records
 _DATES = (("yyyyMMdd", 8), ("ddMMyyyy", 8))
+_GLUED = 12  # a longer run without blanks may be several columns
 _SHORTEST = 3  # digits of a number that is cut off another
 _MANY, _HARDLY = 7, 2  # different digits at the end and at the beginning of numbers
 _LIKE = 0.95
@@ -35,7 +36,11 @@ def fields_of(lines: Sequence[str], header: str | None) -> tuple[tuple[Field, ..
     padded = [line.ljust(width) for line in lines]
     filled = [any(line[place] != " " for line in padded) for place in range(width)]
     runs = _runs(filled)
-    cuts = [cut for start, end in runs for cut in _cuts(padded, start, end)]
+    cuts = [
+        cut
+        for start, end in runs
+        for cut in (_cuts(padded, start, end) if header is None and end - start > _GLUED else [(start, end)])
+    ]
     spans = _spread(cuts, padded, width)
     if header is not None:  # a blank that stands in all texts parts no column: no name begins behind it
         named = [span for span in spans if header[span[0] : span[1]].strip()]

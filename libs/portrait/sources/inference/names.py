@@ -17,6 +17,7 @@ _NOT_SPELT = str.maketrans({"ł": "l", "Ł": "L", "ß": "ss", "ø": "o", "đ": "
 _ALIKE = 0.86  # how alike two words are that are one, misspelt
 _SHORTEST = 4  # letters of a word that may be part of another, or misspelt
 _LISTED = 0.97  # of a name that means the same and is written otherwise
+_SAME = 0.99  # the same words in another order
 _TELLING = 0.55  # weight from which on a word says something
 _CODE = 0.62  # how well a code must fit what a value may be called
 _OWN = 0.75  # of a name that only a contract's description suggests
@@ -56,6 +57,11 @@ class Names:
         for ending in ("s", "es", "en", "e", "u", "y", "em", "ed", "ing"):
             if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST - 1 and word[: -len(ending)] in known:
                 return known[word[: -len(ending)]]
+        if len(word) > _SHORTEST:  # another ending of a word that is known
+            for other, meaning in known.items():
+                shorter, longer = sorted((word, other), key=len)
+                if len(shorter) > _SHORTEST + 1 and len(longer) - len(shorter) <= 2 and longer.startswith(shorter):
+                    return meaning
         return word[:-1] if word.endswith("s") and len(word) > _SHORTEST else word
 
     def _split(self, word: str) -> list[str]:
@@ -91,7 +97,7 @@ class Names:
         total = sum(weights[word] for word in left) + sum(weights[word] for word in right)
         alike = 2 * shared / total if total else 0.0
         told = max((weights[word] for word in left if word in right), default=shared)
-        return alike if told >= _TELLING else alike / 2  # nothing in common but `id` or `date`
+        return alike if told >= _TELLING or alike > _SAME else alike / 2  # nothing in common but `id` or `date`
 
     def _weight(self, word: str, about: frozenset[str]) -> float:
         if word in about:

@@ -35,7 +35,8 @@ class Marks:
 def _pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     point = re.escape(decimal)
     whole = rf"(?:\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+|\d+)" if thousands else r"\d+"
-    return re.compile(rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)|{whole}(?:{point}\d*)?[+-]")
+    plus = "" if thousands in _BLANKS else "+"
+    return re.compile(rf"[{plus}-]?(?:{whole}(?:{point}\d*)?|{point}\d+)|{whole}(?:{point}\d*)?[+-]")
 
 
 def marks_of(columns: Mapping[str, Collection[str]], *, least: float) -> Marks:
@@ -44,7 +45,12 @@ def marks_of(columns: Mapping[str, Collection[str]], *, least: float) -> Marks:
     `columns`: the different values of each; `least`: the share of them that must be numbers.
     """
     marked = {
-        name: [value for value in values if any(sign in value for sign in ".,' \u00a0\u202f\u2019")]
+        name: [
+            value
+            for value in values
+            # A telephone number begins with a plus and has blanks.
+            if any(sign in value for sign in ".,' \u00a0\u202f\u2019") and not (value[0] == "+" and " " in value)
+        ]
         for name, values in columns.items()
     }
     telling = {name: values for name, values in marked.items() if values and all(map(_MARKED.fullmatch, values[:50]))}
@@ -63,6 +69,7 @@ def marks_of(columns: Mapping[str, Collection[str]], *, least: float) -> Marks:
     other = next(mark for mark in _DECIMALS if mark != best[0])
     twin = max((pair for pair in fits if pair[0] == other), key=lambda pair: fits[pair])
     doubt = None
-    if fits[twin] >= fits[best]:
+    used = any(mark in value for mark in _DECIMALS for values in telling.values() for value in values)
+    if fits[twin] >= fits[best] and used:
         doubt = f"{best[0]!r} as decimal mark and {twin[0]!r} as decimal mark fit alike"
     return Marks(best[0], best[1], doubt)

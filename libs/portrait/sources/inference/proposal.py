@@ -71,7 +71,7 @@ class Proposal:
         """The pattern of files like this one: dates and long numbers of the name may differ."""
         name = self.path.name.removesuffix(".gz")
         stem, dot, ending = name.partition(".")
-        return re.sub(r"\d[\d_-]{3,}\d|\d{4,}", "*", stem) + dot + ending
+        return re.sub(r"(?:\d[\d_-]{3,}\d|\d{4,})(?:[QqWw]\d{1,2})?", "*", stem) + dot + ending
 
     @property
     def unsure(self) -> list[Suggestion]:
@@ -187,7 +187,7 @@ def _inside(other: _Candidate, best: _Candidate, table: Table, knowledge: Knowle
     key = own_key(other.contract)
     ours = best.found.get(own_key(best.contract) or "")
     if key is None:
-        return None
+        return other if _is_link(other, ours) else None
     needed = needed_columns(best.contract)
     taken = {column for name in needed if name in best.found for column in best.found[name].sources}
     keys = {
@@ -220,6 +220,14 @@ def _inside(other: _Candidate, best: _Candidate, table: Table, knowledge: Knowle
             made = Suggestion(key, {"column": column}, knowledge.levels.unsure, "unsure", reason)
             return replace(other, found={**other.found, key: made})
     return None
+
+
+def _is_link(other: _Candidate, ours: Suggestion | None) -> bool:
+    """Whether a feed ties the entities of a file to others that the file names: an account to its owner."""
+    tied = [name for name in other.contract.key if other.contract.column(name).identifier]
+    found = [other.found[name] for name in tied if name in other.found and other.found[name].level != "unsure"]
+    sources = {column for item in found for column in item.sources}
+    return ours is not None and len(tied) == len(found) == len(sources) == 2 and set(ours.sources) < sources
 
 
 def _depends(table: Table, key: str, column: str) -> bool:
