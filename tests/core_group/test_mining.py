@@ -23,7 +23,6 @@ from portrait.contracts import load_catalogue
 from portrait.labels.declaration import Label
 from portrait.lake.schema import check_frame
 from portrait.settings import load_yaml
-from portrait.spark.workers import use_own_python
 
 AS_OF = date(2025, 12, 31)
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -78,7 +77,6 @@ def labels() -> list[Label]:
 
 def people(spark: SparkSession, bank: pd.DataFrame, policy: CoreGroupPolicy, features: GroupPolicy) -> DataFrame:
     """The population `bank`, of frames as the tables have them."""
-    use_own_python(spark)
     measured = [name for name in bank.columns if name.endswith("_365d")]
     said = ["senior", "branch_customer", "sudden_outflow"]
     everybody = people_of(

@@ -26,6 +26,7 @@ from portrait.capabilities.groups.policy import GroupPolicy
 from portrait.capabilities.groups.profiles import FeatureProfile, GroupProfile
 from portrait.capabilities.groups.surrogate import row_order
 from portrait.labels.declaration import Label
+from portrait.spark.workers import use_own_python
 
 STEPS = ("collect", "clean", "reduce", "cluster", "excavate")
 TOO_FEW, NO_FEATURES = "too_few_customers", "no_distinguishing_feature"
@@ -215,6 +216,7 @@ def _profiles(x: Matrix, placed: Labels, ids: list[int], cleaner: Cleaner) -> li
 
 def scored_by(people: DataFrame, model: CoreModel) -> DataFrame:
     """`people` with place (of the group in the model), distance and margin; NULL for who cannot be grouped."""
+    use_own_python(people.sparkSession)
     raw: list[Column] = [
         F.col(name).cast("double") if name in people.columns else F.lit(None).cast("double")
         for name in model.cleaner.features
