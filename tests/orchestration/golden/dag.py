@@ -53,9 +53,11 @@ JOBS: dict[str, list[str]] = {
         "offers/recommendations",
     ],
     "core_group/core_group": [
+        "entities",
         "customer_features",
         "contribution/contribution",
         "customer_portrait",
+        "offers/recommendations",
         "audiences/audiences",
     ],
     "quality": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -134,6 +134,21 @@ def mine(
     audience = find_audience(matrix, columns, members, policy=policy.rule)
     steps.append(_excavated(worths, audience, policy))
     return Mined(population, people, steps, None, model, known is None, scored, worths, audience)
+
+
+def checked_offers(found: Mined, unsuitable: int | None) -> Mined:
+    """With what the offers of the population mean for the last step: it fails where one breaks suitability.
+
+    `unsuitable`: how many do; None where nothing is recommended to anybody.
+    """
+    if unsuitable is None or found.steps[-1].number < len(STEPS):
+        return found
+    last = found.steps[-1]
+    figures = last.figures | {"unsuitable_offers": float(unsuitable)}
+    said = f"{unsuitable} recommendations are riskier than their customer may have" if unsuitable else None
+    reason = "; ".join(text for text in (said, last.reason) if text) or None
+    steps = [*found.steps[:-1], Step(last.number, last.passed and not unsuitable, reason, figures)]
+    return replace(found, steps=steps)
 
 
 def _draw(groupable: DataFrame, *, count: int, size: int, features: GroupPolicy, labels: list[Label]) -> _Sample:
