@@ -127,12 +127,12 @@ def mine(
     )
     mined = Mined(population, people, steps, None, model, known is None, scored, worths)
     if mined.core is None:
-        steps.append(_excavated(worths, None, policy))
+        steps.append(_excavated(worths, None, model, policy))
         return mined
     matrix, columns = label_matrix(sample.table, usable)
     members = (placed == mined.core).astype(np.int64)
     audience = find_audience(matrix, columns, members, policy=policy.rule)
-    steps.append(_excavated(worths, audience, policy))
+    steps.append(_excavated(worths, audience, model, policy))
     return Mined(population, people, steps, None, model, known is None, scored, worths, audience)
 
 
@@ -313,11 +313,11 @@ def _reduced_and_clustered(model: CoreModel, *, fresh: bool, policy: CoreGroupPo
     return [Step(3, True, refused, third), Step(4, passed, said, stable | {"jaccard_least": least})]
 
 
-def _excavated(worths: list[Worth], audience: Audience | None, policy: CoreGroupPolicy) -> Step:
+def _excavated(worths: list[Worth], audience: Audience | None, model: CoreModel, policy: CoreGroupPolicy) -> Step:
     ranked = sum(worth.rank is not None for worth in worths)
     figures = {"groups": float(len(worths)), "ranked": float(ranked)}
     if audience is None:
-        failed = "; ".join(f"group at place {worth.group + 1}: {worth.failed}" for worth in worths)
+        failed = "; ".join(f"{model.ids[worth.group]} {model.names[worth.group]}: {worth.failed}" for worth in worths)
         return Step(5, False, f"no group passed the gates: {failed}", figures)
     figures |= {"rule_fidelity": audience.fidelity}
     if audience.expression is None:
