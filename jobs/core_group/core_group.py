@@ -9,6 +9,7 @@ replaces the slices. Where gold.recommendations are there, each population's are
 
 from __future__ import annotations
 
+from portrait.capabilities.core_group.audience import usable_labels
 from portrait.capabilities.core_group.keeping import earlier_models, keep_models
 from portrait.capabilities.core_group.mining import checked_offers, mine
 from portrait.capabilities.core_group.people import people_of, populations_of
@@ -34,7 +35,9 @@ def main(argv: list[str] | None = None) -> None:
         labels = [item.label for item in load_labels(args.conf, lake.catalogue).checked]
         slices = ("customer_features", "contribution", "customer_portrait", "audience_members")
         measured, contribution, portrait, members = (lake.slice(f"gold.{name}", day) for name in slices)
-        everybody = people_of(measured, contribution, portrait, features=features).persist()
+        wanted = {label.id for label in usable_labels(labels, policy=policy.rule)}
+        wanted |= {signal for plan in plans.values() for signal in plan.signals}
+        everybody = people_of(measured, contribution, portrait, features=features, labels=wanted).persist()
         version, earlier = ModelStore(lake).version(day), earlier_models(lake, day)
         mined = [
             mine(

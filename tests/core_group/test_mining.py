@@ -84,6 +84,7 @@ def people(spark: SparkSession, bank: pd.DataFrame, policy: CoreGroupPolicy, fea
         spark.createDataFrame(bank[["customer_id", "contribution"]]),
         spark.createDataFrame(bank[["customer_id", *said]].assign(as_of=AS_OF)),
         features=features,
+        labels=said,
     )
     return next(
         frame
