@@ -12,18 +12,17 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from portrait.capabilities.core_group.mining import TOO_FEW, Mined, mine
+from portrait.capabilities.core_group.mining import TOO_FEW, Mined, checked_offers, mine
 from portrait.capabilities.core_group.people import people_of, populations_of
 from portrait.capabilities.core_group.plans import load_service_plans
 from portrait.capabilities.core_group.policy import CoreGroupPolicy, load_core_group_policy
-from portrait.capabilities.core_group.serving import CONTROL, SERVED, arms_since
+from portrait.capabilities.core_group.serving import CONTROL, SERVED, arms_since, unsuitable_offers
 from portrait.capabilities.core_group.tables import member_rows, step_rows, summary_rows
 from portrait.capabilities.groups.policy import GroupPolicy, load_group_policy
 from portrait.contracts import load_catalogue
 from portrait.labels.declaration import Label
 from portrait.lake.schema import check_frame
 from portrait.settings import load_yaml
-from portrait.spark.workers import use_own_python
 
 AS_OF = date(2025, 12, 31)
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -78,7 +77,6 @@ def labels() -> list[Label]:
 
 def people(spark: SparkSession, bank: pd.DataFrame, policy: CoreGroupPolicy, features: GroupPolicy) -> DataFrame:
     """The population `bank`, of frames as the tables have them."""
-    use_own_python(spark)
     measured = [name for name in bank.columns if name.endswith("_365d")]
     said = ["senior", "branch_customer", "sudden_outflow"]
     everybody = people_of(
@@ -86,6 +84,7 @@ def people(spark: SparkSession, bank: pd.DataFrame, policy: CoreGroupPolicy, fea
         spark.createDataFrame(bank[["customer_id", "contribution"]]),
         spark.createDataFrame(bank[["customer_id", *said]].assign(as_of=AS_OF)),
         features=features,
+        labels=said,
     )
     return next(
         frame
@@ -201,6 +200,28 @@ def test_too_few_customers_are_told_so(
     ]
     rows = member_rows([found], load_service_plans(CONF), as_of=AS_OF).toPandas()
     assert set(rows.not_grouped_reason) == {TOO_FEW, "no_transaction_in_window"}
+
+
+def test_an_offer_that_breaks_suitability_fails_the_last_step(spark: SparkSession, mined: Mined) -> None:
+    members = spark.createDataFrame(
+        [("bank", "a"), ("bank", "b"), ("bank", "c"), ("elderly", "a")], "population string, customer_id string"
+    )
+    offers = spark.createDataFrame(
+        [("a", "fund"), ("b", "fund"), ("c", "fund"), ("a", "card"), ("b", "bond")],
+        "customer_id string, product_id string",
+    )
+    products = spark.createDataFrame(
+        [("fund", "R3"), ("bond", "R2"), ("card", None)], "product_id string, risk_level string"
+    )
+    levels = spark.createDataFrame([("a", "C2"), ("b", "C3"), ("c", None)], "customer_id string, risk_level string")
+    wrong = unsuitable_offers(members, offers, products, levels)
+    assert wrong == {"bank": 2, "elderly": 1}  # a: C2 and R3; c: never assessed
+    step = checked_offers(mined, 2).steps[-1]
+    assert (step.passed, step.figures["unsuitable_offers"]) == (False, 2.0)
+    assert step.reason is not None
+    assert step.reason.startswith("2 recommendations are riskier")
+    assert checked_offers(mined, 0).steps[-1].passed
+    assert checked_offers(mined, None) is mined
 
 
 def test_arms_since_the_slice_before_by_hand(spark: SparkSession) -> None:

@@ -71,9 +71,11 @@ JOBS: dict[str, list[str]] = {
     ],
     "campaigns/campaigns": ["ingest", "entities", "customer_features", "customer_portrait", "audiences/audiences"],
     "core_group/core_group": [
+        "entities",
         "customer_features",
         "contribution/contribution",
         "customer_portrait",
+        "offers/recommendations",
         "audiences/audiences",
     ],
     "campaigns/campaign_effects": ["ingest", "customer_features", "campaigns/campaigns"],

@@ -123,7 +123,7 @@ def spending(transactions: DataFrame, customers: DataFrame, *, as_of: date, leas
         for n in of
     ]
     return known.groupBy("group_id", "category").agg(
-        F.count_if("n > 0").alias("buyers"),
+        F.count_if(F.col("n") > 0).alias("buyers"),
         F.sum("n").alias("bookings"),
         F.sum("a").alias("amount"),
         F.count_if(F.col("year") > 0).alias("n"),

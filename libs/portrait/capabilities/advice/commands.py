@@ -22,10 +22,10 @@ Group = Annotated[int, typer.Argument(min=1, metavar="GROUP", help="Number of th
 @advice.command("show")
 @with_settings
 def show_command(
+    as_of: OptionalAsOf = None,
     group: Annotated[
         int | None, typer.Argument(min=1, metavar="[GROUP]", help="Number of a group; all without.")
     ] = None,
-    as_of: OptionalAsOf = None,
     *,
     settings: Settings,
     target: Target = None,

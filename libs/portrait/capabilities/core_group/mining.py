@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -26,6 +26,7 @@ from portrait.capabilities.groups.policy import GroupPolicy
 from portrait.capabilities.groups.profiles import FeatureProfile, GroupProfile
 from portrait.capabilities.groups.surrogate import row_order
 from portrait.labels.declaration import Label
+from portrait.spark.workers import use_own_python
 
 STEPS = ("collect", "clean", "reduce", "cluster", "excavate")
 TOO_FEW, NO_FEATURES = "too_few_customers", "no_distinguishing_feature"
@@ -126,13 +127,28 @@ def mine(
     )
     mined = Mined(population, people, steps, None, model, known is None, scored, worths)
     if mined.core is None:
-        steps.append(_excavated(worths, None, policy))
+        steps.append(_excavated(worths, None, model, policy))
         return mined
     matrix, columns = label_matrix(sample.table, usable)
     members = (placed == mined.core).astype(np.int64)
     audience = find_audience(matrix, columns, members, policy=policy.rule)
-    steps.append(_excavated(worths, audience, policy))
+    steps.append(_excavated(worths, audience, model, policy))
     return Mined(population, people, steps, None, model, known is None, scored, worths, audience)
+
+
+def checked_offers(found: Mined, unsuitable: int | None) -> Mined:
+    """With what the offers of the population mean for the last step: it fails where one breaks suitability.
+
+    `unsuitable`: how many do; None where nothing is recommended to anybody.
+    """
+    if unsuitable is None or found.steps[-1].number < len(STEPS):
+        return found
+    last = found.steps[-1]
+    figures = last.figures | {"unsuitable_offers": float(unsuitable)}
+    said = f"{unsuitable} recommendations are riskier than their customer may have" if unsuitable else None
+    reason = "; ".join(text for text in (said, last.reason) if text) or None
+    steps = [*found.steps[:-1], Step(last.number, last.passed and not unsuitable, reason, figures)]
+    return replace(found, steps=steps)
 
 
 def _draw(groupable: DataFrame, *, count: int, size: int, features: GroupPolicy, labels: list[Label]) -> _Sample:
@@ -215,6 +231,7 @@ def _profiles(x: Matrix, placed: Labels, ids: list[int], cleaner: Cleaner) -> li
 
 def scored_by(people: DataFrame, model: CoreModel) -> DataFrame:
     """`people` with place (of the group in the model), distance and margin; NULL for who cannot be grouped."""
+    use_own_python(people.sparkSession)
     raw: list[Column] = [
         F.col(name).cast("double") if name in people.columns else F.lit(None).cast("double")
         for name in model.cleaner.features
@@ -296,11 +313,11 @@ def _reduced_and_clustered(model: CoreModel, *, fresh: bool, policy: CoreGroupPo
     return [Step(3, True, refused, third), Step(4, passed, said, stable | {"jaccard_least": least})]
 
 
-def _excavated(worths: list[Worth], audience: Audience | None, policy: CoreGroupPolicy) -> Step:
+def _excavated(worths: list[Worth], audience: Audience | None, model: CoreModel, policy: CoreGroupPolicy) -> Step:
     ranked = sum(worth.rank is not None for worth in worths)
     figures = {"groups": float(len(worths)), "ranked": float(ranked)}
     if audience is None:
-        failed = "; ".join(f"group at place {worth.group + 1}: {worth.failed}" for worth in worths)
+        failed = "; ".join(f"{model.ids[worth.group]} {model.names[worth.group]}: {worth.failed}" for worth in worths)
         return Step(5, False, f"no group passed the gates: {failed}", figures)
     figures |= {"rule_fidelity": audience.fidelity}
     if audience.expression is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -13,11 +13,19 @@ from portrait.capabilities.groups.policy import GroupPolicy
 from portrait.capabilities.groups.vectors import habits
 
 
-def people_of(measured: DataFrame, contribution: DataFrame, portrait: DataFrame, *, features: GroupPolicy) -> DataFrame:
-    """One row per customer: not_grouped_reason, the features, contribution (DOUBLE, 0 without any), the labels."""
+def people_of(
+    measured: DataFrame,
+    contribution: DataFrame,
+    portrait: DataFrame,
+    *,
+    features: GroupPolicy,
+    labels: Collection[str],
+) -> DataFrame:
+    """One row per customer: not_grouped_reason, the features, contribution (DOUBLE, 0 without any), `labels`."""
     habit = habits(measured, policy=features).drop("order_by")
     worth = contribution.groupBy("customer_id").agg(F.sum("contribution").cast("double").alias("contribution"))
-    joined = habit.join(worth, on="customer_id", how="left").join(portrait.drop("as_of"), on="customer_id", how="left")
+    said = portrait.select("customer_id", *[name for name in portrait.columns if name in labels])
+    joined = habit.join(worth, on="customer_id", how="left").join(said, on="customer_id", how="left")
     return joined.withColumn("contribution", F.coalesce("contribution", F.lit(0.0)))
 
 

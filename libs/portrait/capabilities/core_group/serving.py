@@ -82,6 +82,29 @@ def effect_of(arms: Mapping[str, Arm]) -> Effect | None:
     )
 
 
+def unsuitable_offers(
+    members: DataFrame, recommendations: DataFrame, products: DataFrame, features: DataFrame
+) -> dict[str, int]:
+    """Population to the recommendations of its customers whose product is riskier (R1..R5) than their level (C1..C5).
+
+    Who was never assessed counts as C1. Populations without any such recommendation are not there.
+    """
+    risk = products.select("product_id", F.substring("risk_level", 2, 1).cast("int").alias("risk"))
+    level = features.select(
+        "customer_id", F.coalesce(F.substring("risk_level", 2, 1).cast("int"), F.lit(1)).alias("level")
+    )
+    wrong = (
+        recommendations.select("customer_id", "product_id")
+        .join(F.broadcast(risk), on="product_id", how="inner")
+        .join(level, on="customer_id", how="inner")
+        .where("risk > level")
+    )
+    counted = (
+        members.select("population", "customer_id").join(wrong, on="customer_id", how="inner").groupBy("population")
+    )
+    return {row["population"]: row["count"] for row in counted.count().collect()}  # a row per population
+
+
 def _interval(difference: float, variance: float) -> tuple[float, float, float]:
     half = _Z * float(np.sqrt(variance))
     return difference, difference - half, difference + half

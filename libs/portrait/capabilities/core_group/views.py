@@ -166,7 +166,9 @@ def _deep(
     if view.collapsed:
         doubts.append("the groups collapsed")
     if own < base + gate.gain_least:  # the same groups in both views differ in the last digits
-        doubts.append(f"explains {own:.1%} of the value of customers held out, PCA {base:.1%}")
+        doubts.append(
+            f"explains {own:.1%} of the value of customers held out, PCA {base:.1%}, needed {gate.gain_least:.1%} more"
+        )
     if doubts:
         return None, None, "; ".join(doubts)
     weights: Mapping[str, Matrix] = view.weights  # type: ignore[assignment]
