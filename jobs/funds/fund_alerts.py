@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
         lake.replace("gold.fund_alerts", fund_alerts(transactions, policy=policy.alerts, as_of=day), day)
         lake.replace("gold.leakage", leakage(transactions, policy=policy.leakage, as_of=day), day)
         customers = lake.slice("gold.customer_features", day)
-        leaks = lake.slice("gold.leakage", day)
+        leaks = lake.rows("gold.leakage", as_of=day)
         lake.replace("gold.customer_leakage", customer_leakage(customers, leaks, as_of=day), day)
 
 

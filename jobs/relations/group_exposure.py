@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
         members, edges = lake.slice("gold.relation_groups", day), lake.slice("gold.relation_edges", day)
         lake.replace("gold.group_exposure", group_exposure(owed, members, edges, limits=policy.limits, as_of=day), day)
         customers, ownership = lake.slice("gold.customer_features", day), lake.slice("gold.ownership", day)
-        exposure = lake.slice("gold.group_exposure", day)
+        exposure = lake.rows("gold.group_exposure", as_of=day)
         rows = customer_relations(customers, members, edges, ownership, exposure, as_of=day)
         lake.replace("gold.customer_relations", rows, day)
 

@@ -25,15 +25,15 @@ def main(argv: list[str] | None = None) -> None:
         zone = lake.catalogue.time_zone
         tables = {name: lake.read(f"silver.{name}") for name in TABLES if lake.has(f"silver.{name}")}
         lake.replace("gold.relation_edges", relation_edges(tables, policy=policy, as_of=day, zone=zone), day)
-        edges = lake.slice("gold.relation_edges", day)
+        edges = lake.rows("gold.relation_edges", as_of=day)
         companies = listed_companies(tables, as_of=day, zone=zone)
         owners = owners_of_companies(edges, companies, policy=policy.ownership, as_of=day)
         for table, rows in (("gold.ownership", owners.pairs), ("gold.ownership_faults", owners.faults)):
             lake.replace(table, frame_like(lake.spark, rows, lake.catalogue.table(table)), day)
         before = lake.previous_slice(GROUPS, day)
-        ties = ties_of(edges, lake.slice("gold.ownership", day), policy=policy)
+        ties = ties_of(edges, lake.rows("gold.ownership", as_of=day), policy=policy)
         lake.replace(GROUPS, grouped_members(ties, before, policy=policy, as_of=day), day)
-        events = group_events(lake.slice(GROUPS, day), before, as_of=day)
+        events = group_events(lake.rows(GROUPS, as_of=day), before, as_of=day)
         first = lake.previous_as_of(GROUPS, day) is None
         lake.replace("gold.relation_group_events", events.limit(0) if first else events, day)
 

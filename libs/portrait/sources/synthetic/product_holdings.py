@@ -14,6 +14,7 @@ from portrait.sources.synthetic.plan import by_group
 AMOUNT_SPREAD: Final = 0.6  # sigma of the logarithm of held amounts
 ENDING_SHARE: Final = 0.04  # holdings given up on some day of the bank's bookings
 LATE_SHARE: Final = 0.15  # holdings taken during the bank's bookings
+FALLS_NOW_SHARE: Final = 0.8  # of the loans that fall into arrears: during the bank's bookings; others on any day
 SLOW_SHARE: Final = 0.85  # of the loans that fall into arrears: paid late for so many days before
 SLOW_DAYS: Final = 150
 SLOW_GOOD_SHARE: Final = 0.03  # of the others: paid late for so many days from some day on, and no more
@@ -125,7 +126,11 @@ def _with_terms(held: DataFrame, bank: Bank) -> DataFrame:
     )
     monthly = F.col("rate") / 12
     annuity = F.col("amount_minor") * monthly / (F.lit(1.0) - F.pow(1 + monthly, -F.col("months")))
-    missed = draws.day(F.date_add("opened_on", 60), last, "arrears_on", *key)
+    early = F.date_add("opened_on", 60)
+    missed = F.when(
+        draws.happens(FALLS_NOW_SHARE, "arrears now", *key),
+        draws.day(F.greatest(early, F.lit(bank.start)), last, "arrears_now", *key),
+    ).otherwise(draws.day(early, last, "arrears_on", *key))
     bad = draws.happens(by_group(lambda group: group.arrears), "arrears", *key)
     falls = bad & (missed < F.least("closed_on", last))
     return (
