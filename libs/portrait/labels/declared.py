@@ -39,11 +39,11 @@ def declared_of(conf: Path, catalogue: Catalogue) -> Declared:
 def with_sources_declared(conf: Path, catalogue: Catalogue) -> Catalogue:
     """The contracts with the columns from which labels are made: features, and what files of capabilities add.
 
-    A capability says by `COLUMNS` of its policy.py which table gets which columns.
+    A capability says by `COLUMNS` of its declared_columns.py which table gets which columns.
     """
     catalogue = catalogue.with_columns("gold.customer_features", load_features(conf).columns())
-    for room in modules_of_rooms("policy"):
-        for table, columns in getattr(room, "COLUMNS", {}).items():
+    for room in modules_of_rooms("declared_columns"):
+        for table, columns in room.COLUMNS.items():
             if table in catalogue.contracts:  # the bank may not use the capability
                 catalogue = catalogue.with_columns(table, columns(conf))
     return catalogue

@@ -8,11 +8,12 @@ import typer
 
 from portrait.cli.commands import group_of
 from portrait.cli.context import looking
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, OptionalAsOf, Output, Target, identifier, settings_of
+from portrait.cli.options import Format, OptionalAsOf, Output, Target, identifier, with_settings
 from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.lake import Reader
 from portrait.lake.selection import python_rows
+from portrait.settings import Settings
 
 COMMANDS = {
     "plan": "portrait.capabilities.campaigns.starting:plan_command",
@@ -55,6 +56,8 @@ def _group() -> None:
     """Campaigns: whom they contact, how it goes, and what they caused."""
 
 
+AnyName = Annotated[str, typer.Argument(metavar="ID", help="A campaign, of conf/campaigns or of the bank's feed.")]
+Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Customer id.")]
 Name = Annotated[str, typer.Argument(parser=identifier, metavar="ID", help="A campaign, a file of conf/campaigns.")]
 
 
@@ -67,18 +70,15 @@ def told(rule: str) -> str:
     return RULES.get(rule, rule)
 
 
+@with_settings
 def status_command(
-    as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
-    target: Target = None,
-    output: Output = Format.table,
+    as_of: OptionalAsOf = None, *, settings: Settings, target: Target = None, output: Output = Format.table
 ) -> None:
     """Every campaign: whether it runs, its arms, what was planned on the day, who was refused by which rule.
 
     Example: portrait campaign status --as-of 2026-01-31
     """
-    with looking(settings_of(conf, target, lake=lake), target) as opened:
+    with looking(settings, target) as opened:
         day, rows = opened.slice_at(STATUS, as_of)
         found = python_rows(rows.first(10_000, order=["campaign"]))
     columns = ["campaign", "state", "treated", "control", "universal_control", "planned", "refused", "reason"]
@@ -86,19 +86,20 @@ def status_command(
     emit(columns, lines, output, title=f"Campaigns of {day}")
 
 
+@with_settings
 def effect_command(
-    name: Annotated[str, typer.Argument(metavar="ID", help="A campaign, of conf/campaigns or of the bank's feed.")],
+    name: AnyName,
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
-    target: Target = None,
+    *,
+    settings: Settings,
     output: Output = Format.table,
+    target: Target = None,
 ) -> None:
     """What a campaign caused: the difference of the arms with its interval; whether some are moved more than others.
 
     Example: portrait campaign effect first_card
     """
-    with looking(settings_of(conf, target, lake=lake), target) as opened:
+    with looking(settings, target) as opened:
         day, row = _row(opened, EFFECTS, name, as_of)
     hidden = {"as_of", "campaign", "title", "verdict", "qini_phi", "qini_gain", "qini_random"}
     lines = [[key, _plain(value)] for key, value in row.items() if key not in hidden and value is not None]
@@ -109,20 +110,21 @@ def effect_command(
             console.print(f"  heterogeneity: {row['uplift_verdict']}: {row['uplift_reason']}", soft_wrap=True)
 
 
+@with_settings
 def explain_command(
     name: Name,
-    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="Customer id.")],
+    customer: Customer,
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
-    target: Target = None,
+    *,
+    settings: Settings,
     output: Output = Format.table,
+    target: Target = None,
 ) -> None:
     """Why a campaign contacts a customer on a day or not, channel by channel, and what has happened so far.
 
     Example: portrait campaign explain first_card C000017
     """
-    with looking(settings_of(conf, target, lake=lake), target) as opened:
+    with looking(settings, target) as opened:
         day, rows = opened.slice_at(ASSIGNMENTS, as_of)
         mine = rows.where("campaign", "=", name).where("customer_id", "=", customer)
         found = python_rows(mine.first(1, order=["customer_id"]))

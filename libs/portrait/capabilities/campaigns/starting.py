@@ -14,18 +14,19 @@ from portrait.capabilities.campaigns.declaration import Campaign, SampleCheck, l
 from portrait.capabilities.campaigns.dry import planned_counts
 from portrait.capabilities.campaigns.policy import CampaignPolicy, load_campaign_policy
 from portrait.cli.context import declarations_of, reading, writing
-from portrait.cli.options import CONF, Conf, Format, LakeRoot, OptionalAsOf, Output, Target, settings_of
+from portrait.cli.options import Format, OptionalAsOf, Output, Target, with_settings
 from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError
 from portrait.lake import Lake
-from portrait.settings import actor_of
+from portrait.settings import Settings, actor_of
 
 
+@with_settings
 def plan_command(
     name: Name,
     as_of: OptionalAsOf = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
     output: Output = Format.table,
 ) -> None:
@@ -33,7 +34,6 @@ def plan_command(
 
     Example: portrait campaign plan first_card
     """
-    settings = settings_of(conf, target, lake=lake)
     campaigns, policy = load_campaigns(settings.conf, declarations_of(settings)), load_campaign_policy(settings.conf)
     known_campaign(campaigns, name)
     with reading(settings, target) as opened:
@@ -46,21 +46,21 @@ def plan_command(
         console.print(f"  {_said(check, campaigns[name])}", soft_wrap=True)
 
 
+@with_settings
 def start_command(
     name: Name,
     as_of: OptionalAsOf = None,
     accept_small: Annotated[
         str | None, typer.Option("--accept-small", metavar="WHY", help="Start with too small a sample, and say why.")
     ] = None,
-    lake: LakeRoot = None,
-    conf: Conf = CONF,
+    *,
+    settings: Settings,
     target: Target = None,
 ) -> None:
     """Start a campaign: from the next run on it assigns and contacts customers, from its first day on.
 
     The sample must be large enough for the expected effect. Example: portrait campaign start first_card
     """
-    settings = settings_of(conf, target, lake=lake)
     campaigns, policy = load_campaigns(settings.conf, declarations_of(settings)), load_campaign_policy(settings.conf)
     known_campaign(campaigns, name)
     with writing(settings, target) as opened:

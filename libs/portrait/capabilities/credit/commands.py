@@ -84,11 +84,7 @@ def _card(opened: Reader, version: str) -> PlainCard:
 @credit.command("fairness")
 @with_settings
 def fairness_command(
-    as_of: OptionalAsOf = None,
-    *,
-    settings: Settings,
-    target: Target = None,
-    output: Output = Format.table,
+    as_of: OptionalAsOf = None, *, settings: Settings, target: Target = None, output: Output = Format.table
 ) -> None:
     """How decisions of the last year differ between groups of applicants that the scorecard does not know.
 

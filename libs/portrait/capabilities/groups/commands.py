@@ -26,8 +26,8 @@ def show_command(
     group: Annotated[int, typer.Argument(min=1, metavar="ID", help="Number of the group.")],
     as_of: OptionalAsOf = None,
     *,
-    settings: Settings,
     target: Target = None,
+    settings: Settings,
     output: Output = Format.table,
 ) -> None:
     """A group: the rule that says who is in it, how far it can be trusted, what sets it apart, where members came from.
@@ -54,12 +54,7 @@ def show_command(
 
 @groups.command("history")
 @with_settings
-def history_command(
-    *,
-    settings: Settings,
-    target: Target = None,
-    output: Output = Format.table,
-) -> None:
+def history_command(*, settings: Settings, target: Target = None, output: Output = Format.table) -> None:
     """Every slice and group: how many customers, how stable, and what became of the groups since the slice before."""
     with looking(settings, target) as opened:
         summary, rules, moves, judged = (opened.read(name).rows() for name in (_SUMMARY, _RULE, _TRANSITION, _MODEL))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -17,7 +17,16 @@ from portrait.capabilities.prospects.model import PROBABILITY, Propensity, fit_p
 from portrait.capabilities.prospects.policy import PropensityPolicy
 from portrait.capabilities.prospects.saved import load_propensity, save_propensity
 from portrait.capabilities.prospects.scores import Judged
-from portrait.capabilities.prospects.training import KNOWN, TARGET, Split, labelled, population, split_by_time
+from portrait.capabilities.prospects.training import (
+    KNOWN,
+    TARGET,
+    Split,
+    event_days,
+    labelled,
+    population,
+    split_by_time,
+)
+from portrait.entities.ownership import People
 from portrait.errors import InputRefused
 from portrait.lake import Lake, Model, ModelStore
 
@@ -38,6 +47,30 @@ class _Measured:
     model: Propensity
     metrics: dict[str, float]
     champion_auc: float | None
+
+
+def judge_targets(
+    lake: Lake,
+    targets: Sequence[CheckedTarget],
+    tables: Mapping[str, DataFrame],
+    *,
+    people: People,
+    policy: PropensityPolicy,
+    as_of: date,
+) -> list[tuple[Judged, DataFrame | None]]:
+    """Every target with its model, or with the reason why nothing is scored, and what made its events.
+
+    `tables`: see `event_days`. A target whose events the bank does not deliver has no model, and None for its events.
+    """
+    judged: list[tuple[Judged, DataFrame | None]] = []
+    for target in targets:
+        days = event_days(tables, people, target.target.event, as_of=as_of, zone=lake.catalogue.time_zone)
+        if days is None:
+            absent = f"the bank does not deliver what says who did it ({target.source})"
+            judged.append((Judged(target, None, {"reason": absent}), None))
+        else:
+            judged.append((judge_target(lake, target, days, policy=policy, as_of=as_of), days))
+    return judged
 
 
 def judge_target(

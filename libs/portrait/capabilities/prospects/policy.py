@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from portrait.contracts import Column
 from portrait.settings import Strict, load_yaml
 
 if TYPE_CHECKING:
@@ -126,14 +125,5 @@ def check_targets(conf: Path, declared: Declared) -> list[CheckedTarget]:
     return load_targets(conf, declared)
 
 
-def score_columns(conf: Path) -> list[Column]:
-    """What targets add to gold.prospect_scores."""
-    from portrait.capabilities.prospects.declaration import target_columns
-
-    return target_columns(conf)
-
-
 POLICIES = {"prospects.yml": load_propensity_policy}
 DECLARATIONS = {"prospects/*.yml": check_targets}
-COLUMNS = {"gold.prospect_scores": score_columns}
-"""Tables to the columns that files of conf/ add to them."""
