@@ -93,7 +93,7 @@ def test_f9_a_feed_that_brings_nothing_but_a_file_cut_in_half_publishes_nothing(
         environment={"PORTRAIT_QUARANTINED_FILE": "warn"},
     )  # fmt: skip
     assert warned.returncode == 0, warned.stderr
-    assert "rejected      transactions/cut.csv.gz: file.gzip" in warned.stdout
+    assert "not ingested  transactions/cut.csv.gz: file.gzip" in warned.stdout
 
 
 def changed_header(bank: Bank, change: Callable[[list[str]], list[str]]) -> None:

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
+from portrait.expressions.expression import check_expression
 from portrait.labels.declared import Declared
-from portrait.labels.expression import check_expression
 from portrait.settings import Strict, line_of, load_yaml
 
 Class = Literal["normal", "special_mention", "substandard", "doubtful", "loss"]
