@@ -8,7 +8,8 @@ any order, late and twice: what is known already is left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -31,8 +32,10 @@ def planned_events(chosen: DataFrame, *, as_of: date, opens: int, closes: int, z
     """An event `planned` per chosen option: customer_id, campaign, channel, slot, attempt, offer, cost."""
 
     def at(hour: int) -> Column:
-        wall = F.to_timestamp(F.lit(f"{as_of} 00:00:00")) + F.make_dt_interval(hours=F.lit(hour))
-        return F.to_utc_timestamp(wall, zone)
+        midnight = datetime.combine(
+            as_of, time(), ZoneInfo(zone)
+        )  # adding hours to it is adding them to the wall clock
+        return F.lit((midnight + timedelta(hours=hour)).astimezone(UTC))
 
     return chosen.select(
         *CONTACT,

@@ -8,7 +8,7 @@ import typer
 
 from portrait.capabilities.groups.audience_file import NewName, WriteTo, give_file
 from portrait.cli.context import looking
-from portrait.cli.options import Format, OptionalAsOf, Output, Target, with_settings
+from portrait.cli.options import Format, OptionalAsOf, Output, Target, identifier, with_settings
 from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError
 from portrait.settings import Settings
@@ -16,7 +16,7 @@ from portrait.settings import Settings
 core_group = typer.Typer(help="Core groups: how they were found, and their audiences.", no_args_is_help=True)
 
 _SUMMARY, _STEPS = "gold.core_group_summary", "gold.core_group_steps"
-Name = Annotated[str, typer.Argument(metavar="POPULATION", help="A population of conf/core_group.yml.")]
+Name = Annotated[str, typer.Argument(parser=identifier, metavar="POPULATION", help="A population of conf/core_group.yml.")]
 
 
 @core_group.command("show")

@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from portrait.capabilities.prospects.declaration import FEATURES, CheckedTarget
+from portrait.capabilities.prospects.declaration import FEATURES, SCORES, CheckedTarget
 from portrait.capabilities.prospects.frames import bounded_sample
 from portrait.capabilities.prospects.metrics import auc, with_intervals
 from portrait.capabilities.prospects.model import PROBABILITY, Propensity, fit_propensity
@@ -84,7 +84,9 @@ def judge_target(
     store, name = ModelStore(lake), f"propensity_{target.target.id}"
     declaration = target.target.model_dump_json()
     # Not a model of this very day: a rerun does what the first run did.
-    known = store.current(name, until=as_of - timedelta(days=1))
+    # Where no earlier day was scored there is none, and nothing is asked.
+    earlier = lake.previous_as_of(SCORES, as_of) is not None
+    known = store.current(name, until=as_of - timedelta(days=1)) if earlier else None
     champion = known if known is not None and known.parameters["declaration"] == declaration else None
     months, training = target.target.horizon_months, policy.training
     past = [day for day in lake.slices(TABLE) if day < as_of]
