@@ -24,6 +24,8 @@ from portrait.entities.balances import balance_runs, close_days, measure_days
 from portrait.entities.dimensions import dimensions
 from portrait.entities.reconciliation import differences, load_policy
 from portrait.entities.transactions import resolve_transactions
+from portrait.ingest.trial import tried
+from portrait.mappings import load_mappings
 from portrait.sources.berka import land_berka
 
 FILE = "trans_bankwide_19930101_19940331.csv"
@@ -46,13 +48,13 @@ def bank(
     landing = tmp_path_factory.mktemp("berka")
     land_berka(source=berka_dir, landing=landing)
     catalogue = load_catalogue(schemas_dir)
+    mappings = load_mappings(conf_dir, catalogue)
 
     def feed(name: str) -> DataFrame:
-        schema = catalogue.table(f"raw.{name}").struct_type
-        rows = spark.read.csv(str(landing / name), schema=schema, header=True, escape='"', enforceSchema=False)
-        return rows.selectExpr(
-            "*", "1L as _run", "_metadata.file_name as _file", "monotonically_increasing_id() as _line"
-        )
+        work = tmp_path_factory.mktemp(name)
+        rows = tried(spark, landing=landing, feed=name, catalogue=catalogue, mappings=mappings, work=work)
+        columns = catalogue.table(f"raw.{name}").column_names
+        return rows.selectExpr(*columns, "1L as _run", "__file as _file", "__place as _line")
 
     parties = next(item for item in dimensions(catalogue) if item.table == "silver.account_parties")
     owners = parties.versions(feed("account_parties"))

@@ -23,11 +23,11 @@ from portrait.capabilities.groups.lasting import KeptGroup, KeptModel, vectors_o
 from portrait.capabilities.groups.lloyd import nearest
 from portrait.capabilities.groups.model import keep_model, read_kept
 from portrait.capabilities.groups.policy import GroupPolicy
-from portrait.capabilities.groups.profiles import target_group_index
 from portrait.capabilities.groups.vectors import ALL_ALIKE, NO_TRANSACTION, TOO_FEW
 from portrait.contracts import load_catalogue
 from portrait.lake import Lake, Lease, ModelStore
 from portrait.lake.schema import check_frame
+from portrait.spark.target_group import target_group_index
 
 
 @pytest.fixture(scope="module")

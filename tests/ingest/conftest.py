@@ -17,12 +17,15 @@ from portrait.contracts.catalogue import bronze_contract
 from portrait.contracts.contract import Rule, contract_of
 from portrait.contracts.document import load_document
 from portrait.ingest import IngestSummary, ingest
-from portrait.ingest.landing import inspect_file, landed_files
+from portrait.ingest.inspection import inspect_file
+from portrait.ingest.landing import landed_files
 from portrait.ingest.pipeline import OnQuarantine
 from portrait.ingest.staging import Manifest
 from portrait.ingest.text import write_staged
 from portrait.ingest.verdicts import judged_lines
 from portrait.lake import Lake, Lease
+from portrait.mappings import Mappings, load_mappings
+from portrait.mappings.source import NO_MAPPINGS
 
 BOOKINGS = Contract(
     "raw.bookings",
@@ -73,6 +76,7 @@ class Bank:
     root: Path
     catalogue: Catalogue
     seen: list[Path] = field(default_factory=list)
+    mappings: Mappings = NO_MAPPINGS
 
     @property
     def landing(self) -> Path:
@@ -91,7 +95,21 @@ class Bank:
     def run(self, *, quarantined_file: OnQuarantine = "refuse") -> IngestSummary:
         with Lease(self.root / "lake") as lease:
             lake = self.lake(lease)
-            return ingest(lake, landing=self.landing, catalogue=self.catalogue, quarantined_file=quarantined_file)
+            return ingest(
+                lake,
+                landing=self.landing,
+                catalogue=self.catalogue,
+                quarantined_file=quarantined_file,
+                mappings=self.mappings,
+            )
+
+    def map(self, name: str, text: str, **codes: str) -> None:
+        """Write a mapping file of the source `core`, and files of codes; the bank knows it from then on."""
+        folder = self.root / "conf" / "sources" / "core"
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, content in {f"{name}.yml": text, **{f"{code}.csv": lines for code, lines in codes.items()}}.items():
+            (folder / file).write_text(content, encoding="utf-8")
+        self.mappings = load_mappings(self.root / "conf", self.catalogue)
 
     def lake(self, lease: Lease | None = None) -> Lake:
         return Lake(self.spark, self.root / "lake", self.catalogue, lease=lease)

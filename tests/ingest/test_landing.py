@@ -17,7 +17,9 @@ import pytest
 
 from portrait.errors import ConfigurationError
 from portrait.ingest import text
-from portrait.ingest.landing import Inspection, LandedFile, inspect_file, landed_files
+from portrait.ingest.content import Inspection
+from portrait.ingest.inspection import inspect_file
+from portrait.ingest.landing import LandedFile, landed_files
 
 
 def inspect(folder: Path, name: str, data: bytes, *, width: int = 3) -> Inspection:

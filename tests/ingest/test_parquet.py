@@ -13,7 +13,8 @@ import pytest
 from pyspark.sql import Row
 
 from portrait.errors import InputRefused
-from portrait.ingest.landing import inspect_file, landed_files
+from portrait.ingest.inspection import inspect_file
+from portrait.ingest.landing import landed_files
 from portrait.ingest.parquet import takes
 
 from .conftest import Bank, NewBank, good

@@ -25,7 +25,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 CATALOGUE = load_catalogue(CHECKOUT / "schemas", standard=False)
 
 
-@pytest.mark.parametrize("name", ["label.schema.json", "audience.schema.json"])
+@pytest.mark.parametrize("name", ["label.schema.json", "audience.schema.json", "mapping.schema.json"])
 def test_the_schemas_in_docs_are_fresh(name: str) -> None:
     assert (CHECKOUT / "docs/editor" / name).read_text() == editor_schemas(CATALOGUE)[name], (
         "run `portrait labels schema`"
@@ -33,7 +33,7 @@ def test_the_schemas_in_docs_are_fresh(name: str) -> None:
 
 
 def test_every_shipped_file_meets_its_schema(conf_dir: Path) -> None:
-    for folder, name in (("labels/*", "label"), ("audiences", "audience")):
+    for folder, name in (("labels/*", "label"), ("audiences", "audience"), ("sources/*", "mapping")):
         schema = json.loads(editor_schemas(CATALOGUE)[f"{name}.schema.json"])
         for path in conf_dir.glob(f"{folder}/*.yml"):
             # An editor sees a day as the text that stands there.

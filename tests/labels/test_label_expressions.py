@@ -7,7 +7,7 @@ import time
 import pytest
 
 from portrait.errors import ConfigurationError
-from portrait.labels.expression import check_expression
+from portrait.expressions.expression import check_expression
 
 COLUMNS = {
     "a": "BIGINT", "b": "BIGINT", "amount": "DECIMAL(18,2)", "score": "DOUBLE", "name": "STRING", "yes": "BOOLEAN",

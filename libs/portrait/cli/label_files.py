@@ -145,7 +145,7 @@ def schema_command(
     write: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("docs/editor"),
     conf: Conf = CONF,
 ) -> None:
-    """Write the JSON Schemas of label and audience files, for completion in editors."""
+    """Write the JSON Schemas of label, audience and mapping files, for completion in editors."""
     schemas = settings_of(conf, None).schemas
     write.mkdir(parents=True, exist_ok=True)
     for name, text in editor_schemas(load_catalogue(schemas, standard=False)).items():

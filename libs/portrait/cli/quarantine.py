@@ -13,9 +13,20 @@ from portrait.cli.output import console, emit
 from portrait.contracts import load_catalogue
 from portrait.entities.conflict_counts import CONFLICTS, conflict_counts
 from portrait.errors import ConfigurationError
-from portrait.ingest import quarantine_summary, quarantined_files, readable_identifiers, remedy_of
+from portrait.ingest import (
+    UnmappedCode,
+    quarantine_summary,
+    quarantined_files,
+    readable_identifiers,
+    remedy_of,
+    unmapped_codes,
+)
 from portrait.lake.selection import ordered, python_rows
+from portrait.mappings import Mappings, load_mappings
 from portrait.settings import Settings
+
+_MOST_CODES = 10
+"""So many codes of a column are shown in a table."""
 
 
 @with_settings
@@ -48,7 +59,12 @@ def quarantine_command(
 
         with reading(settings, target) as opened:
             rows = export_quarantine(
-                opened, landing=settings.landing, catalogue=opened.catalogue, feed=feed, path=export
+                opened,
+                landing=settings.landing,
+                catalogue=opened.catalogue,
+                feed=feed,
+                path=export,
+                mappings=load_mappings(settings.conf, opened.catalogue),
             )
         console.print(f"Wrote {rows:,} rows to {export}; correct them, then `portrait quarantine --release --from` it.")
     elif release_rows:
@@ -66,11 +82,14 @@ def _show(settings: Settings, target: str | None, feed: str | None, output: Form
         values = readable_identifiers(opened, found)
         conflicts = conflict_counts(opened) if output is Format.table else []
         files = [item for item in quarantined_files(opened) if feed in (None, item.feed)]
+        codes = [item for item in unmapped_codes(opened) if feed in (None, item.feed)]
+        mappings = load_mappings(settings.conf, opened.catalogue, checked=True)
     if values is None:
         from portrait.ingest import damaged_identifiers
 
         with reading(settings, target) as lake:
-            values = damaged_identifiers(lake, found)
+            values = damaged_identifiers(lake, found, mappings=mappings)
+    told_codes = _told(codes, mappings)
     rows: list[list[object]] = [
         [item.feed, item.rule, item.file, item.file_status, item.rows, item.line, values.get(key)]
         for item, key in ((item, (item.feed, item.rule, item.file)) for item in found)
@@ -81,6 +100,11 @@ def _show(settings: Settings, target: str | None, feed: str | None, output: Form
     ]
     if output is Format.table:
         emit(columns, rows, output, title="Quarantine")
+        for lines in told_codes.values():
+            for line in lines[:_MOST_CODES]:
+                console.print(line, soft_wrap=True, markup=False, highlight=False)
+            if len(lines) > _MOST_CODES:
+                console.print(f"... and {len(lines) - _MOST_CODES:,} further codes (--output json)", soft_wrap=True)
         if whole:
             emit(["file", "still landed", "reason", "remedy"], whole, output, title="Files quarantined whole")
         told = [
@@ -90,11 +114,30 @@ def _show(settings: Settings, target: str | None, feed: str | None, output: Form
             emit(["feed", "why", "records", "newest day"], told, output, title="Conflicts (one by one: --conflicts)")
         return
     # One list for machines: a file that was rejected whole is an entry without a line.
-    entries = [[*row, None, None] for row in rows]
+    entries = [
+        [*row, None, "; ".join(told_codes.get((item.feed, item.rule), [])) or None]
+        for item, row in zip(found, rows, strict=True)
+    ]
     for item, (path, _, reason, remedy) in zip(files, whole, strict=True):
         rule = str(reason).split(":", 1)[0]
         entries.append([item.feed, rule, path, item.status, None, None, None, reason, remedy])
     emit([*columns, "reason", "remedy"], entries, output)
+
+
+def _told(codes: list[UnmappedCode], mappings: Mappings) -> dict[tuple[str, str], list[str]]:
+    """Feed and rule to what is to be done about each code that a map does not know, the most frequent first."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for item in codes:
+        mapping = next((known for known in mappings if known.id == item.mapping and known.feed == item.feed), None)
+        column = None if mapping is None else mapping.spec.columns.get(item.column)
+        place = "its map" if mapping is None or column is None else mapping.path.name
+        if column is not None and isinstance(column.map, str):
+            place = column.map
+        known_now = mapping is not None and item.code in mapping.codes.get(item.column, {})
+        remedy = "it is mapped now: `portrait quarantine --release`" if known_now else f"add it to {place}"
+        line = f"{item.column}: '{item.code}' {item.rows:,} times: {remedy}"
+        told.setdefault((item.feed, f"{item.column}_unmapped"), []).append(line)
+    return told
 
 
 def _show_conflicts(settings: Settings, target: str | None, feed: str | None, output: Format) -> None:
@@ -115,7 +158,12 @@ def _release(settings: Settings, target: str | None, corrected: Path | None, fee
             return
         feeds = [feed] if feed else None
         releases = release(
-            opened, landing=settings.landing, catalogue=opened.catalogue, corrected=corrected, feeds=feeds
+            opened,
+            landing=settings.landing,
+            catalogue=opened.catalogue,
+            corrected=corrected,
+            feeds=feeds,
+            mappings=load_mappings(settings.conf, opened.catalogue),
         )
     for done in releases:
         still = ", ".join(f"{rule} {count}" for rule, count in done.still_bad.items())

@@ -7,7 +7,7 @@ from portrait.lazy import exports
 if TYPE_CHECKING:
     from portrait.ingest.ledger import FileCache, KeptOut, quarantined_files
     from portrait.ingest.pipeline import ingest
-    from portrait.ingest.quarantine import quarantine_summary, readable_identifiers
+    from portrait.ingest.quarantine import UnmappedCode, quarantine_summary, readable_identifiers, unmapped_codes
     from portrait.ingest.releases import Release, damaged_identifiers, export_quarantine, release
     from portrait.ingest.summary import FeedSummary, IngestSummary, remedy_of
 
@@ -17,6 +17,7 @@ _PLACES = {
     "IngestSummary": "portrait.ingest.summary",
     "KeptOut": "portrait.ingest.ledger",
     "Release": "portrait.ingest.releases",
+    "UnmappedCode": "portrait.ingest.quarantine",
     "damaged_identifiers": "portrait.ingest.releases",
     "export_quarantine": "portrait.ingest.releases",
     "ingest": "portrait.ingest.pipeline",
@@ -25,6 +26,7 @@ _PLACES = {
     "readable_identifiers": "portrait.ingest.quarantine",
     "release": "portrait.ingest.releases",
     "remedy_of": "portrait.ingest.summary",
+    "unmapped_codes": "portrait.ingest.quarantine",
 }
 __all__ = [
     "FeedSummary",
@@ -32,6 +34,7 @@ __all__ = [
     "IngestSummary",
     "KeptOut",
     "Release",
+    "UnmappedCode",
     "damaged_identifiers",
     "export_quarantine",
     "ingest",
@@ -40,6 +43,7 @@ __all__ = [
     "readable_identifiers",
     "release",
     "remedy_of",
+    "unmapped_codes",
 ]
 if not TYPE_CHECKING:  # or type checkers would take any name for one of the package
     __getattr__ = exports(__name__, _PLACES)

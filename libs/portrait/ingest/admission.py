@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from portrait.contracts import Catalogue, Contract
 from portrait.ingest.columns import compare_columns
-from portrait.ingest.landing import Inspection, LandedFile, inspect_file
+from portrait.ingest.content import Inspection
+from portrait.ingest.inspection import inspect_file
+from portrait.ingest.landing import LandedFile
 from portrait.ingest.ledger import FileCache, Ledger
 from portrait.ingest.lines import Counts
 from portrait.ingest.parquet import takes
 from portrait.ingest.staging import Manifest
 from portrait.ingest.text import bounds_of
 from portrait.ingest.verdicts import FileResult
+from portrait.mappings.expressions import read_columns, resolved
 
+COPY_REPEATED = "snapshot.repeated"
+"""A full copy of that day was accepted before."""
 NAME_REUSED = "name.reused"
 """A file of that name was accepted, and this one has other bytes."""
 
@@ -40,15 +46,18 @@ class FeedAdmission:
 
 
 def admit(
-    landed: list[LandedFile], *, catalogue: Catalogue, ledger: Ledger, cache: FileCache
+    landed: list[LandedFile], *, catalogue: Catalogue, ledger: Ledger, cache: FileCache, rules: Mapping[str, str]
 ) -> tuple[dict[str, FeedAdmission], dict[str, str]]:
-    """A decision on every landed file, by feed, and the hash of every file by path."""
+    """A decision on every landed file, by feed, and the hash of every file by its key.
+
+    `rules`: the hash of what each file is judged by, by its key.
+    """
     contracts = {item.feed: catalogue.table(f"raw.{item.feed}") for item in landed}
-    known = {item.path: cache.hash_of(item) for item in landed}
+    known = {item.key: cache.hash_of(item) for item in landed}
 
     def needs_reading(item: LandedFile) -> bool:
-        found = known[item.path]
-        return found is None or ledger.settled(item.path, found, contracts[item.feed].hash) is None
+        found = known[item.key]
+        return found is None or ledger.settled(item, found, rules[item.key]) is None
 
     new = [item for item in landed if needs_reading(item)]
 
@@ -58,22 +67,24 @@ def admit(
 
     with ThreadPoolExecutor(max_workers=4) as readers:
         read = readers.map(inspected, new)
-        inspections = {item.path: inspection for item, inspection in zip(new, read, strict=True)}
-    hashes = {item.path: known[item.path] or "" for item in landed}
-    hashes |= {path: inspection.hash for path, inspection in inspections.items()}
+        inspections = {item.key: inspection for item, inspection in zip(new, read, strict=True)}
+    hashes = {item.key: known[item.key] or "" for item in landed}
+    hashes |= {key: inspection.hash for key, inspection in inspections.items()}
     feeds: dict[str, FeedAdmission] = {}
     for item in landed:
         feed = feeds.setdefault(item.feed, FeedAdmission())
         contract = contracts[item.feed]
-        verdict = ledger.settled(item.path, hashes[item.path], contract.hash)
+        verdict = ledger.settled(item, hashes[item.key], rules[item.key])
         if verdict is None:
-            _judge(item, inspections[item.path], contract, ledger, feed)
+            _judge(item, inspections[item.key], contract, rules[item.key], ledger, feed)
         elif verdict.status == "refused":
             feed.blocked.append((item.path, verdict.reason or ""))
     return feeds, hashes
 
 
-def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledger, feed: FeedAdmission) -> None:
+def _judge(
+    item: LandedFile, seen: Inspection, contract: Contract, rules: str, ledger: Ledger, feed: FeedAdmission
+) -> None:
     manifest = Manifest(
         feed=item.feed,
         path=item.path,
@@ -82,11 +93,14 @@ def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledge
         columns=seen.columns,
         ignored=(),
         rows=seen.rows,
-        contract_hash=contract.hash,
+        contract_hash=rules,
         types=seen.types,
         fine=seen.fine,
         one_line=seen.one_line,
         clock_times=seen.clock_times,
+        mapping=None if item.mapping is None else item.mapping.id,
+        body=seen.body,
+        snapshot_on=seen.snapshot_on,
     )
     kept_out = Counts(seen.rows, seen.rows)
 
@@ -98,11 +112,18 @@ def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledge
     if original is not None or twin is not None:
         reason = f"the same bytes as {original.path if original else twin}"
         feed.duplicates.append(FileResult(manifest, "duplicate", Counts(0, 0), reason))
-    elif ledger.name_taken(item.path, seen.hash):
+    elif ledger.name_taken(item, seen.hash):
         reason = f"{NAME_REUSED}: a file of this name was accepted, this one has other bytes"
         feed.turned_away.append(turn_away("quarantined", reason))
     elif seen.problem is not None:
         feed.turned_away.append(turn_away("quarantined", seen.problem))
+    elif (copy := _copy_of_that_day(item, seen, ledger)) is not None:
+        reason = f"{COPY_REPEATED}: {copy} is a full copy of {seen.snapshot_on} already, and this one has other bytes"
+        feed.turned_away.append(turn_away("quarantined", reason))
+    elif item.mapping is not None:
+        read = {resolved(name, seen.columns) for name in read_columns(item.mapping)}
+        ignored = tuple(name for name in seen.columns if name not in read)
+        feed.admitted.append((item, _ignoring(manifest, ignored)))
     else:
         types = _in_contract_words(seen, contract)
         finding = compare_columns(seen.columns, contract, types, keyed=item.format == "jsonl")
@@ -110,6 +131,16 @@ def _judge(item: LandedFile, seen: Inspection, contract: Contract, ledger: Ledge
             feed.turned_away.append(turn_away("refused", "; ".join(finding.differences)))
         else:
             feed.admitted.append((item, _ignoring(manifest, finding.ignored)))
+
+
+def _copy_of_that_day(item: LandedFile, seen: Inspection, ledger: Ledger) -> str | None:
+    """The accepted file that is a full copy of the same source and day."""
+    copy = ledger.copies.get((item.feed, item.path.split("/", 1)[0], seen.snapshot_on or ""))
+    return (
+        None
+        if copy is None or item.mapping is None or not item.mapping.claims(copy.path.split("/", 1)[1])
+        else copy.path
+    )
 
 
 def _in_contract_words(seen: Inspection, contract: Contract) -> tuple[str, ...]:

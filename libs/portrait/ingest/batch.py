@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import reduce
 from typing import Any
 
@@ -21,9 +21,12 @@ from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
 from portrait.faults import fault_point
+from portrait.ingest.copies import Comparison, compare_copies
 from portrait.ingest.ledger import FILES
 from portrait.ingest.lines import Counts, block_counts, file_counts, with_lines
+from portrait.ingest.mapped import CODES, with_line_numbers
 from portrait.ingest.reading import judged_files
+from portrait.ingest.snapshots import PLACE
 from portrait.ingest.staging import Batch, Manifest, judged_folder, staged_path
 from portrait.ingest.unreadable import unreadable_files
 from portrait.ingest.verdicts import (
@@ -39,6 +42,7 @@ from portrait.ingest.verdicts import (
     typed_columns,
 )
 from portrait.lake import Lake
+from portrait.mappings.source import NO_MAPPINGS, Mappings, rules_hash
 from portrait.spark.at_once import at_once
 from portrait.spark.frames import frame_of
 from portrait.spark.paths import as_named
@@ -56,6 +60,7 @@ class FeedRows:
     contract: Contract
     files: dict[str, Manifest]
     rows: DataFrame
+    mappings: Mappings
     blocks: list[Row] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
 
@@ -74,7 +79,17 @@ class FeedRows:
     def numbered(self) -> DataFrame:
         """The rows of the sound files with file, hash and line."""
         origins = {name: origin_of(item) for name, item in self.sound.items()}
-        return with_lines(self.rows, blocks=self.blocks, origins=origins)
+        numbered = with_lines(self.rows, blocks=self.blocks, origins=origins)
+        for mapping in self.mappings.of_feed(self.contract.name):
+            files = [name for name, item in self.sound.items() if item.mapping == mapping.id]
+            numbered = with_line_numbers(numbered, mapping, line="_line", files=files) if files else numbered
+        return numbered
+
+    def compared(self, lake: Lake) -> list[Comparison]:
+        """The full copies among the sound files beside what bronze has."""
+        if all(item.snapshot_on is None for item in self.sound.values()):
+            return []
+        return compare_copies(lake, self.contract, self.sound, self.numbered, self.counts, self.mappings)
 
 
 def take_in(
@@ -82,6 +97,7 @@ def take_in(
     batch: Batch,
     *,
     loaded_at: datetime,
+    mappings: Mappings = NO_MAPPINGS,
     decided: Callable[[list[FileResult]], list[FileResult]] = lambda results: [],
 ) -> list[FileResult]:
     """Judge and write a batch; `decided` gives further results to record, once those of the batch are known.
@@ -89,18 +105,25 @@ def take_in(
     A replay writes nothing twice. Afterwards the batch may be cleared.
     """
     contracts = {feed: lake.catalogue.table(f"raw.{feed}") for feed in batch.feeds}
-    stale = [item for item in batch.files.values() if item.contract_hash != contracts[item.feed].hash]
-    # The contract changed between a crash and now: what bronze has stays, the rest is admitted anew.
+    stale = [item for item in batch.files.values() if item.contract_hash != _rules_of(item, contracts, mappings)]
+    # The contract or the mapping changed between a crash and now: what bronze has stays, the rest is admitted anew.
     results = written_before(lake, stale)
     fresh = {feed: batch.of_feed(feed) for feed in batch.feeds if feed not in {item.feed for item in stale}}
-    feeds = _judge(lake, {feed: (contracts[feed], files) for feed, files in fresh.items()})
+    feeds = _judge(lake, {feed: (contracts[feed], files) for feed, files in fresh.items()}, mappings)
     try:
-        verdicts = _verdicts(feeds)
+        compared = {feed.contract.name: feed.compared(lake) for feed in feeds}
+        refused = {file: why for found in compared.values() for item in found for file, why in item.refused().items()}
+        verdicts = _verdicts(feeds, refused)
         for feed in feeds:
             fault_point("ingest.after_judging", feed.contract.name)
         results += [item for found in verdicts.values() for item in found]
         _append_quarantine(lake, feeds, verdicts, batch, loaded_at)
-        at_once(lambda feed: _append_bronze(lake, feed, verdicts[feed.contract.name], batch, loaded_at), feeds)
+        at_once(
+            lambda feed: _append_bronze(
+                lake, feed, verdicts[feed.contract.name], compared[feed.contract.name], batch, loaded_at
+            ),
+            feeds,
+        )
     finally:
         for feed in feeds:
             feed.rows.unpersist()
@@ -111,16 +134,24 @@ def take_in(
     return results
 
 
+def _rules_of(item: Manifest, contracts: Mapping[str, Contract], mappings: Mappings) -> str | None:
+    """The hash of what a staged file is judged by today; None where its mapping is gone."""
+    if item.mapping is None:
+        return contracts[item.feed].hash
+    found = next((mapping for mapping in mappings if mapping.id == item.mapping and mapping.feed == item.feed), None)
+    return None if found is None else rules_hash(contracts[item.feed], found)
+
+
 # -- judge ------------------------------------------------------------------------------------------------------------
 
 
-def _judge(lake: Lake, feeds: Mapping[str, tuple[Contract, dict[str, Manifest]]]) -> list[FeedRows]:
+def _judge(lake: Lake, feeds: Mapping[str, tuple[Contract, dict[str, Manifest]]], mappings: Mappings) -> list[FeedRows]:
     """The rows of every feed, those of small feeds by one query over all of them."""
     weights = {feed: _weight(lake, files) for feed, (_, files) in feeds.items()}
     small = [feeds[feed] for feed in feeds if weights[feed] <= _SMALL]
     large = sorted((feed for feed in feeds if weights[feed] > _SMALL), key=lambda feed: -weights[feed])
-    judged = _judge_together(lake, small)
-    judged += at_once(lambda feed: _judge_alone(lake, *feeds[feed], in_files=True), large)
+    judged = _judge_together(lake, small, mappings)
+    judged += at_once(lambda feed: _judge_alone(lake, *feeds[feed], mappings, in_files=True), large)
     for feed in judged:
         wrong = miscounted({name: feed.counts[name] for name in feed.sound}, feed.files)
         feed.unreadable |= wrong
@@ -133,47 +164,52 @@ def _weight(lake: Lake, files: Mapping[str, Manifest]) -> int:
     return sum(path.stat().st_size * _UNPACKED.get(path.suffix, 1) for path in paths)
 
 
-def _judge_together(lake: Lake, feeds: Sequence[tuple[Contract, dict[str, Manifest]]]) -> list[FeedRows]:
+def _judge_together(
+    lake: Lake, feeds: Sequence[tuple[Contract, dict[str, Manifest]]], mappings: Mappings
+) -> list[FeedRows]:
     if not feeds:
         return []
-    judged = at_once(lambda feed: FeedRows(*feed, _kept(lake, *feed)), feeds)
+    judged = at_once(lambda feed: FeedRows(*feed, _kept(lake, *feed, mappings), mappings), feeds)
     try:
         counts = at_once(lambda feed: _counted(feed.rows, feed.contract), judged)
         counted = reduce(DataFrame.unionByName, counts).collect()
     except (PySparkException, Py4JError):
         for feed in judged:
             feed.rows.unpersist()
-        return [_judge_alone(lake, contract, files, in_files=False) for contract, files in feeds]
+        return [_judge_alone(lake, contract, files, mappings, in_files=False) for contract, files in feeds]
     for feed in judged:
         feed.blocks = [block for block in counted if block["feed"] == feed.contract.name]
     return judged
 
 
-def _kept(lake: Lake, contract: Contract, files: Mapping[str, Manifest]) -> DataFrame:
-    return judged_files(lake.spark, lake.root, contract, files).persist(StorageLevel.MEMORY_AND_DISK)
+def _kept(lake: Lake, contract: Contract, files: Mapping[str, Manifest], mappings: Mappings) -> DataFrame:
+    return judged_files(lake.spark, lake.root, contract, files, mappings).persist(StorageLevel.MEMORY_AND_DISK)
 
 
-def _judge_alone(lake: Lake, contract: Contract, files: dict[str, Manifest], *, in_files: bool) -> FeedRows:
+def _judge_alone(
+    lake: Lake, contract: Contract, files: dict[str, Manifest], mappings: Mappings, *, in_files: bool
+) -> FeedRows:
     """The rows of one feed; files that Spark cannot read are found one by one and left out."""
 
     def judge(wanted: Mapping[str, Manifest]) -> tuple[DataFrame, list[Row]]:
         if not in_files:
-            rows = _kept(lake, contract, wanted)
+            rows = _kept(lake, contract, wanted, mappings)
         else:
             # What was judged is what is counted and written. Not cached: Spark's cache takes twice the time to fill.
             folder = str(judged_folder(lake.root, contract.name))
-            judged = judged_files(lake.spark, lake.root, contract, wanted)
+            judged = judged_files(lake.spark, lake.root, contract, wanted, mappings)
             judged.write.mode("overwrite").parquet(folder)
             rows = lake.spark.read.schema(judged.schema).parquet(as_named(folder))
         return rows, _counted(rows, contract).collect()
 
     try:
-        return FeedRows(contract, files, *judge(files))
+        rows, blocks = judge(files)
+        return FeedRows(contract, files, rows, mappings, blocks)
     except (PySparkException, Py4JError) as error:
-        broken = unreadable_files(lake, contract, files, error)
+        broken = unreadable_files(lake, contract, files, error, mappings)
     rest = {name: item for name, item in files.items() if name not in broken}
     rows, blocks = judge(rest) if rest else (lake.spark.range(0).toDF("nothing"), [])
-    return FeedRows(contract, files, rows, blocks, broken)
+    return FeedRows(contract, files, rows, mappings, blocks, broken)
 
 
 def _counted(rows: DataFrame, contract: Contract) -> DataFrame:
@@ -193,7 +229,7 @@ def _mapped(counts: Mapping[str, str]) -> Column:
     return F.create_map(*pairs).cast("map<string,bigint>")
 
 
-def _verdicts(feeds: Sequence[FeedRows]) -> dict[str, list[FileResult]]:
+def _verdicts(feeds: Sequence[FeedRows], refused: Mapping[str, str]) -> dict[str, list[FileResult]]:
     """What becomes of each file, by feed. Broken rules are counted only where they can decide something."""
     counts = {feed.contract.name: {name: feed.counts[name] for name in feed.sound} for feed in feeds}
     doubtful = [feed for feed in feeds if may_refuse(counts[feed.contract.name], feed.blocks, feed.contract)]
@@ -205,7 +241,7 @@ def _verdicts(feeds: Sequence[FeedRows]) -> dict[str, list[FileResult]]:
         own = {file: broken for file, broken in rules.items() if file in feed.sound}
         blocks = [block for block in feed.blocks if block["__file"] in feed.sound]
         retyped = retyped_columns(blocks, own, contract=contract)
-        found = judge_files(counts[name], feed.sound, contract, rules=own, retyped=retyped)
+        found = judge_files(counts[name], feed.sound, contract, rules=own, retyped=retyped, refused=refused)
         unknown = {feed.files[file].hash: held for file, held in placeholders_by_file(blocks).items()}
         found = [replace(item, placeholders=unknown.get(item.manifest.hash, {})) for item in found]
         for file, reason in feed.unreadable.items():
@@ -234,6 +270,7 @@ def _append_quarantine(
         if kept:
             rows += sum(item.counts.bad for item in kept)
             bad = feed.numbered.where(F.col("__reasons").isNotNull())
+            codes = F.col(CODES) if CODES in bad.columns else F.lit(None).cast("map<string,string>")
             frames.append(
                 bad.where(F.col("_file_hash").isin(*[item.manifest.hash for item in kept])).select(
                     F.lit(feed.contract.name).alias("feed"),
@@ -246,6 +283,7 @@ def _append_quarantine(
                     F.lit(loaded_at).cast("timestamp").alias("quarantined_at"),
                     F.lit(lake.run_number).cast("bigint").alias("run"),
                     F.lit(None).cast("string").alias("released_in"),
+                    codes.alias("unmapped"),
                 )
             )
     if frames:
@@ -255,13 +293,25 @@ def _append_quarantine(
         fault_point("ingest.after_quarantine_commit")
 
 
-def _append_bronze(lake: Lake, feed: FeedRows, results: list[FileResult], batch: Batch, loaded_at: datetime) -> None:
-    taken = [item for item in results if item.status == "accepted" and item.counts.good]
+def _append_bronze(
+    lake: Lake,
+    feed: FeedRows,
+    results: list[FileResult],
+    compared: Sequence[Comparison],
+    batch: Batch,
+    loaded_at: datetime,
+) -> None:
+    copies = [item for item in compared if item.makes_changes]
+    taken = [item for item in results if item.status == "accepted" and (item.counts.good or copies)]
     if taken:
         table = f"bronze.{feed.contract.name}"
         good = feed.numbered.where(F.col("__reasons").isNull())
         if len(taken) < len(feed.sound):
             good = good.where(F.col("_file_hash").isin(*[item.manifest.hash for item in taken]))
+        if copies:  # of them bronze has what changed
+            columns = [*feed.contract.column_names, *PLACE]
+            good = good.where(~F.col("__file").isin(*[file for item in copies for file in item.days])).select(*columns)
+            good = reduce(DataFrame.unionByName, [good, *[item.changes() for item in copies]])
         stamped = good.withColumn("_loaded_at", F.lit(loaded_at).cast("timestamp"))
         stamped = stamped.withColumn("_run", F.lit(lake.run_number).cast("bigint"))
         if sum(item.counts.good for item in taken) <= _ROWS_PER_FILE:
@@ -332,9 +382,12 @@ def file_row(result: FileResult, *, loaded_at: datetime, run: int) -> dict[str, 
         "rows_in": result.counts.rows,
         "rows_good": result.counts.good,
         "rows_bad": result.counts.bad,
+        "rows_left_out": None if item.mapping is None else result.counts.left_out,
         "columns": list(item.columns),
         "columns_ignored": list(item.ignored),
         "placeholders": dict(result.placeholders),
+        "mapping": item.mapping,
+        "snapshot_on": None if item.snapshot_on is None else date.fromisoformat(item.snapshot_on),
         "seen_at": loaded_at,
         "run": run,
     }

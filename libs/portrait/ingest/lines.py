@@ -27,10 +27,14 @@ class Origin:
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows of one file: lines that are neither blank nor header; `bad` ones break a rule."""
+    """Rows of one file: lines that are neither blank nor header; `bad` ones break a rule.
+
+    `left_out`: further rows, which the condition of a mapping leaves out.
+    """
 
     rows: int
     bad: int
+    left_out: int = 0
 
     @property
     def good(self) -> int:
@@ -50,6 +54,7 @@ def block_counts(judged: DataFrame, typed: Sequence[str] = (), unknown: Sequence
         F.count(F.lit(1)).alias("lines"),
         F.min("__place").alias("first"),
         F.count_if("__present").alias("present"),
+        F.count_if(F.col("__present").isNull()).alias("left_out"),
         F.count_if(bad).alias("bad"),
         F.min_by("__present", "__place").alias("head_present"),
         F.min_by(bad, "__place").alias("head_bad"),
@@ -66,7 +71,7 @@ def file_counts(blocks: Iterable[Row], origins: Mapping[str, Origin]) -> dict[st
         known = counts.get(block["__file"], Counts(0, 0))
         rows = block["present"] - int(head and block["head_present"])
         bad = block["bad"] - int(head and block["head_bad"])
-        counts[block["__file"]] = Counts(known.rows + rows, known.bad + bad)
+        counts[block["__file"]] = Counts(known.rows + rows, known.bad + bad, known.left_out + block["left_out"])
     return counts
 
 

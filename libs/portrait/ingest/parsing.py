@@ -8,8 +8,9 @@ Technical columns start with two underscores, which no contract column may.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
 
@@ -22,7 +23,7 @@ from portrait.contracts.bounds import equals_any, is_text_of
 from portrait.contracts.contract import quoted
 from portrait.contracts.identifiers import all_clean
 from portrait.ingest.casts import cast_exactly
-from portrait.ingest.text import ESCAPE, ESCAPED
+from portrait.ingest.text import ESCAPE, ESCAPED, RFC_4180, Dialect
 from portrait.settings import UTC
 from portrait.spark.days import instant_of
 
@@ -30,7 +31,6 @@ MALFORMED = "row.malformed"
 """The record has another number of values than its header, a quote where RFC 4180 allows none, a NUL byte, or is not
 one JSON object with each key once."""
 
-_CSV = {"sep": ",", "quote": '"', "escape": '"', "mode": "PERMISSIVE", "maxCharsPerColumn": "-1"}
 _END = "end of the record"
 
 _OFFSET = r":\d{2}(\.\d+)? ?([Zz]|[Uu][Tt][Cc]|[+-]\d{2}(:?\d{2})?)$"
@@ -41,20 +41,23 @@ _OFFSET = r":\d{2}(\.\d+)? ?([Zz]|[Uu][Tt][Cc]|[+-]\d{2}(:?\d{2})?)$"
 class Layout:
     """How the lines of some staged files are laid out: `csv` with these columns in this order, or `jsonl`.
 
-    `one_line`: in the one-line form of `text`, as records are that may hold line breaks.
+    `one_line`: in the one-line form of `text`, as records are that may hold line breaks. `sources`, for files of mapped
+    sources, says where each column is: a field's number, a key of JSON, first place and length (`fixed_width`).
     """
 
     format: str
     columns: tuple[str, ...]
     files: tuple[str, ...]
     one_line: bool = False
+    dialect: Dialect = RFC_4180
+    sources: Mapping[str, int | str | tuple[int, int]] = field(default_factory=dict)
 
 
 def parse_lines(lines: DataFrame, *, contract: Contract, layouts: Sequence[Layout]) -> DataFrame:
     """Lines of text taken apart: one row per line, every contract column as a text that is null when empty or absent.
 
-    `lines` has `__file`, `__value` and whatever else is to be kept. Adds `__present` (the line is not blank) and
-    `__broken` (it is no record at all, so that its texts mean nothing).
+    `lines` has `__file`, `__value` and whatever else is to be kept; all layouts have one dialect. Adds `__present` (the
+    line is not blank) and `__broken` (it is no record at all, so that its texts mean nothing).
     """
     lines = _unescaped(lines, layouts)
     # A file from Windows ends its lines with \r\n, and may open with a byte order mark. Nearly no line has either.
@@ -65,12 +68,17 @@ def parse_lines(lines: DataFrame, *, contract: Contract, layouts: Sequence[Layou
     records = [f"__record{place}" for place in range(len(layouts))]
     # With several layouts a line is read by that of its file alone; the others' records stay null.
     own = [F.lit(True) if len(layouts) == 1 else F.col("__file").isin(*layout.files) for layout in layouts]
-    readers = [_csv_reader(layout) if layout.format == "csv" else _json_reader() for layout in layouts]
+    readers = [_reader(layout) for layout in layouts]
+    quote, delimiter = layouts[0].dialect.quote, layouts[0].dialect.delimiter
     # A line without a quote is its fields; `split` finds them in half the time. Of the others, what is outside quotes:
     # each quoted part gives one quote.
-    plain = ~F.contains(value, F.lit('"'))
-    outside = F.when(~plain, F.regexp_replace(value, '"[^"]*"', '"'))
-    split = cleaned.withColumns({"__fields": F.when(plain, F.split(value, ",", -1)), "__outside": outside})
+    plain, outside = F.lit(True), F.lit(None).cast("string")
+    if quote is not None:
+        mark = _pattern(quote)
+        plain = ~F.contains(value, F.lit(quote))
+        outside = F.when(~plain, F.regexp_replace(value, f"{mark}[^{mark}]*{mark}", _replacement(quote)))
+    fields = F.when(plain, F.split(value, _pattern(delimiter), -1))
+    split = cleaned.withColumns({"__fields": fields, "__outside": outside})
     taken_apart = split.withColumns(
         {record: F.when(mine, reader) for record, mine, reader in zip(records, own, readers, strict=True)}
     )
@@ -114,19 +122,41 @@ def _unescaped(lines: DataFrame, layouts: Sequence[Layout]) -> DataFrame:
     return lines.withColumn("__value", F.when(mine, text).otherwise(F.col("__value")))
 
 
+def _pattern(character: str) -> str:
+    """A character as a regular expression has it, in a class or not; the usual ones as they are."""
+    return character if character in ',"' else f"\\{character}" if not character.isalnum() else character
+
+
+def _replacement(quote: str) -> str:
+    return f"\\{quote}" if quote in "$\\" else quote
+
+
+def _reader(layout: Layout) -> Column:
+    if layout.format == "csv":
+        return _csv_reader(layout)
+    return _json_reader() if layout.format == "jsonl" else F.lit(None).cast("string")
+
+
 def _csv_reader(layout: Layout) -> Column:
     """The fields of a record with quotes that is sound, else null: more columns than expected may stop the parser."""
+    dialect = layout.dialect
+    if dialect.quote is None:
+        return F.lit(None).cast(f"struct<{', '.join(f'c{place}:string' for place in range(len(layout.columns)))}>")
+    options = {"sep": dialect.delimiter, "quote": dialect.quote, "escape": dialect.quote}
+    options |= {"mode": "PERMISSIVE", "maxCharsPerColumn": "-1"}
     # Columns are named by position: a header may hold names that no schema string could.
     schema = ", ".join(f"c{place} STRING" for place in range(len(layout.columns)))
-    return F.when(_is_sound(layout), F.from_csv(F.col("__value"), schema, _CSV))
+    return F.when(_is_sound(layout), F.from_csv(F.col("__value"), schema, options))
 
 
 def _is_sound(layout: Layout) -> Column:
     """Whether a record with quotes is RFC 4180 (they enclose whole fields, all are closed) and has enough fields."""
     value, outside = F.col("__value"), F.col("__outside")
-    closed = _count(value, '"') % 2 == 0
-    whole_fields = ~F.rlike(outside, F.lit('[^,"]"|"[^,"]'))
-    return closed & whole_fields & (_count(outside, ",") == len(layout.columns) - 1)
+    quote, delimiter = layout.dialect.quote or "", layout.dialect.delimiter
+    closed = _count(value, quote) % 2 == 0
+    mark, inside = _pattern(quote), f"[^{_pattern(delimiter)}{_pattern(quote)}]"
+    whole_fields = ~F.rlike(outside, F.lit(f"{inside}{mark}|{mark}{inside}"))
+    return closed & whole_fields & (_count(outside, delimiter) == len(layout.columns) - 1)
 
 
 def _count(text: Column, character: str) -> Column:
@@ -141,6 +171,8 @@ def _json_reader() -> Column:
 
 def _is_broken(record: str, layout: Layout, contract: Contract) -> Column:
     """Whether a line of a layout's files is no record of that layout."""
+    if layout.format == "fixed_width":
+        return F.lit(False)
     if layout.format == "csv":
         broken = F.coalesce(F.size("__fields") != len(layout.columns), F.col(record).isNull())
         if not layout.one_line:
@@ -162,11 +194,19 @@ def _is_broken(record: str, layout: Layout, contract: Contract) -> Column:
 
 def _text(column: ContractColumn, record: str, layout: Layout) -> Column:
     name = column.name
+    source = layout.sources.get(name, name)
     if layout.format == "jsonl":
-        text = F.try_variant_get(F.col(record), f"$[0].{name}", "string")
-        return _number_as_written(text, name, record) if column.identifier else text
-    place = layout.columns.index(name)
+        text = F.try_variant_get(F.col(record), _json_path(str(source)), "string")
+        return _number_as_written(text, str(source), record) if column.identifier else text
+    if isinstance(source, tuple):
+        return F.trim(F.substring("__value", *source))
+    place = layout.columns.index(source) if isinstance(source, str) else source
     return F.coalesce(F.get("__fields", place), F.col(record)[f"c{place}"])
+
+
+def _json_path(name: str) -> str:
+    """A key of the record; for a name with dots in it, one within others."""
+    return f"$[0].{name}" if re.fullmatch(r"\w+(\.\w+)*", name) else f"$[0]['{name}']"
 
 
 def _number_as_written(text: Column, name: str, record: str) -> Column:
@@ -175,19 +215,29 @@ def _number_as_written(text: Column, name: str, record: str) -> Column:
     VARIANT keeps 692.0 as 692 of type DECIMAL(3,0); a whole number is BIGINT, and DECIMAL where it has 20 digits or
     more. Texts and whole numbers are as they were written, doubles show their exponent.
     """
-    kind = F.schema_of_variant(F.try_variant_get(F.col(record), f"$[0].{name}", "variant"))
+    kind = F.schema_of_variant(F.try_variant_get(F.col(record), _json_path(name), "variant"))
     fraction = kind.startswith("DECIMAL") & (
         (F.length(text) <= 18) | F.contains(F.col("__value"), F.concat(text, F.lit(".")))
     )
     return F.when(text.rlike(r"^-?\d+$") & fraction, F.concat(text, F.lit(".0"))).otherwise(text)
 
 
-def judge(parsed: DataFrame, *, contract: Contract) -> DataFrame:
+@dataclass(frozen=True)
+class Failure:
+    """A rule of a mapping: `flag`, a column of parsed lines, says that a row broke it; it concerns `column` or none."""
+
+    rule: str
+    column: str | None
+    flag: str
+
+
+def judge(parsed: DataFrame, *, contract: Contract, failures: Sequence[Failure] = ()) -> DataFrame:
     """Parsed lines with their columns typed as the contract says, and `__reasons`: ids of the broken rules, or null.
 
     A value that cannot be cast breaks `<column>.type` alone. Rules over several columns are judged where every value
     could be read. Rules of severity `warning` keep nobody out. Blank lines have no reasons. A placeholder is null, as
-    if nothing had come; `__unknown` names the columns that had one, and is null where none had.
+    if nothing had come; `__unknown` names the columns that had one, and is null where none had. `failures`: further
+    rules, whose columns count as not read.
     """
     kept = [name for name in parsed.columns if name not in contract.column_names]
     held = _with_placeholders(contract)
@@ -200,7 +250,8 @@ def judge(parsed: DataFrame, *, contract: Contract) -> DataFrame:
         *[F.col(column.name).isNotNull().alias(f"__given_{column.name}") for column in contract.columns],
     )
     ready = _without_placeholders(typed, contract, given=True, texts=True)
-    return _with_reasons(ready, contract, castable=True).select(*kept, *contract.column_names, "__unknown", "__reasons")
+    reasoned = _with_reasons(ready, contract, castable=True, failures=failures)
+    return reasoned.select(*kept, *contract.column_names, "__unknown", "__reasons")
 
 
 def judge_typed(rows: DataFrame, *, contract: Contract) -> DataFrame:
@@ -244,11 +295,17 @@ def _without_placeholders(rows: DataFrame, contract: Contract, *, given: bool, t
     return marked.withColumns(values | {"__unknown": unknown.cast("array<string>")})
 
 
-def _with_reasons(rows: DataFrame, contract: Contract, *, castable: bool) -> DataFrame:
+def _with_reasons(
+    rows: DataFrame, contract: Contract, *, castable: bool, failures: Sequence[Failure] = ()
+) -> DataFrame:
     uncast = {name: F.lit(False) for name in contract.column_names}
     if castable:
         uncast = {name: F.col(f"__given_{name}") & F.col(name).isNull() for name in contract.column_names}
     violated: list[tuple[str, Column]] = [(f"{name}.type", failed) for name, failed in uncast.items() if castable]
+    for failure in failures:
+        violated.append((failure.rule, F.col(failure.flag)))
+        if failure.column is not None:
+            uncast[failure.column] = uncast[failure.column] | F.col(failure.flag)
     some_uncast = reduce(or_, uncast.values())
     quick = [column.name for column in contract.columns if column.identifier and column.identifier.is_ordinary]
     if quick:

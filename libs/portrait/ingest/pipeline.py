@@ -17,10 +17,10 @@ from portrait.contracts import Catalogue
 from portrait.events import event
 from portrait.ingest.admission import FeedAdmission, admit
 from portrait.ingest.batch import QUARANTINE, next_numbers, record, take_in, written_before
-from portrait.ingest.landing import LandedFile, landed_files
+from portrait.ingest.landing import RELEASED, LandedFile, landed_files
 from portrait.ingest.ledger import FileCache, KeptOut, read_ledger
 from portrait.ingest.lines import Counts
-from portrait.ingest.releases import RELEASED, settle_releases
+from portrait.ingest.releases import settle_releases
 from portrait.ingest.staging import (
     Batch,
     Manifest,
@@ -35,6 +35,7 @@ from portrait.ingest.staging import (
 from portrait.ingest.summary import FeedSummary, IngestSummary, refusal
 from portrait.ingest.verdicts import FileResult
 from portrait.lake import Lake
+from portrait.mappings.source import NO_MAPPINGS, Mappings, rules_hash
 from portrait.spark.frames import frame_of
 
 OnQuarantine = Literal["refuse", "warn"]
@@ -47,31 +48,34 @@ def ingest(
     catalogue: Catalogue,
     feeds: Sequence[str] | None = None,
     quarantined_file: OnQuarantine = "refuse",
+    mappings: Mappings = NO_MAPPINGS,
 ) -> IngestSummary:
     """Take in every new file of the landing folder (or of some feeds), and finish what an earlier run left behind.
+
+    `mappings`: how files of sources, in folders of their own, become records of feeds.
 
     With nothing new no table is read or written. Raises ConfigurationError for a folder that is no feed, before
     anything is touched, and InputRefused when a feed broke its contract or, unless `quarantined_file` is `warn`, when
     all that a feed has brought was quarantined: after all other feeds are in, and again until somebody acts.
     """
     started, loaded_at = time.monotonic(), datetime.now(UTC)
-    landed = landed_files(landing, known=catalogue.feeds, feeds=feeds)
+    landed = landed_files(landing, known=catalogue.feeds, feeds=feeds, mappings=mappings)
     left, old = unfinished(lake.root), left_by_streams(lake.root)
-    hashes_of_contracts = {feed: catalogue.table(f"raw.{feed}").hash for feed in catalogue.feeds}
+    rules = {item.key: rules_hash(catalogue.table(f"raw.{item.feed}"), item.mapping) for item in landed}
     cache = FileCache.open(lake)
-    done = all(cache.is_done(item, hashes_of_contracts[item.feed]) for item in landed)
+    done = all(cache.is_done(item, rules[item.key]) for item in landed)
     if left is None and not old and done and (not landed or cache.is_current(lake)):
-        kept_out = cache.kept_out({item.path for item in landed})
+        kept_out = cache.kept_out({item.key for item in landed})
         return _closed([], kept_out, {}, started, quarantined_file)
-    results = _finish(lake, left, old, loaded_at)
+    results = _finish(lake, left, old, loaded_at, mappings)
     ledger = read_ledger(lake)
     again = {item.manifest.hash for item in results if item.status == "waiting"} | ledger.refused_hashes
-    admissions, hashes = admit(landed, catalogue=catalogue, ledger=ledger, cache=cache)
-    found = _take_in(lake, admissions, again, loaded_at)
+    admissions, hashes = admit(landed, catalogue=catalogue, ledger=ledger, cache=cache, rules=rules)
+    found = _take_in(lake, admissions, again, loaded_at, mappings)
     ledger.add(item.verdict(lake.run_number) for item in found)
     if any(Path(item.path).name.startswith(RELEASED) for item in landed):
         settle_releases(lake)
-    cache.save(lake, landed, hashes, ledger, hashes_of_contracts)
+    cache.save(lake, landed, hashes, ledger, rules)
     for item in found:
         if item.status == "quarantined":
             event(
@@ -85,7 +89,7 @@ def ingest(
     for summary in _by_feed(results):
         for column, values in summary.placeholders.items():
             event("placeholders_found", run=lake.run_number, feed=summary.feed, column=column, values=values)
-    kept_out = ledger.kept_out(landed, hashes, hashes_of_contracts)
+    kept_out = ledger.kept_out(landed, hashes, rules)
     return _closed(results, kept_out, _refused(admissions, results), started, quarantined_file)
 
 
@@ -103,12 +107,12 @@ def _closed(
 
 
 def _finish(
-    lake: Lake, left: Batch | None, old: dict[str, tuple[Path, Manifest]], loaded_at: datetime
+    lake: Lake, left: Batch | None, old: dict[str, tuple[Path, Manifest]], loaded_at: datetime, mappings: Mappings
 ) -> list[FileResult]:
     """Finish what a run that died had begun; of an earlier build's, what bronze has is in, and the rest a batch."""
     results: list[FileResult] = []
     if left is not None:
-        results = take_in(lake, left, loaded_at=loaded_at)
+        results = take_in(lake, left, loaded_at=loaded_at, mappings=mappings)
     elif old:
         known = read_ledger(lake).accepted
         files = {name: item for name, (_, item) in old.items() if (item.feed, item.hash) not in known}
@@ -130,7 +134,7 @@ def _finish(
 
 
 def _take_in(
-    lake: Lake, admissions: dict[str, FeedAdmission], again: set[str], loaded_at: datetime
+    lake: Lake, admissions: dict[str, FeedAdmission], again: set[str], loaded_at: datetime, mappings: Mappings
 ) -> list[FileResult]:
     """Stage what was admitted as one batch, take it in, record what was turned away; all results."""
     open_feeds = {feed: admission for feed, admission in admissions.items() if not admission.refusals}
@@ -158,7 +162,7 @@ def _take_in(
     _forget_quarantined(lake, {item.hash for item in files.values()} & again)
     batch = Batch(next_numbers(lake, {item.feed for item in files.values()}), files)
     begin(lake.root, batch)
-    results = take_in(lake, batch, loaded_at=loaded_at, decided=decided)
+    results = take_in(lake, batch, loaded_at=loaded_at, mappings=mappings, decided=decided)
     clear(lake.root)
     return results
 

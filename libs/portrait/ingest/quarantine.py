@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,6 +70,32 @@ def quarantine_summary(reader: Reader) -> list[Waiting]:
     return sorted(items, key=lambda item: (item.feed, item.rule, item.file, item.file_status or ""))
 
 
+@dataclass(frozen=True)
+class UnmappedCode:
+    """A code of a source that the map of a column of a feed does not know, in waiting rows of files of a mapping."""
+
+    feed: str
+    column: str
+    code: str
+    mapping: str
+    rows: int
+
+
+def unmapped_codes(reader: Reader) -> list[UnmappedCode]:
+    """Codes in waiting rows that maps do not know, by feed and column, the most frequent first."""
+    if not reader.has(QUARANTINE) or "unmapped" not in reader.read(QUARANTINE).columns:
+        return []
+    files = reader.read(FILES).rows(["feed", "file_hash", "mapping"])
+    mappings = {(row["feed"], row["file_hash"]): row["mapping"] or "" for row in files}
+    found: Counter[tuple[str, str, str, str]] = Counter()
+    for row in reader.read(QUARANTINE).where("status", "=", "open").rows(["feed", "file_hash", "unmapped"]):
+        mapping = mappings.get((row["feed"], row["file_hash"]), "")
+        for column, code in dict(row["unmapped"] or ()).items():
+            found[row["feed"], column, code, mapping] += 1
+    items = [UnmappedCode(*key, rows) for key, rows in found.items()]
+    return sorted(items, key=lambda item: (item.feed, item.column, -item.rows, item.code))
+
+
 def readable_identifiers(reader: Reader, summary: Sequence[Waiting]) -> dict[tuple[str, str, str], str] | None:
     """As `damaged_identifiers`, from the records as they were kept.
 
@@ -79,6 +106,8 @@ def readable_identifiers(reader: Reader, summary: Sequence[Waiting]) -> dict[tup
         return {}
     files = reader.read(FILES).where("status", "=", "accepted").rows(["feed", "file", "file_hash", "columns"])
     known = {(row["feed"], row["file"]): row for row in files}
+    if any(not item.file.startswith(f"{item.feed}/") for item in asked):
+        return None  # files of sources: only their mapping knows what is where
     wanted = sorted({known[item.feed, item.file]["file_hash"] for item in asked})
     open_rows = reader.read(QUARANTINE).where("status", "=", "open").where("file_hash", "in", wanted)
     rows = open_rows.where("line", "in", sorted({item.line for item in asked}))

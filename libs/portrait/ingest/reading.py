@@ -17,13 +17,94 @@ from portrait.contracts.contract import quoted
 from portrait.ingest.parquet import NANOSECONDS, NO_TYPE
 from portrait.ingest.staging import Manifest, staged_path
 from portrait.ingest.verdicts import judged_lines
+from portrait.mappings.expressions import read_columns, resolved
+from portrait.mappings.source import NO_MAPPINGS, Mappings, SourceMapping
 from portrait.spark.paths import as_named
 
 _MOMENT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"
 
 
-def judged_files(spark: SparkSession, root: Path, contract: Contract, manifests: Mapping[str, Manifest]) -> DataFrame:
+def judged_files(
+    spark: SparkSession,
+    root: Path,
+    contract: Contract,
+    manifests: Mapping[str, Manifest],
+    mappings: Mappings = NO_MAPPINGS,
+) -> DataFrame:
     """The rows of a feed's staged files, judged; technical columns as `judged_lines` has them."""
+    plain = {name: item for name, item in manifests.items() if item.mapping is None}
+    parts = [_judged_plain(spark, root, contract, plain)] if plain else []
+    for mapping in mappings.of_feed(contract.name):
+        mapped = {name: item for name, item in manifests.items() if item.mapping == mapping.id}
+        if mapped:
+            parts += _judged_mapped(spark, root, contract, mapped, mapping)
+    # A feed without files of sources has no column for codes that maps do not know.
+    return reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
+
+
+def _judged_mapped(
+    spark: SparkSession, root: Path, contract: Contract, manifests: Mapping[str, Manifest], mapping: SourceMapping
+) -> list[DataFrame]:
+    """The rows of the files of one mapping, judged."""
+    if mapping.spec.format.type != "parquet":
+        lines = _lines(spark, [str(staged_path(root, contract.name, name)) for name in manifests])
+        return [judged_lines(lines, contract=contract, manifests=manifests, mapping=mapping)]
+    groups: dict[tuple[object, ...], dict[str, Manifest]] = {}
+    for name, item in manifests.items():
+        groups.setdefault((item.columns, item.types, item.clock_times), {})[name] = item
+    return [
+        judged_lines(
+            _rows_as_text(spark, root, contract, files, mapping), contract=contract, manifests=files, mapping=mapping
+        )
+        for files in groups.values()
+    ]
+
+
+def _rows_as_text(
+    spark: SparkSession, root: Path, contract: Contract, files: Mapping[str, Manifest], mapping: SourceMapping
+) -> DataFrame:
+    """Rows of Parquet files of a source as if each value had been written as text."""
+    layout = next(iter(files.values()))
+    kinds = dict(zip(layout.columns, layout.types, strict=True))
+    simple = {name: kind for name, kind in kinds.items() if kind != NO_TYPE and (kind == NANOSECONDS or kind.isupper())}
+    schema = ", ".join(f"{quoted(name)} {'BIGINT' if kind == NANOSECONDS else kind}" for name, kind in simple.items())
+    reader = spark.read.schema(schema)
+    reader = reader.option("datetimeRebaseMode", "CORRECTED").option("int96RebaseMode", "CORRECTED")
+    raw = reader.parquet(*[as_named(staged_path(root, contract.name, name)) for name in files]).withColumns(
+        {
+            "__file": F.col("_metadata.file_name"),
+            "__start": F.lit(0).cast("bigint"),
+            "__place": F.col("_metadata.row_index"),
+        }
+    )
+    texts = {
+        name: _as_text(F.col(quoted(name)), kind, is_clock=name in layout.clock_times) for name, kind in simple.items()
+    }
+    record = F.to_json(F.struct(*[text.alias(name) for name, text in texts.items()]))
+    columns = [
+        texts.get(resolved(name, layout.columns) or "", F.lit(None).cast("string")).alias(f"s{place}")
+        for place, name in enumerate(read_columns(mapping))
+    ]
+    present = F.lit(True).alias("__present"), F.lit(False).alias("__broken")
+    return raw.select("__file", "__start", "__place", record.alias("__record"), *present, *columns)
+
+
+def _as_text(value: Column, kind: str, *, is_clock: bool) -> Column:
+    """A value of Parquet as CSV would have it: instants say that they are of UTC, times of a clock do not."""
+    if kind == NANOSECONDS:
+        moment = F.timestamp_micros(((value - F.pmod(value, F.lit(1000))) / 1000).cast("bigint"))
+        text = F.concat(F.date_format(moment, _MOMENT), F.lpad(F.pmod(value, F.lit(1000)).cast("string"), 3, "0"))
+        return text if is_clock else F.concat(text, F.lit("Z"))
+    if kind == "TIMESTAMP":
+        text = F.date_format(value, _MOMENT)
+        return text if is_clock else F.concat(text, F.lit("Z"))
+    text = value.cast("string")
+    if kind in ("DOUBLE", "FLOAT"):  # 1.0E7 is how Spark writes ten million
+        return F.when(F.contains(text, F.lit("E")), value.try_cast("decimal(38,10)").cast("string")).otherwise(text)
+    return text
+
+
+def _judged_plain(spark: SparkSession, root: Path, contract: Contract, manifests: Mapping[str, Manifest]) -> DataFrame:
     text = {name: item for name, item in manifests.items() if item.format != "parquet"}
     parts = []
     if text:

@@ -20,16 +20,16 @@ from portrait.contracts import Catalogue, Column, Contract
 from portrait.contracts.identifiers import visible
 from portrait.errors import ConfigurationError, InputRefused
 from portrait.ingest.batch import QUARANTINE
-from portrait.ingest.landing import LandedFile, inspect_file
+from portrait.ingest.inspection import inspect_file
+from portrait.ingest.landing import RELEASED, LandedFile
 from portrait.ingest.ledger import FILES
-from portrait.ingest.parsing import Layout, escaped, judge, parse_lines
+from portrait.ingest.mapped import apply_mapping, layouts_of_records, source_contract, with_line_numbers
+from portrait.ingest.parsing import Failure, Layout, escaped, judge, parse_lines
 from portrait.ingest.quarantine import IDENTIFIER, Waiting
 from portrait.ingest.text import write_staged
 from portrait.lake import Lake
+from portrait.mappings.source import NO_MAPPINGS, Mappings
 from portrait.spark.paths import as_named
-
-RELEASED = "released-"
-"""How the names of files begin in which rows of the quarantine are landed again."""
 
 REFERENCE = (Column("_file_hash", "STRING", required=True), Column("_line", "BIGINT", required=True))
 """What tells, in a file of corrected rows, which row of which file each one replaces."""
@@ -45,7 +45,9 @@ class Release:
     still_bad: dict[str, int] = field(default_factory=dict)
 
 
-def damaged_identifiers(lake: Lake, summary: Sequence[Waiting]) -> dict[tuple[str, str, str], str]:
+def damaged_identifiers(
+    lake: Lake, summary: Sequence[Waiting], *, mappings: Mappings = NO_MAPPINGS
+) -> dict[tuple[str, str, str], str]:
     """Feed, rule and file to the value of the first row that broke an identifier's rule, invisible characters escaped.
 
     `summary`: that of `quarantine_summary`. Rows of refused files, and those that cannot be read, have none.
@@ -57,7 +59,7 @@ def damaged_identifiers(lake: Lake, summary: Sequence[Waiting]) -> dict[tuple[st
     accepted = lake.read(FILES).where("status = 'accepted'").select("feed", "file", "file_hash").collect()
     hashes = {(row["feed"], row["file"]): row["file_hash"] for row in accepted}
     for feed in sorted({item.feed for item in asked}):
-        parsed = _parsed_again(lake, lake.catalogue.table(f"raw.{feed}"), None)
+        parsed = _texts_again(lake, lake.catalogue.table(f"raw.{feed}"), None, mappings)
         mine = [item for item in asked if item.feed == feed]
         places = {(item.rule, item.file): (hashes[feed, item.file], item.line) for item in mine}
         if parsed is None:
@@ -74,21 +76,30 @@ def damaged_identifiers(lake: Lake, summary: Sequence[Waiting]) -> dict[tuple[st
     return values
 
 
-def export_quarantine(lake: Lake, *, catalogue: Catalogue, feed: str, path: Path, landing: Path | None = None) -> int:
+def export_quarantine(
+    lake: Lake,
+    *,
+    catalogue: Catalogue,
+    feed: str,
+    path: Path,
+    landing: Path | None = None,
+    mappings: Mappings = NO_MAPPINGS,
+) -> int:
     """Write the open rows of a feed's accepted files as CSV, to be corrected and released; returns their number.
 
     The columns of the feed, `_file_hash` and `_line`, which must stay, and `_reasons` and `_record`, which help: the
-    text of a malformed row is there alone (a NUL byte in it, which no CSV may have, as its symbol). With the `landing`
+    text of a malformed row is there alone (a NUL byte in it, which no CSV may have, as its symbol); a row of a source
+    has its record beside what the mapping made of it. With the `landing`
     folder, rows count as open again whose released file was removed from it.
     """
     contract = catalogue.table(f"raw.{feed}")
-    parsed = _parsed_again(lake, contract, landing)
+    parsed = _texts_again(lake, contract, landing, mappings)
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(_csv_line([*contract.column_names, "_file_hash", "_line", "_reasons", "_record"]))
         for row in [] if parsed is None else parsed.orderBy("__file", "__line").toLocalIterator():
             texts = [None if row["__broken"] else row[name] for name in contract.column_names]
-            record = row["__value"].replace("\0", "\u2400") if row["__broken"] else None
+            record = row["__value"].replace("\0", "\u2400") if row["__broken"] or row["__mapped"] else None
             file.write(_csv_line([*texts, row["__file"], str(row["__line"]), " ".join(row["__rules"]), record]))
             count += 1
     return count
@@ -112,6 +123,7 @@ def release(
     catalogue: Catalogue,
     corrected: Path | None = None,
     feeds: Sequence[str] | None = None,
+    mappings: Mappings = NO_MAPPINGS,
 ) -> list[Release]:
     """Land rows of the quarantine again: corrected ones, or without a file those that meet the contract as it is now.
 
@@ -127,9 +139,12 @@ def release(
     else:
         for feed in feeds or catalogue.feeds:
             contract = catalogue.table(f"raw.{feed}")
-            parsed = _parsed_again(lake, contract, landing)
-            if parsed is not None:
-                judged[feed] = judge(parsed, contract=contract)
+            found = [
+                judge(parsed, contract=contract, failures=failures)
+                for parsed, failures in _parsed_again(lake, contract, landing, mappings)
+            ]
+            if found:
+                judged[feed] = _together([rows.drop(*_flags(rows)) for rows in found])
     releases, marks = [], []
     for feed, frame in judged.items():
         kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
@@ -203,15 +218,43 @@ def _open_rows(lake: Lake, feed: str, landing: Path | None) -> DataFrame:
     return rows.where("status = 'open'").unionByName(lost)
 
 
-def _parsed_again(lake: Lake, contract: Contract, landing: Path | None) -> DataFrame | None:
-    """Open rows of accepted files as texts by today's contract; `__file` is the hash, `__rules` what they broke."""
+def _texts_again(lake: Lake, contract: Contract, landing: Path | None, mappings: Mappings) -> DataFrame | None:
+    """Open rows of accepted files as texts, without the rules of mappings; `__mapped`: whether a row has one."""
+    found = [
+        parsed.drop(*_flags(parsed)).withColumn("__mapped", F.lit("__codes" in parsed.columns))
+        for parsed, _ in _parsed_again(lake, contract, landing, mappings)
+    ]
+    return _together(found) if found else None
+
+
+def _together(frames: Sequence[DataFrame]) -> DataFrame:
+    return reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), frames)
+
+
+def _flags(rows: DataFrame) -> list[str]:
+    return [name for name in rows.columns if name.startswith("__failed_")]
+
+
+def _parsed_again(
+    lake: Lake, contract: Contract, landing: Path | None, mappings: Mappings
+) -> list[tuple[DataFrame, list[Failure]]]:
+    """Open rows of accepted files as texts by today's contract and mappings, with the rules of the mapping.
+
+    `__file` is the hash, `__rules` what the rows broke.
+    """
     if not lake.has(QUARANTINE):
-        return None
+        return []
     accepted = lake.read(FILES).where((F.col("feed") == contract.name) & (F.col("status") == "accepted"))
     rows = _open_rows(lake, contract.name, landing)
     named = rows.select("file_hash").distinct().join(accepted, on="file_hash", how="inner")
     layouts: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for row in named.select("file_hash", "file", "columns").collect():
+    mapped: dict[str, dict[str, tuple[str, ...]]] = {}
+    # A lake of an earlier build, which is only looked at, has no such column.
+    mapping_of = F.col("mapping") if "mapping" in named.columns else F.lit(None).cast("string")
+    for row in named.select("file_hash", "file", "columns", mapping_of.alias("mapping")).collect():
+        if row.mapping is not None:
+            mapped.setdefault(row.mapping, {})[row.file_hash] = tuple(row.columns)
+            continue
         # The record of a Parquet row was kept as JSON.
         kind = "csv" if row.file.lower().removesuffix(".gz").endswith(".csv") else "jsonl"
         layouts.setdefault((kind, tuple(row.columns) if kind == "csv" else ()), []).append(row.file_hash)
@@ -222,16 +265,36 @@ def _parsed_again(lake: Lake, contract: Contract, landing: Path | None) -> DataF
         for key, group in layouts.items()
         if key[0] != "csv" or wanted <= set(key[1])
     ]
-    if not known:
-        return None
-    files = [file for layout in known for file in layout.files]
-    lines = rows.where(F.col("file_hash").isin(*files)).select(
+    found: list[tuple[DataFrame, list[Failure]]] = []
+    if known:
+        files = [file for layout in known for file in layout.files]
+        found.append((parse_lines(_as_lines(rows, files), contract=contract, layouts=known), []))
+    for mapping in mappings.of_feed(contract.name):
+        headers = mapped.get(mapping.id, {})
+        fitting = layouts_of_records(mapping, headers)
+        if fitting:
+            files = [file for layout in fitting for file in layout.files]
+            texts = source_contract(mapping, contract)
+            parsed = parse_lines(_as_lines(rows, files), contract=texts, layouts=fitting)
+            days = _snapshot_days(lake, contract.name, files)
+            texts_of_feed, failures = apply_mapping(parsed, mapping, contract, days=days)
+            found.append((with_line_numbers(texts_of_feed, mapping, line="__line", files=files), failures))
+    return found
+
+
+def _as_lines(rows: DataFrame, files: Sequence[str]) -> DataFrame:
+    return rows.where(F.col("file_hash").isin(*files)).select(
         F.col("file_hash").alias("__file"),
         F.col("line").alias("__line"),
         F.col("reasons").alias("__rules"),
         escaped(F.col("record")).alias("__value"),
     )
-    return parse_lines(lines, contract=contract, layouts=known)
+
+
+def _snapshot_days(lake: Lake, feed: str, files: Sequence[str]) -> dict[str, str]:
+    known = lake.read(FILES).where((F.col("feed") == feed) & F.col("file_hash").isin(*files))
+    days = known.where("status = 'accepted' and snapshot_on is not null").select("file_hash", "snapshot_on").collect()
+    return {row["file_hash"]: str(row["snapshot_on"]) for row in days}
 
 
 def _corrected_copy(lake: Lake) -> Path:

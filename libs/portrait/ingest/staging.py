@@ -16,7 +16,7 @@ from typing import Any
 
 from portrait.errors import PortraitError
 from portrait.ingest.landing import LandedFile
-from portrait.ingest.text import write_staged
+from portrait.ingest.text import Body, Dialect, write_staged
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,12 @@ class Manifest:
     """Whether the staged file is the landed one in its one-line form (see `text`)."""
     clock_times: tuple[str, ...] = ()
     """Columns of a Parquet file that hold times of a clock and no instants (not adjusted to UTC)."""
+    mapping: str | None = None
+    """The mapping by which the file becomes records of its feed (`<source>/<name>`)."""
+    body: Body | None = None
+    """Where the records of a text file of a mapped source are; the staged copy has nothing else."""
+    snapshot_on: str | None = None
+    """The day of which the file is a full copy, as 2024-03-31."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ def stage(root: Path, landed: LandedFile, manifest: Manifest, *, run: int) -> st
     target = staged_path(root, manifest.feed, name)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        found = write_staged(landed.source, target, packed=packed, one_line=manifest.one_line)
+        found = write_staged(landed.source, target, packed=packed, one_line=manifest.one_line, body=manifest.body)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -160,4 +166,7 @@ def _document(root: Path) -> Path:
 def _manifest(content: dict[str, Any]) -> Manifest:
     lists = {name: tuple(content.get(name, ())) for name in ("columns", "ignored", "types", "clock_times")}
     fine = tuple((column, row, rest) for column, row, rest in content.get("fine", ()))
-    return Manifest(**{**content, **lists, "fine": fine})
+    body = content.get("body")
+    if body is not None:
+        body = Body(**{**body, "dialect": Dialect(**body["dialect"])})
+    return Manifest(**{**content, **lists, "fine": fine, "body": body})

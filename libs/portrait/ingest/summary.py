@@ -80,6 +80,10 @@ _REMEDIES = {
     "file.empty": "deliver the file again; a day without rows is a file with a header alone",
     "file.delimiter": "export the file with commas, and deliver it under a new name",
     "file.format": "deliver .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet under a new name",
+    "file.trailer": "deliver the file again, whole, under a new name; or correct the trailer of its mapping",
+    "file.columns": "correct the mapping, or deliver the file as it says under a new name",
+    "snapshot.day": "deliver the copy under a name (with a trailer, with records) of one day, or correct its mapping",
+    "snapshot.repeated": "deliver what was wrong in that copy as the copy of a later day; remove this file",
     "file.changed": "write under a name that starts with a dot and rename the complete file; then run again",
     "file.unreadable": "deliver the file again in another form, such as CSV, under a new name",
     "name.reused": "deliver the file under a new name; remove this one if it is not needed",
@@ -88,6 +92,8 @@ _REMEDIES = {
 
 def remedy_of(reason: str) -> str:
     """What helps against a reason for which a file was quarantined whole."""
+    if reason.startswith(("file.delimiter", "file.encoding")) and "correct '" in reason:
+        return "correct the mapping and run again; or deliver the file as it says under a new name"
     return _REMEDIES.get(reason.split(":", 1)[0], "correct the file and deliver it under a new name")
 
 

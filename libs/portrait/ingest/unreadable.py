@@ -14,27 +14,30 @@ from portrait.ingest.reading import judged_files
 from portrait.ingest.staging import Manifest
 from portrait.ingest.verdicts import UNREADABLE
 from portrait.lake import Lake
+from portrait.mappings.source import NO_MAPPINGS, Mappings
 
 _NOT_THE_FILE = ("No space left", "OutOfMemoryError", "ExecutorLost", "was shut down", "Connection refused", "stopped")
 """What Spark says when the machine, the disk or the cluster fails, and no file is to blame."""
 
 
-def unreadable_files(lake: Lake, contract: Contract, files: Mapping[str, Manifest], error: Exception) -> dict[str, str]:
+def unreadable_files(
+    lake: Lake, contract: Contract, files: Mapping[str, Manifest], error: Exception, mappings: Mappings = NO_MAPPINGS
+) -> dict[str, str]:
     """By staged name, why a file cannot be read, after `error` came when all were read together.
 
     Raises PortraitError when no file is to blame: each can be read by itself, or none can for a reason outside of them.
     """
     _raise_unless_a_file(error, contract)
-    found = _search(lake, contract, dict(files))
+    found = _search(lake, contract, dict(files), mappings)
     if not found:
         raise _failure(error, contract) from error
     return found
 
 
-def _search(lake: Lake, contract: Contract, files: dict[str, Manifest]) -> dict[str, str]:
+def _search(lake: Lake, contract: Contract, files: dict[str, Manifest], mappings: Mappings) -> dict[str, str]:
     try:
         # Every value is made and judged, as in the query that failed; no row comes back.
-        judged = judged_files(lake.spark, lake.root, contract, files)
+        judged = judged_files(lake.spark, lake.root, contract, files, mappings)
         judged.agg(*[F.max(F.hash(name)) for name in judged.columns]).collect()
     except (PySparkException, Py4JError) as error:
         _raise_unless_a_file(error, contract)
@@ -45,7 +48,7 @@ def _search(lake: Lake, contract: Contract, files: dict[str, Manifest]) -> dict[
         return {
             name: reason
             for half in halves
-            for name, reason in _search(lake, contract, {name: files[name] for name in half}).items()
+            for name, reason in _search(lake, contract, {name: files[name] for name in half}, mappings).items()
         }
     return {}
 

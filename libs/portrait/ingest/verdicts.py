@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
 from portrait.ingest.ledger import Verdict
 from portrait.ingest.lines import Counts, Origin
+from portrait.ingest.mapped import CODES, apply_mapping, mapped_layouts, source_contract
 from portrait.ingest.parsing import Layout, judge, judge_typed, parse_lines
 from portrait.ingest.staging import Manifest
+from portrait.mappings.source import SourceMapping
 from portrait.settings import UTC
 from portrait.spark.days import instant_of
 
@@ -37,15 +39,26 @@ class FileResult:
     def verdict(self, run: int) -> Verdict:
         """For the ledger."""
         item = self.manifest
-        return Verdict(item.feed, item.path, item.hash, self.status, self.reason, item.contract_hash, run)
+        return Verdict(
+            item.feed, item.path, item.hash, self.status, self.reason, item.contract_hash, run, item.snapshot_on
+        )
 
 
-def judged_lines(source: DataFrame, *, contract: Contract, manifests: Mapping[str, Manifest]) -> DataFrame:
+def judged_lines(
+    source: DataFrame,
+    *,
+    contract: Contract,
+    manifests: Mapping[str, Manifest],
+    mapping: SourceMapping | None = None,
+) -> DataFrame:
     """Lines of text, or rows of Parquet, as one row per line: technical columns, the contract's typed, `__reasons`.
 
-    `__record` is the text of a bad row as it came (JSON for Parquet), null for good ones.
+    `__record` is the text of a bad row as it came (JSON for Parquet), null for good ones. `mapping`: that of all the
+    files; rows then have `CODES` too.
     """
-    if "__value" not in source.columns:
+    if mapping is not None:
+        judged, record = _judged_by(mapping, source, contract, manifests)
+    elif "__value" not in source.columns:
         judged = judge_typed(_as_instants(source, contract, manifests), contract=contract)
         record = F.col("__record")
     else:
@@ -54,8 +67,26 @@ def judged_lines(source: DataFrame, *, contract: Contract, manifests: Mapping[st
         judged = judge(parse_lines(placed, contract=contract, layouts=layouts_of(manifests)), contract=contract)
         record = F.col("__value")
     with_record = judged.withColumn("__record", F.when(F.col("__reasons").isNotNull(), record))
-    technical = ("__file", "__start", "__place", "__present", "__unknown", "__reasons", "__record")
+    technical = ["__file", "__start", "__place", "__present", "__unknown", "__reasons", "__record"]
+    technical += [CODES] if mapping is not None else []
     return with_record.select(*technical, *contract.column_names)
+
+
+def _judged_by(
+    mapping: SourceMapping, source: DataFrame, contract: Contract, manifests: Mapping[str, Manifest]
+) -> tuple[DataFrame, Column]:
+    """Rows of a mapped source, judged, and the record of each as it came."""
+    parsed, record = source, F.col("__record")
+    if "__value" in source.columns:
+        placed = source.withColumn("__place", F.monotonically_increasing_id())
+        layouts = mapped_layouts(mapping, manifests)
+        parsed, record = (
+            parse_lines(placed, contract=source_contract(mapping, contract), layouts=layouts),
+            F.col("__value"),
+        )
+    days = {name: item.snapshot_on for name, item in manifests.items() if item.snapshot_on is not None}
+    ready, failures = apply_mapping(parsed, mapping, contract, days=days)
+    return judge(ready, contract=contract, failures=failures), record
 
 
 def _as_instants(rows: DataFrame, contract: Contract, manifests: Mapping[str, Manifest]) -> DataFrame:
@@ -81,16 +112,17 @@ def layouts_of(manifests: Mapping[str, Manifest]) -> list[Layout]:
 
 def origin_of(manifest: Manifest) -> Origin:
     """Where the rows of a staged file come from."""
-    return Origin(manifest.path, manifest.hash, header_lines=int(manifest.format == "csv"))
+    # The staged form of a mapped file has none: the lines above its records are blank there.
+    return Origin(manifest.path, manifest.hash, int(manifest.format == "csv" and manifest.body is None))
 
 
 def miscounted(counts: Mapping[str, Counts], manifests: Mapping[str, Manifest]) -> dict[str, str]:
     """The staged files of which Spark read another number of rows than the pre-check, with the reason."""
     return {
         name: f"{UNREADABLE}: row count mismatch: the pre-check counted {manifests[name].rows} rows, Spark read "
-        f"{count.rows}; the file was not ingested"
+        f"{count.rows + count.left_out}; the file was not ingested"
         for name, count in counts.items()
-        if count.rows != manifests[name].rows
+        if count.rows + count.left_out != manifests[name].rows
     }
 
 
@@ -170,13 +202,14 @@ def judge_files(
     *,
     rules: Mapping[str, Mapping[str, int]],
     retyped: Mapping[str, list[str]],
+    refused: Mapping[str, str] | None = None,
 ) -> list[FileResult]:
     """The verdict on each file of a batch.
 
-    The feed is refused when the share of bad rows over all its new files is above the contract's `maxRejectShare`, or a
-    column was retyped. The files that are to blame are refused; the others wait for a later run. The reason names the
-    rules with the rows that broke them (a row that breaks two counts twice), because the ledger repeats it to every
-    later run until somebody acts.
+    The feed is refused when the share of bad rows over all its new files is above the contract's `maxRejectShare`, a
+    column was retyped, or a file is `refused` for a reason of its own. The files that are to blame are refused; the
+    others wait for a later run. The reason names the rules with the rows that broke them (a row that breaks two counts
+    twice), because the ledger repeats it to every later run until somebody acts.
     """
     share, too_many = _most_bad(contract), _too_many(counts, contract)
     reasons: dict[str, str] = {}
@@ -186,6 +219,8 @@ def judge_files(
         if name in retyped:
             kinds = [f"column '{column}' is not {contract.column(column).physical_type}" for column in retyped[name]]
             reasons[name] = "; ".join([*kinds, *([reasons[name]] if name in reasons else [])])
+        if name in (refused or {}):
+            reasons[name] = "; ".join([*([reasons[name]] if name in reasons else []), (refused or {})[name]])
         if name in reasons and rules.get(name):
             reasons[name] += f" ({', '.join(f'{rule} {broken}' for rule, broken in rules[name].items())})"
     results = []

@@ -1,7 +1,7 @@
 """A label that cannot be computed fails alone: it becomes unknown, is named, and the others are published.
 
 Nothing in a label can loop, join, match patterns or reach outside, so that time and rows are bounded by the allow-list
-(portrait.labels.expression); what is left are values that a type cannot hold.
+(portrait.expressions.expression); what is left are values that a type cannot hold.
 """
 
 from __future__ import annotations

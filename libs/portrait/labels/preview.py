@@ -8,8 +8,8 @@ from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 from sqlglot import exp
 
+from portrait.expressions.expression import parse_expression
 from portrait.labels.declaration import CheckedLabel, Label
-from portrait.labels.expression import parse_expression
 
 
 def label_preview(*, before: DataFrame, after: DataFrame, labels: Sequence[Label], placed: DataFrame) -> DataFrame:

@@ -11,7 +11,7 @@ from sqlglot.errors import SqlglotError
 from portrait.capability import modules_of_rooms
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
-from portrait.labels.expression import parse_expression
+from portrait.expressions.expression import parse_expression
 from portrait.settings import line_of, load_yaml_tree
 
 PORTRAIT = "gold.customer_portrait"

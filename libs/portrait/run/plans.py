@@ -12,8 +12,11 @@ from datetime import date
 from pathlib import Path
 
 from portrait.contracts.graph import Job
+from portrait.ingest.landing import feed_files
 from portrait.lake import Lake
 from portrait.lake.files import bytes_of
+from portrait.mappings.load import load_mappings
+from portrait.mappings.source import NO_MAPPINGS, Mappings
 from portrait.settings import Settings
 
 INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
@@ -24,7 +27,8 @@ _UNPACKED = 5  # so many bytes of text does a byte of these become
 @contextmanager
 def suitable_plans(lake: Lake, job: Job, *, settings: Settings, as_of: date) -> Iterator[None]:
     """A block in which the queries of a job with small inputs are interpreted; those of others are compiled."""
-    if input_bytes(lake, job, landing=settings.landing, as_of=as_of) > settings.interpreted_below:
+    mappings = load_mappings(settings.conf, lake.catalogue, checked=True)
+    if input_bytes(lake, job, landing=settings.landing, as_of=as_of, mappings=mappings) > settings.interpreted_below:
         yield
         return
     conf = lake.spark.conf
@@ -38,7 +42,7 @@ def suitable_plans(lake: Lake, job: Job, *, settings: Settings, as_of: date) -> 
             conf.set(name, value)
 
 
-def input_bytes(lake: Lake, job: Job, *, landing: Path, as_of: date) -> int:
+def input_bytes(lake: Lake, job: Job, *, landing: Path, as_of: date, mappings: Mappings = NO_MAPPINGS) -> int:
     """About how many bytes of text the inputs of a job are: landed files, whole tables, slices of `as_of`.
 
     `sys.maxsize` where that of a table is not known.
@@ -46,7 +50,7 @@ def input_bytes(lake: Lake, job: Job, *, landing: Path, as_of: date) -> int:
     total = 0
     for table in job.inputs:
         if table.startswith("raw."):
-            files = [file for file in (landing / table.removeprefix("raw.")).rglob("*") if file.is_file()]
+            files = list(feed_files(landing, table.removeprefix("raw."), mappings))
             total += sum(file.stat().st_size * (_UNPACKED if file.suffix in _PACKED else 1) for file in files)
         elif lake.has(table):
             size = bytes_of(lake.path(table), as_of=as_of if lake.catalogue.table(table).sliced else None)

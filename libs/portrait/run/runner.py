@@ -23,8 +23,10 @@ from portrait.contracts.graph import downstream
 from portrait.errors import ConfigurationError
 from portrait.events import start_log
 from portrait.faults import fault_point
+from portrait.ingest.landing import landed_feeds
 from portrait.lake import Lake, Lease, Publication, compact_records, publications
-from portrait.lake.gate import RESULTS, judged
+from portrait.lake.gate import RESULTS, gate_results
+from portrait.mappings import load_mappings
 from portrait.run.fingerprint import hash_text
 from portrait.run.job import shared_lake
 from portrait.run.journal import Journal, Progress, finish, is_sliced, measured_start
@@ -128,9 +130,10 @@ def run(
         steps: list[Step] = []
         journal = Journal(lake, as_of=as_of, plan=plan, metrics=settings.metrics)
         with journal.recorded(), shared_lake(lake, settings):
+            delivered = delivered_feeds(lake, settings)
             for job in chosen:
                 journal.progress.job = job.name
-                step = _assess(lake, job, as_of, landing=settings.landing, fixed=fixed)
+                step = _assess(lake, job, as_of, delivered=delivered, fixed=fixed)
                 steps.append(step)
                 _note(journal.progress, steps)
                 if step.action == "run":
@@ -159,9 +162,10 @@ def plan(lake: Lake, settings: Settings, *, as_of: date, select: str | None = No
     lake.fingerprints = fingerprints(jobs, lake.catalogue, settings)
     steps: list[Step] = []
     fixed = fixed_slices(settings.conf, as_of)
+    delivered = delivered_feeds(lake, settings)
     coming: set[str] = set()  # tables that a job of this plan will write
     for job in selected(jobs, select, lake.catalogue):
-        step = _assess(lake, job, as_of, landing=settings.landing, fixed=fixed, coming=coming)
+        step = _assess(lake, job, as_of, delivered=delivered, fixed=fixed, coming=coming)
         if step.action == "run":
             coming |= {table for table in job.writes if table not in step.absent}
         steps.append(step)
@@ -189,13 +193,13 @@ def selected(jobs: list[Job], select: str | None, catalogue: Catalogue) -> list[
 
 
 def _assess(
-    lake: Lake, job: Job, as_of: date, *, landing: Path, fixed: Mapping[str, date], coming: set[str] | None = None
+    lake: Lake, job: Job, as_of: date, *, delivered: set[str], fixed: Mapping[str, date], coming: set[str] | None = None
 ) -> Step:
     """Whether a job is to run, is up to date, or cannot run because a feed is absent."""
     coming = coming or set()
-    absent = [table for table in job.writes if not _possible(lake, table, as_of, landing, coming)]
+    absent = [table for table in job.writes if not _possible(lake, table, as_of, delivered, coming)]
     if len(absent) == len(job.writes):
-        missing = sorted({item for table in absent for item in _missing(lake, table, as_of, landing, coming)})
+        missing = sorted({item for table in absent for item in _missing(lake, table, as_of, delivered, coming)})
         return Step(job.name, "leave out", f"absent: {', '.join(missing)}", absent)
     absent = [table for table in absent if lake.catalogue.is_read(table)]  # the others are missed by nobody
     if any(table.startswith("raw.") for table in job.inputs):
@@ -210,22 +214,27 @@ def _assess(
     changed += [(table, "") for table in job.inputs if table in coming]
     if changed:
         return Step(job.name, "run", f"changed: {', '.join(dict.fromkeys(table for table, _ in changed))}", absent)
-    if RESULTS in job.writes and judged(lake.reader, as_of).failures:
+    if RESULTS in job.writes and gate_results(lake.reader, as_of).failures:
         return Step(job.name, "run", "its gate refused something, which may have been mended", absent)
     return Step(job.name, "skip", "up to date", absent)
 
 
-def _possible(lake: Lake, table: str, as_of: date, landing: Path, coming: set[str]) -> bool:
-    return not _missing(lake, table, as_of, landing, coming)
+def delivered_feeds(lake: Lake, settings: Settings) -> set[str]:
+    """The feeds of which something lies in the landing folder, as it is or as files of a source."""
+    mappings = load_mappings(settings.conf, lake.catalogue, checked=True)
+    return landed_feeds(settings.landing, known=lake.catalogue.feeds, mappings=mappings)
 
 
-def _missing(lake: Lake, table: str, as_of: date, landing: Path, coming: set[str]) -> list[str]:
+def _possible(lake: Lake, table: str, as_of: date, delivered: set[str], coming: set[str]) -> bool:
+    return not _missing(lake, table, as_of, delivered, coming)
+
+
+def _missing(lake: Lake, table: str, as_of: date, delivered: set[str], coming: set[str]) -> list[str]:
     """The needed inputs of a table that are not there: an empty landing folder, a table that nobody wrote."""
     missing = []
     for source in lake.catalogue.expand(lake.catalogue.table(table).reads):
         if source.startswith("raw."):
-            folder = landing / source.removeprefix("raw.")
-            there = lake.has(table) or (folder.is_dir() and any(folder.iterdir()))
+            there = lake.has(table) or source.removeprefix("raw.") in delivered
         elif lake.catalogue.table(source).sliced:
             there = source in coming or as_of in lake.slices(source)
         else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from portrait.capability import capabilities, modules_of_rooms
 from portrait.contracts import Catalogue, load_catalogue
+from portrait.contracts.vocabulary import load_vocabulary, with_vocabulary
 from portrait.entities.currencies import load_currency_policy
 from portrait.entities.reconciliation import load_policy as load_reconciliation
 from portrait.entities.recorded import load_recorded
@@ -14,24 +15,29 @@ from portrait.errors import ConfigurationError
 from portrait.features import check_values, load_features, load_population
 from portrait.labels import load_trust_policy
 from portrait.labels.declared import Declared, declared_of
+from portrait.mappings import load_mappings
+from portrait.mappings.load import code_files
 from portrait.quality import load_reference_policy
 from portrait.serving import load_login_policy
 from portrait.settings import UTC, Settings, check_targets, line_of
+from portrait.sources.inference.knowledge import load_knowledge
 from portrait.superset import load_declaration
 
 # Files of the kit, one subject each, with what reads them; those of a capability are in `POLICIES` of its policy.py.
 # A file of conf/ that nothing reads is an error.
 KIT: dict[str, Callable[[Path], object]] = {
     "currencies.yml": load_currency_policy,
+    "inference.yml": load_knowledge,
     "marketing.yml": load_recorded,
     "population.yml": load_population,
     "reconciliation.yml": load_reconciliation,
     "references.yml": load_reference_policy,
     "sql_server.yml": load_login_policy,
     "trust.yml": load_trust_policy,
+    "vocabulary.yml": load_vocabulary,
 }
 # Read below, because they are checked against contracts, features and labels.
-DECLARATIONS = ("features/*.yml", "labels/*/*.yml", "superset.yml", "superset/*.yml")
+DECLARATIONS = ("features/*.yml", "labels/*/*.yml", "sources/*/*.yml", "superset.yml", "superset/*.yml")
 _MOVED = {
     "value.yml": "its keys are now in score.yml, lifetime.yml, contribution.yml and tier_value.yml: move them there",
     "recommendations.yml": "rename it to offers.yml",
@@ -69,20 +75,21 @@ def load_suite(conf: Path, schemas: Path, *, time_zone: str = UTC, used: Collect
     Raises ConfigurationError for anything wrong in them or in any file of `conf/`, naming file, line and key, and for a
     file that nothing reads. Nothing of Spark is needed.
     """
-    catalogue = chosen_by_bank(load_catalogue(schemas, time_zone=time_zone), used)
+    catalogue = chosen_by_bank(with_vocabulary(load_catalogue(schemas, time_zone=time_zone), conf), used)
     check_targets(conf)
     for load in policies().values():
         load(conf)
     features = load_features(conf)
     check_values(features, catalogue)
     _check_feeds(conf, catalogue)
+    codes = code_files(load_mappings(conf, catalogue))
     declared = declared_of(conf, catalogue)
     catalogue = declared.catalogue
     for check in declarations().values():
         check(conf, declared)
     if (conf / "superset.yml").exists():
         load_declaration(conf, catalogue)
-    _refuse_unread(conf, catalogue)
+    _refuse_unread(conf, catalogue, codes)
     return catalogue
 
 
@@ -112,11 +119,14 @@ def _check_feeds(conf: Path, catalogue: Catalogue) -> None:
             )
 
 
-def _refuse_unread(conf: Path, catalogue: Catalogue) -> None:
-    """Raise ConfigurationError for a file that no part of the suite reads; hidden files and back-ups do not count."""
+def _refuse_unread(conf: Path, catalogue: Catalogue, codes: Collection[Path]) -> None:
+    """Raise ConfigurationError for a file that no part of the suite reads; hidden files and back-ups do not count.
+
+    `codes`: the files of codes that mappings name.
+    """
     named = {item for contract in catalogue for item in contract.custom("config", []) if "." in item}
     patterns = (*policies(), *declarations(), *DECLARATIONS, *_OTHERS, *named)
-    read = {file for pattern in patterns for file in conf.glob(pattern)}
+    read = {file for pattern in patterns for file in conf.glob(pattern)} | set(codes)
     for file in sorted(item for item in conf.rglob("*") if item.is_file()):
         place = file.relative_to(conf)
         if file in read or file.name.endswith("~") or any(part.startswith(".") for part in place.parts):

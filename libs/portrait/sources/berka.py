@@ -1,327 +1,116 @@
-"""The PKDD'99 bank ("Berka"): seven tables and the bank-wide transactions of 1993-01-01 to 1994-03-31, as feeds.
+"""The PKDD'99 bank ("Berka"): its files, put into the drop folder of the source `berka`.
 
-What the files do not say stays empty; `docs/berka.md` lists the compromises. The files are small, so plain Python.
+What the files mean is in `conf/sources/berka`. Here is what no mapping can say, because it joins files: to clients,
+dispositions, cards, loans and orders the columns are added that other files have about them (`since`, `account_id`,
+`client_id`, `owner_id`, `known_status`), and with `until` what the bank did not know yet is left out.
 """
 
 from __future__ import annotations
 
 import csv
 from calendar import monthrange
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from portrait.errors import ConfigurationError, InputRefused
-from portrait.sources.berka_mapping import DIRECTIONS, PRODUCTS, PURPOSES, booking_kind
-from portrait.sources.delivery import Staging, delivery
-from portrait.sources.feeds import FEED_COLUMNS
+from portrait.sources.delivery import delivery
 
+SOURCE: Final = "berka"
 FIRST_DAY: Final = date(1993, 1, 1)  # the bank's first booking; undated facts (districts, products) hold from here
 LOANS_KNOWN_ON: Final = date(1998, 12, 31)  # the day on which the status of running loans was taken
 TRANSACTIONS: Final = "trans_bankwide_19930101_19940331.csv"
 TABLES: Final = ("account", "client", "disp", "card", "loan", "order", "district")
-FILE_NAME: Final = "berka.csv"
-AS_PUBLISHED: Final = "the mapping knows the files of the PKDD'99 challenge as published; compare with these"
+# No file lists products: these are the ones that the others show. No junior card was issued to anybody older than 20.
+PRODUCTS: Final = (
+    ("card_junior", "Junior card", "card", "20"),
+    ("card_classic", "Classic card", "card", ""),
+    ("card_gold", "Gold card", "card", ""),
+    ("loan", "Loan", "loan", ""),
+    ("leasing", "Leasing", "loan", ""),
+    ("insurance", "Insurance", "insurance", ""),
+    ("household_order", "Standing order for household payments", "standing_order", ""),
+    ("other_order", "Standing order for other payments", "standing_order", ""),
+)
 
 Record = dict[str, str]
-Row = dict[str, object]
 
 
 def land_berka(*, source: Path, landing: Path, until: date | None = None) -> dict[str, int]:
-    """Write the feeds into `landing/<feed>/berka.csv`; returns the rows of each feed.
+    """Write the files into `landing/berka/`; returns the records of each.
 
     `until`: only what the bank knew at the end of that day. Raises ConfigurationError when a file is missing or the
-    landing folder holds another delivery, InputRefused when a file has a word or a date that the mapping does not know.
+    landing folder holds another delivery, InputRefused when a record refers to one that is not there.
     """
-    bank = BerkaBank(source, until)
-    rows = {
-        "regions": bank.regions(),
-        "customers": bank.customers(),
-        "accounts": bank.accounts(),
-        "account_parties": bank.account_parties(),
-        "transactions": bank.transactions(),
-        "cards": bank.cards(),
-        "loans": bank.loans(),
-        "standing_orders": bank.standing_orders(),
-        "products": bank.products(),
-        "holdings": bank.holdings(),
-    }
     written: dict[str, int] = {}
     with delivery(landing) as staging:
-        for feed, records in rows.items():
-            try:
-                written[feed] = _write(staging, feed, records)
-            except (KeyError, ValueError) as error:  # a missing column or reference; a date or number that is none
-                raise InputRefused(
-                    "a column or reference is missing, or a date or number is none",
-                    where=f"{source}, feed {feed}",
-                    remedy=AS_PUBLISHED,
-                ) from error
+        try:
+            for name, records, day in _files(source, until):
+                written[name] = _write(staging.file(SOURCE, name), records, day=day, until=until)
+        except (KeyError, ValueError) as error:
+            raise InputRefused(
+                "a column, or the account or disposition that a record refers to, is missing",
+                where=f"{source}",
+                remedy="the mapping knows the files of the PKDD'99 challenge as published; compare with these",
+            ) from error
     return written
 
 
-@dataclass(frozen=True)
-class BerkaBank:
-    """The source files, joined the way the bank knew them at the end of `until` (None: all of them)."""
+def _files(source: Path, until: date | None) -> Iterator[tuple[str, Iterable[Record], str | None]]:
+    """Name and records of each file, and the column by which the bank knew a record (None: from the first day)."""
+    tables = {table: list(_records(source / f"{table}.asc", delimiter=";")) for table in TABLES}
+    opened = {record["account_id"]: record["date"] for record in tables["account"]}
+    granted = {record["account_id"]: record["date"] for record in tables["loan"]}
+    dispositions = {record["disp_id"]: record for record in tables["disp"]}
+    owners = {r["account_id"]: r["client_id"] for r in dispositions.values() if r["type"] == "OWNER"}
+    client_since: dict[str, str] = {}
+    for record in dispositions.values():
+        day = opened[record["account_id"]]
+        client_since[record["client_id"]] = min(day, client_since.get(record["client_id"], day))
 
-    source: Path
-    until: date | None
+    yield f"district_{FIRST_DAY:%Y%m%d}.asc", tables["district"], None
+    yield "client.asc", [r | {"since": client_since[r["client_id"]]} for r in tables["client"]], "since"
+    yield "account.asc", tables["account"], "date"
+    yield "disp.asc", [r | {"since": opened[r["account_id"]]} for r in tables["disp"]], "since"
+    yield "card.asc", [r | _place_of(dispositions[r["disp_id"]]) for r in tables["card"]], "issued"
+    loans = [r | {"owner_id": owners[r["account_id"]]} | _status(r, until) for r in tables["loan"]]
+    yield "loan.asc", loans, "date"
+    orders = [r | {"since": _ordered(r, opened, granted), "owner_id": owners[r["account_id"]]} for r in tables["order"]]
+    yield "order.asc", orders, "since"
+    products = [dict(zip(("product_id", "name", "kind", "age_to"), item, strict=True)) for item in PRODUCTS]
+    yield "product.csv", products, None
+    yield TRANSACTIONS, _records(source / TRANSACTIONS, delimiter=","), "date"
 
-    def regions(self) -> Iterator[Row]:
-        """One row per district. Unemployment is that of 1995, the earliest given; `snapshot_on` is the first day."""
-        for record in self._table("district"):
-            yield {
-                "region_id": record["A1"],
-                "name": record["A2"],
-                "urban_share": _known(record["A10"]),
-                "population": _known(record["A4"]),
-                "average_salary": _known(record["A11"]),
-                "unemployment": _known(record["A12"]),
-                "snapshot_on": FIRST_DAY,
-            }
 
-    def customers(self) -> Iterator[Row]:
-        """One row per client, known since the earliest account of theirs was opened."""
-        for record in self._table("client"):
-            since = self._client_since.get(record["client_id"])
-            if since is None:
-                raise InputRefused("a client has no account", where=f"{self.source}: client, disp", remedy=AS_PUBLISHED)
-            if self._knew(since):
-                birth_date, gender = born(record["birth_number"])
-                yield {
-                    "customer_id": record["client_id"],
-                    **_inserted(since),
-                    "birth_date": birth_date,
-                    "gender": gender,
-                    "region_id": record["district_id"],
-                }
+def _place_of(disposition: Record) -> Record:
+    return {name: disposition[name] for name in ("account_id", "client_id")}
 
-    def accounts(self) -> Iterator[Row]:
-        """One row per account; the branch is named after its district."""
-        for record in self._table("account"):
-            opened_on = yymmdd(record["date"])
-            if self._knew(opened_on):
-                yield {
-                    "account_id": record["account_id"],
-                    **_inserted(opened_on),
-                    "kind": "current",
-                    "opened_on": opened_on,
-                    "currency": "CZK",
-                    "branch_id": record["district_id"],
-                }
 
-    def account_parties(self) -> Iterator[Row]:
-        """One row per account and client: OWNER or DISPONENT (user)."""
-        roles = {"OWNER": "owner", "DISPONENT": "user"}
-        for record in self._table("disp"):
-            since = self._opened_on[record["account_id"]]
-            if self._knew(since):
-                yield {
-                    "account_id": record["account_id"],
-                    "party_id": record["client_id"],
-                    **_inserted(since),
-                    "role": self._word("disp", roles, record["type"]),
-                    "party_kind": "person",
-                }
+def _status(loan: Record, until: date | None) -> Record:
+    """A finished loan (A, B) shows its status when the term ends, a running one (C, D) on the day of the files."""
+    status_on = LOANS_KNOWN_ON
+    if loan["status"] not in "CD":
+        status_on = add_months(yymmdd(loan["date"]), int(loan["duration"]))
+    is_known = until is None or status_on <= until
+    return {
+        "known_status": loan["status"] if is_known else "",
+        "known_status_on": str(status_on) if is_known else "",
+    }
 
-    def transactions(self) -> Iterator[Row]:
-        """One row per booking; only the day is known, so `booked_at` is its midnight."""
-        for record in self._records(self.source / TRANSACTIONS, delimiter=","):
-            booked_on = date.fromisoformat(record["date"])
-            if not self._knew(booked_on):
-                continue
-            kind = booking_kind(record["operation"], record["k_symbol"].strip())
-            if kind is None:
-                raise self._refusal(TRANSACTIONS, "an unknown operation", f"{record['operation']}/{record['k_symbol']}")
-            other_side = record["account"].removesuffix(".0")
-            yield {
-                "transaction_id": record["trans_id"],
-                "account_id": record["account_id"],
-                "booked_at": f"{booked_on} 00:00:00",
-                "amount": record["amount"],
-                "direction": self._word(TRANSACTIONS, DIRECTIONS, record["type"]),
-                "balance_after": record["balance"],
-                "type": kind.type,
-                "channel": kind.channel,
-                "category": kind.category,
-                "counterparty_bank": record["bank"],
-                # account 0 without a bank is how the files say "none"
-                "counterparty_account": "" if other_side == "0" else other_side,
-            }
 
-    def cards(self) -> Iterator[Row]:
-        """One row per card, carried by the client of its disposition."""
-        for record, disposition, issued_on in self._issued_cards():
-            yield {
-                "card_id": record["card_id"],
-                **_inserted(issued_on),
-                "account_id": disposition["account_id"],
-                "customer_id": disposition["client_id"],
-                "type": record["type"],
-                "issued_on": issued_on,
-            }
+def _ordered(order: Record, opened: Record, granted: Record) -> str:
+    """The account's opening day, except that an order which pays a loan starts with the loan.
 
-    def loans(self) -> Iterator[Row]:
-        """One row per loan; its status stays empty as long as the bank could not know it."""
-        for record in self._table("loan"):
-            granted_on = yymmdd(record["date"])
-            if self._knew(granted_on):
-                status_on = self._status_on(record)
-                known = self._knew(status_on)
-                yield {
-                    "loan_id": record["loan_id"],
-                    **_inserted(granted_on),
-                    "account_id": record["account_id"],
-                    "granted_on": granted_on,
-                    "amount": record["amount"],
-                    "months": record["duration"],
-                    "instalment": record["payments"],
-                    "status": record["status"] if known else None,
-                    "status_on": status_on if known else None,
-                }
-
-    def standing_orders(self) -> Iterator[Row]:
-        """One row per order; the files date none of them, see `_ordered_on`."""
-        for record in self._table("order"):
-            since = self._ordered_on(record)
-            if self._knew(since):
-                yield {
-                    "order_id": record["order_id"],
-                    **_inserted(since),
-                    "account_id": record["account_id"],
-                    "counterparty_bank": record["bank_to"],
-                    "counterparty_account": record["account_to"],
-                    "amount": record["amount"],
-                    "purpose": self._purpose(record),
-                }
-
-    def products(self) -> Iterator[Row]:
-        """One row per product that the other files show; prices and minimum amounts are not known."""
-        for product_id, (name, kind, age_to) in PRODUCTS.items():
-            row: Row = {
-                "product_id": product_id,
-                **_inserted(FIRST_DAY),
-                "name": name,
-                "kind": kind,
-                "age_to": age_to,
-            }
-            yield row
-
-    def holdings(self) -> Iterator[Row]:
-        """One row per card, a loan, or a standing order that shows a product, held by the owner of the account."""
-        for record, disposition, issued_on in self._issued_cards():
-            product_id = f"card_{record['type']}"
-            if product_id not in PRODUCTS:
-                raise self._refusal("card", "an unknown kind of card", record["type"])
-            yield self._holding(f"card-{record['card_id']}", disposition["client_id"], product_id, issued_on)
-        for record in self._table("loan"):
-            granted_on, status_on = yymmdd(record["date"]), self._status_on(record)
-            if self._knew(granted_on):
-                finished = record["status"] in "AB" and self._knew(status_on)
-                yield {
-                    **self._holding(f"loan-{record['loan_id']}", self._owner[record["account_id"]], "loan", granted_on),
-                    "closed_on": status_on if finished else None,
-                    "amount": record["amount"],
-                }
-        for record in self._table("order"):
-            since, shown = self._ordered_on(record), _PRODUCT_OF_PURPOSE.get(self._purpose(record))
-            if shown is not None and self._knew(since):
-                owner = self._owner[record["account_id"]]
-                yield {
-                    **self._holding(f"order-{record['order_id']}", owner, shown, since),
-                    "amount": record["amount"],
-                }
-
-    @staticmethod
-    def _holding(holding_id: str, customer_id: str, product_id: str, opened_on: date) -> Row:
-        key: Row = {"holding_id": holding_id, **_inserted(opened_on)}
-        return {**key, "customer_id": customer_id, "product_id": product_id, "opened_on": opened_on}
-
-    @cached_property
-    def _opened_on(self) -> Mapping[str, date]:
-        return {record["account_id"]: yymmdd(record["date"]) for record in self._table("account")}
-
-    @cached_property
-    def _dispositions(self) -> Mapping[str, Record]:
-        return {record["disp_id"]: record for record in self._table("disp")}
-
-    @cached_property
-    def _owner(self) -> Mapping[str, str]:
-        rows = self._dispositions.values()
-        return {record["account_id"]: record["client_id"] for record in rows if record["type"] == "OWNER"}
-
-    @cached_property
-    def _client_since(self) -> Mapping[str, date]:
-        since: dict[str, date] = {}
-        for record in self._dispositions.values():
-            opened_on = self._opened_on[record["account_id"]]
-            since[record["client_id"]] = min(opened_on, since.get(record["client_id"], opened_on))
-        return since
-
-    @cached_property
-    def _granted_on(self) -> Mapping[str, date]:
-        return {record["account_id"]: yymmdd(record["date"]) for record in self._table("loan")}
-
-    def _issued_cards(self) -> Iterator[tuple[Record, Record, date]]:
-        for record in self._table("card"):
-            issued_on = yymmdd(record["issued"])
-            if self._knew(issued_on):
-                yield record, self._dispositions[record["disp_id"]], issued_on
-
-    def _status_on(self, loan: Record) -> date:
-        """A finished loan (A, B) shows its status when the term ends, a running one (C, D) on the day of the files."""
-        if loan["status"] in "CD":
-            return LOANS_KNOWN_ON
-        return add_months(yymmdd(loan["date"]), int(loan["duration"]))
-
-    def _ordered_on(self, order: Record) -> date:
-        """The account's opening day, except that an order which pays a loan starts with the loan.
-
-        Dating it earlier would tell every model which accounts are going to have a loan.
-        """
-        opened_on = self._opened_on[order["account_id"]]
-        if self._purpose(order) != "loan_payment":
-            return opened_on
-        return self._granted_on.get(order["account_id"], opened_on)
-
-    def _purpose(self, order: Record) -> str:
-        return self._word("order", PURPOSES, order["k_symbol"].strip())
-
-    def _knew(self, day: date) -> bool:
-        return self.until is None or day <= self.until
-
-    def _word(self, table: str, words: Mapping[str, str], word: str) -> str:
-        if word not in words:
-            raise self._refusal(table, "an unknown word", word)
-        return words[word]
-
-    def _refusal(self, table: str, what: str, value: str) -> InputRefused:
-        return InputRefused(f"{what}: {value!r}", where=f"{self.source}: {table}", remedy=AS_PUBLISHED)
-
-    def _table(self, table: str) -> Iterator[Record]:
-        return self._records(self.source / f"{table}.asc", delimiter=";")
-
-    def _records(self, path: Path, *, delimiter: str) -> Iterator[Record]:
-        if not path.is_file():
-            files = ", ".join([*(f"{table}.asc" for table in TABLES), TRANSACTIONS])
-            raise ConfigurationError("a file of the Berka bank is missing", where=str(path), remedy=f"needed: {files}")
-        with path.open(encoding="utf-8", newline="") as lines:
-            yield from csv.DictReader(lines, delimiter=delimiter)
+    Dating it earlier would tell every model which accounts are going to have a loan.
+    """
+    account = order["account_id"]
+    return granted.get(account, opened[account]) if order["k_symbol"].strip() == "UVER" else opened[account]
 
 
 def yymmdd(text: str) -> date:
-    """A day written YYMMDD (a time behind it is ignored), all of them in the twentieth century."""
+    """A day written YYMMDD, all of them in the twentieth century."""
     return date(1900 + int(text[0:2]), int(text[2:4]), int(text[4:6]))
-
-
-def born(birth_number: str) -> tuple[date, str]:
-    """Day of birth and gender of a birth number YYMMDD in which women carry month + 50."""
-    woman = int(birth_number[2:4]) > 50
-    month = int(birth_number[2:4]) - (50 if woman else 0)
-    return yymmdd(f"{birth_number[0:2]}{month:02d}{birth_number[4:6]}"), "F" if woman else "M"
 
 
 def add_months(day: date, months: int) -> date:
@@ -331,29 +120,29 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
-_PRODUCT_OF_PURPOSE: Final = {
-    "insurance": "insurance",
-    "leasing": "leasing",
-    "household": "household_order",
-    "other": "other_order",
-}
+def _records(path: Path, *, delimiter: str) -> Iterator[Record]:
+    if not path.is_file():
+        files = ", ".join([*(f"{table}.asc" for table in TABLES), TRANSACTIONS])
+        raise ConfigurationError("a file of the Berka bank is missing", where=str(path), remedy=f"needed: {files}")
+    with path.open(encoding="utf-8", newline="") as lines:
+        yield from csv.DictReader(lines, delimiter=delimiter)
 
 
-def _known(text: str) -> str | None:
-    return None if text == "?" else text
-
-
-def _inserted(day: date) -> Row:
-    return {"op": "I", "changed_at": f"{day} 00:00:00"}
-
-
-def _write(staging: Staging, feed: str, rows: Iterable[Row]) -> int:
-    columns = FEED_COLUMNS[feed]
-    with staging.file(feed, FILE_NAME).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        written = 0
-        for row in rows:
-            writer.writerow(row)
-            written += 1
+def _write(path: Path, records: Iterable[Record], *, day: str | None, until: date | None) -> int:
+    """Write what the bank knew; a file of which it knew nothing has a header."""
+    written, writer = 0, None
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for record in records:
+            if writer is None:
+                delimiter = ";" if path.suffix == ".asc" else ","
+                writer = csv.DictWriter(file, list(record), delimiter=delimiter, lineterminator="\n")
+                writer.writeheader()
+            if day is None or until is None or _day(record[day]) <= until.isoformat():
+                writer.writerow(record)
+                written += 1
     return written
+
+
+def _day(text: str) -> str:
+    """A day of the files, YYMMDD or ISO, as ISO writes it; what is none is told where it is mapped."""
+    return text if "-" in text else f"19{text[0:2]}-{text[2:4]}-{text[4:6]}"

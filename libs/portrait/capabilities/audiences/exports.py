@@ -13,7 +13,7 @@ from portrait.capabilities.audiences.parsing import Vocabulary, parse_audience
 from portrait.contracts import Catalogue
 from portrait.entities.recorded import Recorded, load_recorded
 from portrait.errors import ConfigurationError
-from portrait.labels.expression import check_expression
+from portrait.expressions.expression import check_expression
 from portrait.settings import Strict, line_of, load_yaml
 
 FILE = "exports.yml"

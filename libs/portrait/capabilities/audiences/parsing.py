@@ -11,8 +11,8 @@ from sqlglot import exp
 
 from portrait.capabilities.audiences.clauses import Clause, Comparison, Joined, Not, Reference, Value, every
 from portrait.errors import ConfigurationError
+from portrait.expressions.expression import parse_expression
 from portrait.labels.declaration import Label
-from portrait.labels.expression import parse_expression
 
 MAX_CLAUSES = 1000  # with all audiences written out
 

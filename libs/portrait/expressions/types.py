@@ -20,6 +20,7 @@ _CAST = {
 }  # fmt: skip
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 _TEXT = (exp.Lower, exp.Upper, exp.Trim)
+_MOST_PADDED = 1000  # characters
 _PARTS_OF_A_DAY = (exp.Year, exp.Quarter, exp.Month, exp.Day, exp.DayOfMonth)
 _SMALL = 10  # digits to which a number may be rounded
 
@@ -131,6 +132,8 @@ class Types:
         if isinstance(node, _TEXT):
             self._needs(node.this, {"string"})
             return "string"
+        if (found := self._part_of_text(node)) is not None:
+            return found
         if isinstance(node, exp.Length):
             self._needs(node.this, {"string"})
             return "integer"
@@ -145,6 +148,52 @@ class Types:
             self._needs(node.expression, {"date"})
             return "integer"
         raise self._refuse(node, "this is not allowed here", "write it more simply")
+
+    def _part_of_text(self, node: exp.Expr) -> str | None:
+        """Texts made of texts; numbers among the arguments are literals, so that no row can make Spark fail."""
+        if isinstance(node, exp.Concat):
+            for part in node.expressions:
+                self._needs(part, {"string"})
+            return "string"
+        if isinstance(node, exp.StartsWith | exp.Contains):
+            self._needs(node.this, {"string"})
+            self._needs(node.expression, {"string"})
+            return "boolean"
+        if isinstance(node, exp.Replace):
+            for part in (node.this, node.expression, node.args.get("replacement")):
+                if part is not None:
+                    self._needs(part, {"string"})
+            return "string"
+        if isinstance(node, exp.Substring):
+            self._needs(node.this, {"string"})
+            for place in (node.args.get("start"), node.args.get("length")):
+                if place is not None:
+                    self._whole(node, place, least=0)
+            return "string"
+        if isinstance(node, exp.Left | exp.Right):
+            self._needs(node.this, {"string"})
+            self._whole(node, node.expression, least=0)
+            return "string"
+        if isinstance(node, exp.Pad):
+            fill = node.args.get("fill_pattern")
+            if not node.args.get("is_left") or not isinstance(fill, exp.Literal) or not fill.is_string or not fill.name:
+                raise self._refuse(node, "this fills up a text from the left", "write lpad(a, 8, '0')")
+            self._needs(node.this, {"string"})
+            self._whole(node, node.expression, least=1)
+            return "string"
+        if isinstance(node, exp.SplitPart):
+            mark = node.args.get("delimiter")
+            if not isinstance(mark, exp.Literal) or not mark.is_string or not mark.name:
+                raise self._refuse(node, "the mark must be a text", "write split_part(a, '-', 1)")
+            self._needs(node.this, {"string"})
+            self._whole(node, node.args["part_index"], least=1)
+            return "string"
+        return None
+
+    def _whole(self, node: exp.Expr, place: exp.Expr, *, least: int) -> None:
+        found = isinstance(place, exp.Literal) and not place.is_string and place.name.isdigit()
+        if not found or not least <= int(place.name) <= _MOST_PADDED:
+            raise self._refuse(node, f"the places must be numbers from {least} to {_MOST_PADDED}", "write the number")
 
     def _number(self, node: exp.Expr) -> str:
         return self._needs(node, _NUMBERS)

@@ -1,4 +1,4 @@
-"""Expressions of labels: parsed and checked against an allow-list before Spark sees them.
+"""Expressions of labels and of mappings: parsed and checked against an allow-list before Spark sees them.
 
 What is not listed is refused: other statements, sub-queries, windows, functions that reach the JVM, files, clocks or
 chance, quoted or qualified names. What Spark gets is the text rendered from the checked tree, never the author's own,
@@ -11,12 +11,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from sqlglot import exp, parse
 from sqlglot.errors import SqlglotError
 
 from portrait.errors import ConfigurationError
-from portrait.labels.types import Types
+from portrait.expressions.types import Types
 
 _DIALECT = "spark"
 MAX_LENGTH = 4_000  # characters; a text of megabytes would keep the parser busy for minutes
@@ -52,7 +53,18 @@ _OPERATORS: tuple[type[exp.Expr], ...] = (
     exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Is,
     exp.NullSafeEQ, exp.NullSafeNEQ, exp.Case, exp.If, exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Cast,
 )  # fmt: skip
-_ALLOWED = frozenset(_OPERATORS).union(*_FUNCTIONS.values())
+# What texts of source files need, and labels do not: values of labels are clean.
+_OF_MAPPINGS: dict[str, tuple[type[exp.Expr], ...]] = {
+    "concat": (exp.Concat,),
+    "contains": (exp.Contains,),
+    "left": (exp.Left,),
+    "lpad": (exp.Pad,),
+    "replace": (exp.Replace,),
+    "right": (exp.Right,),
+    "split_part": (exp.SplitPart,),
+    "startswith": (exp.StartsWith,),
+    "substring": (exp.Substring,),
+}
 _CAST_TYPES = frozenset({"INT", "BIGINT", "DOUBLE", "DATE", "TEXT", "BOOLEAN", "DECIMAL"})
 
 # Never needed in a label, and the ways in which text hides from a reader or from one of two parsers.
@@ -86,24 +98,48 @@ _REMEDIES: tuple[tuple[tuple[type[exp.Expr], ...], str], ...] = (
 
 
 @dataclass(frozen=True)
+class Language:
+    """Who writes the expression: what it is called in messages, and the functions it may use."""
+
+    subject: str
+    functions: Mapping[str, tuple[type[exp.Expr], ...]]
+    only_columns: str
+    no_column: str = "'from' has no such column"
+
+    @cached_property
+    def allowed(self) -> frozenset[type[exp.Expr]]:
+        """Every kind of node that may stand in it."""
+        return frozenset(_OPERATORS).union(*self.functions.values())
+
+
+LABELS = Language("label", _FUNCTIONS, _ONLY_COLUMNS)
+MAPPINGS = Language(
+    "mapping",
+    _FUNCTIONS | _OF_MAPPINGS,
+    "a mapping sees one record of the file and nothing else",
+    "the file has no such column",
+)
+
+
+@dataclass(frozen=True)
 class Checked:
     """An expression that passed: the text for Spark, the columns it reads, and the family of its type."""
 
     sql: str
     columns: frozenset[str]
-    family: str  # see portrait.labels.types
+    family: str  # see portrait.expressions.types
     turns_unknown_into_value: bool  # an ELSE gives a value where the condition is unknown
     outcomes: tuple[str, ...]  # text literals that a CASE or IF can give
 
 
-def check_expression(text: str, *, columns: Mapping[str, str], where: str) -> Checked:
+def check_expression(text: str, *, columns: Mapping[str, str], where: str, language: Language = LABELS) -> Checked:
     """The expression, checked. `columns`: name to Spark type of what may be read.
 
     Raises ConfigurationError naming `where` (file, line, key), the offending text and what to write instead.
     """
-    tree = parse_expression(text, where=where)
+    tree = parse_expression(text, where=where, language=language)
     for node in tree.walk():
-        _check_node(node, columns, where)
+        _check_node(node, columns, where, language)
     sql = tree.sql(dialect=_DIALECT)
     if [again.sql(dialect=_DIALECT) for again in parse(sql, dialect=_DIALECT) if again] != [sql]:
         raise _refusal(text, "this reads differently when written out", where, "write it more simply")
@@ -116,15 +152,15 @@ def check_expression(text: str, *, columns: Mapping[str, str], where: str) -> Ch
     )
 
 
-def parse_expression(text: str, *, where: str, bounded: bool = True) -> exp.Expr:
+def parse_expression(text: str, *, where: str, bounded: bool = True, language: Language = LABELS) -> exp.Expr:
     """The syntax tree of one expression in which every node is on the allow-list; names are not looked at.
 
     `bounded`: whether length, terms and nesting have limits; what the suite itself wrote down may be longer. Raises
     ConfigurationError as `check_expression` does.
     """
     if bounded and len(text) > MAX_LENGTH:
-        raise _refusal(text, f"more than {MAX_LENGTH} characters", where, "make several labels of it")
-    _refuse_text(text, where)
+        raise _refusal(text, f"more than {MAX_LENGTH} characters", where, f"make several {language.subject}s of it")
+    _refuse_text(text, where, language.subject)
     try:
         trees = parse(text, dialect=_DIALECT)
     except (SqlglotError, RecursionError) as error:
@@ -140,8 +176,9 @@ def parse_expression(text: str, *, where: str, bounded: bool = True) -> exp.Expr
     if bounded and max(node.depth for node in nodes) > MAX_DEPTH:
         raise _refusal(text, f"nested deeper than {MAX_DEPTH} terms", where, "write it more simply")
     for node in nodes:
-        if type(node) not in _ALLOWED:
-            raise _refusal(node.sql(dialect=_DIALECT), _what(node), where, _remedy(node))
+        if type(node) not in language.allowed:
+            what = _what(node, language.subject)
+            raise _refusal(node.sql(dialect=_DIALECT), what, where, _remedy(node, language))
         if isinstance(node, exp.Literal):
             _check_literal(node, where)
     return tree
@@ -158,17 +195,18 @@ def _check_literal(node: exp.Literal, where: str) -> None:
         )
 
 
-def _refuse_text(text: str, where: str) -> None:
+def _refuse_text(text: str, where: str, subject: str) -> None:
     for part, remedy in _FORBIDDEN_TEXT.items():
         if part in text:
-            raise _refusal(part, "this may not stand in a label", where, remedy)
+            raise _refusal(part, f"this may not stand in a {subject}", where, remedy)
     if not text.strip() or not all(character.isprintable() or character == "\n" for character in text):
-        raise _refusal(text.strip(), "this may not stand in a label", where, "write one expression in printable text")
+        remedy = "write one expression in printable text"
+        raise _refusal(text.strip(), f"this may not stand in a {subject}", where, remedy)
 
 
-def _check_node(node: exp.Expr, columns: Mapping[str, str], where: str) -> None:
+def _check_node(node: exp.Expr, columns: Mapping[str, str], where: str, language: Language) -> None:
     if isinstance(node, exp.Column):
-        _check_column(node, columns, where)
+        _check_column(node, columns, where, language.no_column)
     elif isinstance(node, exp.Cast):
         _check_cast(node, where)
     elif isinstance(node, exp.In) and not node.expressions:
@@ -179,14 +217,14 @@ def _check_node(node: exp.Expr, columns: Mapping[str, str], where: str) -> None:
         raise _refusal(node.sql(dialect=_DIALECT), "this needs a column of type date", where, "use a date column")
 
 
-def _check_column(node: exp.Column, columns: Mapping[str, str], where: str) -> None:
+def _check_column(node: exp.Column, columns: Mapping[str, str], where: str, no_column: str) -> None:
     if node.table or node.args.get("db") or node.this.quoted:
         raise _refusal(
             node.sql(dialect=_DIALECT), "a name of several parts or in quotes", where, "write the column's name alone"
         )
     if node.name not in columns:
         near = [name for name in columns if name.startswith(node.name[:6])][:8] or sorted(columns)[:8]
-        raise _refusal(node.name, "'from' has no such column", where, f"near it: {', '.join(near)}")
+        raise _refusal(node.name, no_column, where, f"near it: {', '.join(near)}")
 
 
 def _check_cast(node: exp.Cast, where: str) -> None:
@@ -209,19 +247,20 @@ def _text(node: exp.Expr) -> str:
     return node.sql(dialect=_DIALECT)
 
 
-def _what(node: exp.Expr) -> str:
+def _what(node: exp.Expr, subject: str) -> str:
     if isinstance(node, exp.Func) and not isinstance(node, exp.Binary):
         return (
             f"the function '{node.name if isinstance(node, exp.Anonymous) else node.sql_name().lower()}' is not allowed"
         )
-    return "this is not allowed in a label"
+    return f"this is not allowed in a {subject}"
 
 
-def _remedy(node: exp.Expr) -> str:
+def _remedy(node: exp.Expr, language: Language) -> str:
     for kinds, remedy in _REMEDIES:
         if isinstance(node, kinds):
-            return remedy
-    return f"operators: = <> < > <= >= and or not between in is case + - *; functions: {', '.join(_FUNCTIONS)}"
+            return language.only_columns if remedy is _ONLY_COLUMNS else remedy
+    functions = ", ".join(language.functions)
+    return f"operators: = <> < > <= >= and or not between in is case + - *; functions: {functions}"
 
 
 def _refusal(text: str, problem: str, where: str, remedy: str) -> ConfigurationError:
