@@ -9,21 +9,19 @@ replaces the slices. Where gold.recommendations are there, each population's are
 
 from __future__ import annotations
 
-from portrait.capabilities.core_group.audience import labels_read
-from portrait.capabilities.core_group.keeping import earlier_models, keep_models
-from portrait.capabilities.core_group.mining import checked_offers, mine
-from portrait.capabilities.core_group.people import people_of, populations_of
+from portrait.capabilities.core_group.keeping import earlier_models, keep_models, with_suitability
+from portrait.capabilities.core_group.mining import mine
+from portrait.capabilities.core_group.people import labels_read, people_of, populations_of
 from portrait.capabilities.core_group.plans import load_service_plans
 from portrait.capabilities.core_group.policy import load_core_group_policy
-from portrait.capabilities.core_group.serving import effects_since, unsuitable_offers
+from portrait.capabilities.core_group.serving import arms_since, effect_of
 from portrait.capabilities.core_group.tables import member_rows, step_rows, summary_rows
 from portrait.capabilities.groups.policy import load_group_policy
-from portrait.entities.versions import as_of as versions_at
 from portrait.labels import load_labels
 from portrait.lake import ModelStore
 from portrait.run.job import job_arguments, open_lake, submit
 
-TABLE, OFFERS, PRODUCTS = "gold.core_group", "gold.recommendations", "silver.products"
+TABLE, STEPS = "gold.core_group", "gold.core_group_steps"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -34,8 +32,9 @@ def main(argv: list[str] | None = None) -> None:
         labels = [item.label for item in load_labels(args.conf, lake.catalogue).checked]
         slices = ("customer_features", "contribution", "customer_portrait", "audience_members")
         measured, contribution, portrait, members = (lake.slice(f"gold.{name}", day) for name in slices)
-        wanted = labels_read(labels, policy=policy.rule, plans=plans.values())
-        everybody = people_of(measured, contribution, portrait, features=features, labels=wanted).persist()
+        everybody = people_of(
+            measured, contribution, portrait, features=features, labels=labels_read(labels, policy, plans)
+        ).persist()
         version, earlier = ModelStore(lake).version(day), earlier_models(lake, day)
         mined = [
             mine(
@@ -52,18 +51,12 @@ def main(argv: list[str] | None = None) -> None:
         ]
         keep_models(ModelStore(lake), mined, as_of=day)
         before = lake.previous_as_of(TABLE, day)
-        effects = effects_since(
-            None if before is None else lake.slice(TABLE, before),
-            everybody,
-            populations=[population.id for population in policy.populations],
-        )
+        arms = {} if before is None else arms_since(lake.slice(TABLE, before), everybody)
+        effects = {population.id: effect_of(arms.get(population.id, {})) for population in policy.populations}
         lake.replace(TABLE, member_rows(mined, plans, as_of=day), day)
-        if lake.has(OFFERS) and lake.has(PRODUCTS) and day in lake.slices(OFFERS):
-            products = versions_at(lake.read(PRODUCTS), day, zone=lake.catalogue.time_zone)
-            wrong = unsuitable_offers(lake.rows(TABLE, as_of=day), lake.slice(OFFERS, day), products, measured)
-            mined = [checked_offers(found, wrong.get(found.population.id, 0)) for found in mined]
+        mined = with_suitability(lake, mined, measured, as_of=day)
         lake.replace("gold.core_group_summary", summary_rows(lake.spark, mined, effects, as_of=day), day)
-        lake.replace("gold.core_group_steps", step_rows(lake.spark, mined, as_of=day), day)
+        lake.replace(STEPS, step_rows(lake.spark, mined, as_of=day), day)
 
 
 if __name__ == "__main__":

@@ -107,6 +107,7 @@ REFUSED: dict[str, list[str]] = {
     "source infer feed": ["source", "infer", "conf/tiers.yml", "--feed", "{}"],
     "source infer name": ["source", "infer", "conf/tiers.yml", "--source", "{}"],
     "source test name": ["source", "test", "{}"],
+    "source list name": ["source", "list", "{}"],
     "warnings list as_of": ["warnings", "list", "--as-of", "{}"],
     "warnings show as_of": ["warnings", "show", "x", "--as-of", "{}"],
 }

@@ -64,7 +64,7 @@ def infer_command(
 
 @source.command("list")
 def list_command(
-    name: Annotated[str | None, typer.Argument(metavar="[SOURCE]", help="Those of one source; default: all.")] = None,
+    name: Annotated[str | None, typer.Argument(parser=identifier, metavar="[SOURCE]", help="Those of one source; default: all.")] = None,
     landing: Landing = None,
     conf: Conf = CONF,
     target: Target = None,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from portrait.capabilities.core_group.idec import Matrix
-from portrait.capabilities.core_group.plans import ServicePlan
 from portrait.capabilities.core_group.policy import Rule
 from portrait.capabilities.groups.lloyd import Labels
 from portrait.capabilities.groups.surrogate import Bound, Path, fidelity, fit_tree, paths
@@ -48,12 +47,6 @@ def usable_labels(labels: Sequence[Label], *, policy: Rule) -> list[Label]:
         and label.id not in policy.without
         and label.type != "date"
     ]
-
-
-def labels_read(labels: Sequence[Label], *, policy: Rule, plans: Iterable[ServicePlan]) -> set[str]:
-    """The labels that rules may name, and those that plans look at."""
-    signals = {signal for plan in plans for signal in plan.signals}
-    return signals | {label.id for label in usable_labels(labels, policy=policy)}
 
 
 def label_matrix(table: pa.Table, labels: Sequence[Label]) -> tuple[Matrix, list[Column]]:

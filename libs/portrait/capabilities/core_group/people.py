@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from portrait.capabilities.core_group.audience import usable_labels
 from portrait.capabilities.core_group.plans import ServicePlan
 from portrait.capabilities.core_group.policy import CoreGroupPolicy, Population
 from portrait.capabilities.groups.policy import GroupPolicy
 from portrait.capabilities.groups.vectors import habits
+from portrait.labels.declaration import Label
 
 
 def people_of(
@@ -27,6 +29,12 @@ def people_of(
     said = portrait.select("customer_id", *[name for name in portrait.columns if name in labels])
     joined = habit.join(worth, on="customer_id", how="left").join(said, on="customer_id", how="left")
     return joined.withColumn("contribution", F.coalesce("contribution", F.lit(0.0)))
+
+
+def labels_read(labels: Sequence[Label], policy: CoreGroupPolicy, plans: Mapping[str, ServicePlan]) -> set[str]:
+    """The labels that rules may name, and the signals of plans."""
+    usable = {label.id for label in usable_labels(labels, policy=policy.rule)}
+    return usable | {signal for plan in plans.values() for signal in plan.signals}
 
 
 def populations_of(

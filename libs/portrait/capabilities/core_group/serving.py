@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,12 +38,6 @@ class Effect:
     control: int
     retention: tuple[float, float, float] | None
     contribution: tuple[float, float, float] | None
-
-
-def effects_since(before: DataFrame | None, now: DataFrame, *, populations: Iterable[str]) -> dict[str, Effect | None]:
-    """Population to the effect of its plan since the slice before (see `arms_since`); None where there is none."""
-    arms = {} if before is None else arms_since(before, now)
-    return {population: effect_of(arms.get(population, {})) for population in populations}
 
 
 def arms_since(before: DataFrame, now: DataFrame) -> dict[str, dict[str, Arm]]:
