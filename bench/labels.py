@@ -24,9 +24,9 @@ from pyspark.sql import DataFrame, SparkSession
 from timing import in_turns, report
 
 from portrait.contracts import Catalogue, load_catalogue
-from portrait.features import load_features
 from portrait.labels import LabelSet, customer_portrait, load_labels
 from portrait.labels.declaration import CheckedLabel
+from portrait.labels.declared import with_sources_declared
 from portrait.labels.statistics import label_counts
 from portrait.spark.session import start_embedded
 
@@ -89,8 +89,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
-    catalogue = load_catalogue(Path("schemas"))
-    catalogue = catalogue.with_columns("gold.customer_features", load_features(CONF).columns())
+    catalogue = with_sources_declared(CONF, load_catalogue(Path("schemas")))
     spark = start_embedded(CONF)
     with tempfile.TemporaryDirectory(prefix="portrait-bench-") as folder:
         sources = {table: source(spark, table, catalogue, args.customers, folder) for table in catalogue.label_sources}

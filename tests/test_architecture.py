@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,70 @@ def test_imports_go_only_downwards() -> None:
     assert result.returncode == 0, result.stdout
 
 
+def parts(node: ast.stmt) -> int:
+    """1, or as many as a statement assigns side by side: `a, b = f(), g()` is two, written on one line."""
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple) and isinstance(node.targets[0], ast.Tuple):
+        return len(node.value.elts)
+    return 1
+
+
+def statements(tree: ast.AST) -> int:
+    """Statements of a module or function, at every depth."""
+    return sum(parts(node) for node in ast.walk(tree) if isinstance(node, ast.stmt))
+
+
+def functions(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Name and statements of every function, inner ones and methods too; its `def` is none of them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, statements(node) - 1
+
+
+# Measured on 363 modules and 2,261 functions: half have 53 and 5 statements or fewer, one in a hundred more than 232
+# and 26. The bounds are those of the largest: what passes them is larger than anything that was ever accepted.
+MODULE, FUNCTION = 285, 45
+
+
+@pytest.mark.parametrize("module", MODULES + JOBS, ids=name)
+def test_modules_and_functions_have_a_bounded_number_of_statements(module: Path) -> None:
+    """Statements, so that comments and docstrings cost nothing and packing several into a line gains nothing."""
+    tree = ast.parse(module.read_text())
+    assert statements(tree) <= MODULE
+    assert {found: size for found, size in functions(tree) if size > FUNCTION} == {}
+
+
+def test_statements_are_counted_at_every_depth_and_side_by_side() -> None:
+    text = "def f(x):\n  a, b, c = 1, 2, x\n  if a:\n    def g():\n      return b\n  return [\n    c\n  ]"
+    tree = ast.parse(text)
+    assert statements(tree) == 8
+    assert dict(functions(tree)) == {"f": 7, "g": 1}
+
+
+def only_passes_on(text: str) -> bool:
+    """Whether a module has nothing of its own: imports, `__all__` and other names for what it imports."""
+    others = [node for node in ast.parse(text).body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    return all(
+        (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        or (isinstance(node, ast.Assign) and isinstance(node.value, ast.Name | ast.Attribute | ast.List | ast.Tuple))
+        for node in others
+    )
+
+
+@pytest.mark.parametrize("module", [path for path in MODULES + JOBS if path.name != "__init__.py"], ids=name)
+def test_no_small_module_only_passes_on(module: Path) -> None:
+    text = module.read_text()
+    assert len(text.splitlines()) >= 15 or not only_passes_on(text)
+
+
+def test_a_planted_module_that_only_passes_on_is_found() -> None:
+    assert only_passes_on('"""Doc."""\nfrom a import b\n\nother = b\n__all__ = ["b", "other"]\n')
+    assert not only_passes_on('"""Doc."""\nTABLE = "gold.x"\n')
+
+
 @pytest.mark.parametrize("job", JOBS, ids=name)
 def test_a_job_has_at_most_40_statements(job: Path) -> None:
     """Statements, not lines: a limit of lines is met by packing code, which nobody reads more easily."""
-    statements = [node for node in ast.walk(ast.parse(job.read_text())) if isinstance(node, ast.stmt)]
-    assert len(statements) <= 40
+    assert len([node for node in ast.walk(ast.parse(job.read_text())) if isinstance(node, ast.stmt)]) <= 40
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name)
@@ -42,6 +102,7 @@ CLOCK = re.compile(r"datetime\.now\(|date\.today\(|current_date\(|current_timest
 MAY_READ_THE_CLOCK = {
     "ingest/pipeline.py",
     "capabilities/audiences/export.py",
+    "capabilities/campaigns/starting.py",
     "labels/lifecycle.py",
     "lake/lake.py",
     "lake/lease.py",

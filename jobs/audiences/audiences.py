@@ -20,10 +20,10 @@ def main(argv: list[str] | None = None) -> None:
         day = args.as_of
         audiences = load_audiences(args.conf, load_labels(args.conf, lake.catalogue), lake.catalogue)
         portrait = lake.slice("gold.customer_portrait", day)
-        weighed = audiences.weighed(label_doubts(lake.reader, labels=audiences.words.labels, as_of=day))
-        members = audience_members(portrait=portrait, audiences=audiences, as_of=day, weighed=weighed)
+        trust = audiences.trust_by_audience(label_doubts(lake.reader, labels=audiences.words.labels, as_of=day))
+        members = audience_members(portrait=portrait, audiences=audiences, as_of=day, trust=trust)
         lake.replace("gold.audience_members", members, day)
-        summary = audience_summary(portrait=portrait, audiences=audiences, as_of=day, weighed=weighed)
+        summary = audience_summary(portrait=portrait, audiences=audiences, as_of=day, trust=trust)
         lake.replace("gold.audiences", summary, day)
 
 

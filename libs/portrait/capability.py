@@ -6,6 +6,7 @@ modules whose names are the same in every room, and each is imported only by who
 | module | has | asked for by |
 | --- | --- | --- |
 | `policy.py` | `POLICIES`: file of conf/ to the function that reads and checks it | the checks before Spark starts |
+| `policy.py` | `COLUMNS`: table to the columns that files of conf/ add to it, by `conf` | who loads declarations |
 | `feature_source.py` | `SOURCES`: tables of facts from which features are declared | files of features |
 | `events.py` | `EVENTS`: feature source to what makes events of it | features |
 | `report.py` | `SECTIONS`: parts of the report | the report |

@@ -28,7 +28,7 @@ class PortraitError(Exception):
 
 
 class ConfigurationError(PortraitError):
-    """Wrong words or configuration; nothing was started. Exit code 2."""
+    """Invalid arguments or configuration; no work was started. Exit code 2."""
 
     exit_code = 2
 

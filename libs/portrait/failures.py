@@ -125,6 +125,6 @@ def _local_folders() -> Iterable[str]:
     """Where Spark on this machine puts what does not fit into memory."""
     named = os.environ.get("SPARK_LOCAL_DIRS")
     with contextlib.suppress(Exception):  # Spark may be what failed
-        known = SparkSession.getActiveSession()
-        named = named or (known.conf.get("spark.local.dir", "") if known else "")
+        session = SparkSession.getActiveSession()
+        named = named or (session.conf.get("spark.local.dir", "") if session else "")
     return named.split(",") if named else [tempfile.gettempdir()]

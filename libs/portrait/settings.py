@@ -197,10 +197,10 @@ def _document(path: Path) -> _Document:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigurationError(f"the file cannot be read: {reason}", where=str(path), remedy="correct it") from error
-    known = _documents.get(path.absolute())
-    if known is None or known.content != content:
-        known = _documents[path.absolute()] = _parsed(path, content)
-    return known
+    loaded = _documents.get(path.absolute())
+    if loaded is None or loaded.content != content:
+        loaded = _documents[path.absolute()] = _parsed(path, content)
+    return loaded
 
 
 def _parsed(path: Path, content: bytes) -> _Document:

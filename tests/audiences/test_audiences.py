@@ -39,7 +39,7 @@ from portrait.errors import ConfigurationError, GateRefused, PortraitError
 from portrait.labels import LabelSet, customer_portrait, load_labels, write_label_history
 from portrait.labels.declared import Declared
 from portrait.labels.slices import portrait_at
-from portrait.labels.trust import Verdict
+from portrait.labels.trust import LabelTrust, TrustStatus
 from portrait.labels.usage import label_usage
 from portrait.lake import Lake, Lease, Reader, publish
 from portrait.quality import RuleResult, results_frame
@@ -157,11 +157,11 @@ def bank(
             lake.replace("gold.customer_portrait", portrait, day)
             write_label_history(lake, labels=labels, as_of=day)
             current = lake.read("gold.customer_portrait").where(f"as_of = date'{day}'")
-            trusted = audiences.weighed({})
-            summary = audience_summary(portrait=current, audiences=audiences, as_of=day, weighed=trusted)
+            trusted = audiences.trust_by_audience({})
+            summary = audience_summary(portrait=current, audiences=audiences, as_of=day, trust=trusted)
             lake.replace("gold.audiences", summary, day)
             if day == D2:  # the newest day has everything
-                members = audience_members(portrait=current, audiences=audiences, as_of=day, weighed=trusted)
+                members = audience_members(portrait=current, audiences=audiences, as_of=day, trust=trusted)
                 lake.replace("gold.audience_members", members, day)
                 lake.replace("gold.customer_features", features, day)
             lake.complete("customer_portrait", as_of=day, inputs={}, seconds=0.0)
@@ -269,8 +269,8 @@ def test_by_hand_unknown_is_neither_in_nor_out(bank: Bank) -> None:
     rows = spark.sql("""select * from values ('in', true, 'cook', 5), ('out', false, 'cook', 500),
         ('no job', true, null, 500), ('poor', null, null, 5) as t(customer_id, salaried, job, spent)""")
     rows = rows.selectExpr("*", "null as years", "null as consents", "null as assessed")
-    trusted = bank.audiences.weighed({})
-    found = audience_members(portrait=rows, audiences=bank.audiences, as_of=D1, weighed=trusted).collect()
+    trusted = bank.audiences.trust_by_audience({})
+    found = audience_members(portrait=rows, audiences=bank.audiences, as_of=D1, trust=trusted).collect()
     # 'no job': salaried and unknown = unknown, its negation too, and 500 < 100 is false: not quiet. 'poor': unknown and
     # true = unknown, which 'quiet' includes.
     assert {(row.audience, row.customer_id) for row in found} == {
@@ -279,8 +279,8 @@ def test_by_hand_unknown_is_neither_in_nor_out(bank: Bank) -> None:
 
 
 def test_members_come_from_one_scan(bank: Bank, capsys: Any) -> None:
-    trusted = bank.audiences.weighed({})
-    audience_members(portrait=bank.portrait, audiences=bank.audiences, as_of=D2, weighed=trusted).explain()
+    trusted = bank.audiences.trust_by_audience({})
+    audience_members(portrait=bank.portrait, audiences=bank.audiences, as_of=D2, trust=trusted).explain()
     assert capsys.readouterr().out.count("FileScan") == 1
 
 
@@ -486,16 +486,19 @@ def test_an_audience_that_reads_a_label_in_doubt_warns_or_is_refused(bank: Bank,
     lake, audiences = bank.lake, bank.audiences
     shaken(lake)
     doubts = label_doubts(lake.reader, labels=audiences.words.labels, as_of=None)
-    assert doubts == {"salaried": Verdict("suspect", ("it shook",)), "spent": Verdict("failed", ("it broke",))}
+    assert doubts == {
+        "salaried": LabelTrust(TrustStatus.SUSPECT, ("it shook",)),
+        "spent": LabelTrust(TrustStatus.FAILED, ("it broke",)),
+    }
     assert label_doubts(lake.reader, labels=audiences.words.labels, as_of=D1) == {}
     late = label_doubts(lake.reader, labels=audiences.words.labels, as_of=date(2024, 5, 3))
-    assert late["job"] == Verdict("stale", ("its newest slice is of 2024-04-30, 3 days before",))
+    assert late["job"] == LabelTrust(TrustStatus.STALE, ("its newest slice is of 2024-04-30, 3 days before",))
     assert late["spent"].status == "failed"
-    weighed = audiences.weighed(doubts)
-    assert {name: item.trust for name, item in weighed.items()} == {
+    trust = audiences.trust_by_audience(doubts)
+    assert {name: item.status for name, item in trust.items()} == {
         "few": "refused", "grown": "trusted", "quiet": "refused", "workers": "warned",
     }  # fmt: skip
-    given = {"portrait": bank.portrait, "audiences": audiences, "as_of": D2, "weighed": weighed}
+    given = {"portrait": bank.portrait, "audiences": audiences, "as_of": D2, "trust": trust}
     assert {row.audience for row in audience_members(**given).collect()} == {"grown", "workers"}
     summary = {row.audience: row for row in audience_summary(**given).collect()}
     assert (summary["quiet"].members, summary["quiet"].trust) == (0, "refused")
@@ -577,7 +580,7 @@ def test_commands_say_what_was_on_a_day(bank: Bank, run: Run) -> None:
     overlap = {row["customers in"]: row["customers"] for row in shared}
     assert (overlap["quiet"], overlap["grown"]) == (told["quiet"].members, told["grown"].members)
     given = {"portrait": bank.lake.slice("gold.customer_portrait", D1), "audiences": bank.audiences}
-    rows = audience_members(**given, as_of=D1, weighed=bank.audiences.weighed({})).collect()
+    rows = audience_members(**given, as_of=D1, trust=bank.audiences.trust_by_audience({})).collect()
     quiet, grown = ({row.customer_id for row in rows if row.audience == name} for name in ("quiet", "grown"))
     assert 0 < overlap["both"] == len(quiet & grown)
     assert (overlap["only quiet"], overlap["only grown"]) == (len(quiet - grown), len(grown - quiet))

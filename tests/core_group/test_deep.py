@@ -25,7 +25,7 @@ from portrait.capabilities.core_group.idec import (
     soft_assignment,
     target_distribution,
 )
-from portrait.capabilities.core_group.policy import CoreGroupPolicy, DeepPolicy, load_core_group_policy
+from portrait.capabilities.core_group.policy import DeepPolicy, load_core_group_policy
 from portrait.errors import InputRefused, PortraitError
 
 SHORT = DeepPolicy(latent=3, hidden=16, reconstruction_epochs=3, clustering_epochs=3, starts=2)
@@ -130,7 +130,7 @@ def test_importing_the_room_does_not_import_jax() -> None:
 
 
 def test_the_shipped_file_has_the_defaults(conf_dir: Path) -> None:
-    assert load_core_group_policy(conf_dir) == CoreGroupPolicy()
+    assert load_core_group_policy(conf_dir).deep == DeepPolicy()
 
 
 @pytest.mark.scale

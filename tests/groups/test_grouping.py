@@ -6,25 +6,28 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from grouped_bank import AS_OF, as_features, grouped_bank, small_policy
+from grouped_bank import AS_OF, CATEGORIES, CHANNELS, as_features, grouped_bank, small_policy
 from pyspark.ml.clustering import KMeansModel
 from pyspark.sql import SparkSession
 from sklearn.metrics import adjusted_rand_score
 
 import portrait.capabilities.groups.model as model_module
 from portrait.capabilities.groups.grouping import Grouping, group_customers
-from portrait.capabilities.groups.model import keep_model
+from portrait.capabilities.groups.lasting import KeptGroup, KeptModel, vectors_of
+from portrait.capabilities.groups.lloyd import nearest
+from portrait.capabilities.groups.model import keep_model, read_kept
 from portrait.capabilities.groups.policy import GroupPolicy
-from portrait.capabilities.groups.profiles import target_group_index
 from portrait.capabilities.groups.vectors import ALL_ALIKE, NO_TRANSACTION, TOO_FEW
 from portrait.contracts import load_catalogue
 from portrait.lake import Lake, Lease, ModelStore
 from portrait.lake.schema import check_frame
+from portrait.spark.target_group import target_group_index
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +114,9 @@ def test_the_layout_of_the_input_changes_nothing(
     try:
         features = as_features(spark, bank, input_partitions)
         with group_customers(features, policy=policy, as_of=AS_OF, model_version="v1") as again:
-            for name in ("customers", "summary", "profile"):
+            for name in ("customers", "summary", "profile", "rules", "judged"):
                 one, other = getattr(grouping, name).toPandas(), getattr(again, name).toPandas()
-                keys = [column for column in ("customer_id", "group_id", "feature") if column in one]
+                keys = [column for column in ("as_of", "customer_id", "group_id", "feature") if column in one]
                 pd.testing.assert_frame_equal(
                     one.sort_values(keys, ignore_index=True),
                     other.sort_values(keys, ignore_index=True),
@@ -127,14 +130,15 @@ _ON_CORES = """
 import hashlib, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from grouped_bank import AS_OF, as_features, grouped_bank, small_policy
+from grouped_bank import AS_OF, CATEGORIES, CHANNELS, as_features, grouped_bank, small_policy
 from portrait.capabilities.groups.grouping import group_customers
 from portrait.spark.session import start_embedded
 spark = start_embedded(Path(sys.argv[2]), overrides={"spark.master": sys.argv[3], "spark.driver.memory": "2g"})
 features = as_features(spark, grouped_bank(), 5)
 with group_customers(features, policy=small_policy(Path(sys.argv[2])), as_of=AS_OF, model_version="v1") as groups:
     frames = [getattr(groups, name).toPandas().sort_values(keys) for name, keys in (
-        ("customers", ["customer_id"]), ("profile", ["group_id", "feature"]))]
+        ("customers", ["customer_id"]), ("profile", ["group_id", "feature"]),
+        ("rules", ["group_id"]), ("judged", ["as_of"]))]
 print("digest", hashlib.sha256("".join(frame.to_csv(index=False) for frame in frames).encode()).hexdigest())
 """
 
@@ -178,6 +182,99 @@ def test_frames_are_what_the_contracts_say(grouping: Grouping, schemas_dir: Path
     check_frame(grouping.customers, catalogue.table("gold.customer_group"))
     check_frame(grouping.summary, catalogue.table("gold.group_summary"))
     check_frame(grouping.profile, catalogue.table("gold.group_profile"))
+    check_frame(grouping.rules, catalogue.table("gold.group_rule"))
+    check_frame(grouping.judged, catalogue.table("gold.group_model"))
+
+
+def test_each_group_has_a_rule_that_says_who_is_in_it(grouping: Grouping) -> None:
+    rules, judged = grouping.rules.toPandas(), grouping.judged.toPandas().loc[0]
+    assert set(rules.group_id) == {1, 2, 3, 4}
+    assert judged.rule_fidelity >= 0.85
+    assert (rules.rule_recall > 0.7).all()
+    assert (rules.rule_fidelity > 0.9).all()
+    # The planted second group travels, and has deposits around 60,000; the others have less of both.
+    first = rules.set_index("group_id").rule[1]
+    assert "deposits above" in first or "travel above" in first
+    assert (rules.jaccard > 0.9).all()
+    assert set(rules.stability) == {"stable"}
+
+
+def test_a_first_model_is_published(grouping: Grouping) -> None:
+    judged = grouping.judged.toPandas().loc[0]
+    assert (bool(judged.is_published), judged.reason, judged.groups) == (True, None, 4)
+    assert judged.ari_mean > 0.9
+    assert grouping.model is not None
+    assert [group.group_id for group in sorted(grouping.model.kept.groups, key=lambda g: g.group_id)] == [1, 2, 3, 4]
+    assert grouping.model.kept.next_id == 5
+
+
+def renumbered(model: KeptModel, numbers: dict[int, int]) -> KeptModel:
+    """The same model under other numbers and names, its groups in another order."""
+    groups = tuple(
+        KeptGroup(numbers[group.group_id], f"Name {numbers[group.group_id]}", group.centre) for group in model.groups
+    )
+    return replace(model, version="earlier", groups=groups[::-1], next_id=90)
+
+
+def test_numbers_and_names_last(
+    spark: SparkSession, grouping: Grouping, customers: pd.DataFrame, bank: pd.DataFrame, policy: GroupPolicy
+) -> None:
+    assert grouping.model is not None
+    numbers = {1: 33, 2: 7, 3: 51, 4: 12}
+    earlier = renumbered(grouping.model.kept, numbers)
+    later = bank.assign(balance_avg_30d=bank.balance_avg_30d * 1.3, salary_amount_365d=bank.salary_amount_365d * 1.1)
+    with group_customers(
+        as_features(spark, later), policy=policy, as_of=AS_OF, model_version="v2", earlier=earlier
+    ) as groups:
+        now = groups.customers.toPandas().set_index("customer_id").sort_index()
+        summary = groups.summary.toPandas().set_index("group_id")
+        judged = groups.judged.toPandas().loc[0]
+        assert groups.model is not None
+        assert groups.model.kept.next_id == 90
+    both = customers.join(now, rsuffix="_now").dropna(subset=["group_id"])
+    assert (both.group_id.map(numbers) == both.group_id_now).mean() > 0.98
+    assert summary.group_name.to_dict() == {number: f"Name {number}" for number in numbers.values()}
+    assert bool(judged.is_published)
+    assert judged.agreement > 0.95
+
+
+def test_a_model_that_is_not_good_enough_leaves_the_work_to_the_one_before(
+    spark: SparkSession, grouping: Grouping, bank: pd.DataFrame, policy: GroupPolicy
+) -> None:
+    assert grouping.model is not None
+    three = renumbered(grouping.model.kept, {1: 1, 2: 2, 3: 3, 4: 4})
+    earlier = replace(three, groups=three.groups[:3])
+    strict = policy.model_copy(update={"continuity": policy.continuity.model_copy(update={"agreement_least": 0.99})})
+    with group_customers(
+        as_features(spark, bank), policy=strict, as_of=AS_OF, model_version="v2", earlier=earlier
+    ) as groups:
+        assert groups.model is None
+        now = groups.customers.toPandas().set_index("customer_id").sort_index().dropna(subset=["group_id"])
+        summary, rules = groups.summary.toPandas(), groups.rules.toPandas()
+        judged = groups.judged.toPandas().loc[0]
+    assert set(now.model_version) == {"earlier"}
+    assert set(summary.group_id) == {group.group_id for group in earlier.groups}
+    assert not judged.is_published
+    assert judged.reason.startswith("not published, the model before goes on: agreement with the model before 0.")
+    assert judged.model_version == "earlier"
+    assert set(rules.stability) == {"not_measured"}
+    # The same by numpy: of the planted customers each is where the nearest of the earlier centres is.
+    raw = {}
+    spending, channels = bank.filter(like="debit_amount_category"), bank.filter(like="txn_count_channel")
+    for name in CATEGORIES:
+        raw[f"spend_{name}"] = spending[f"debit_amount_category_{name}_365d"] / spending.sum(axis=1)
+    for name in CHANNELS:
+        raw[f"channel_{name}"] = channels[f"txn_count_channel_{name}_365d"] / channels.sum(axis=1)
+    income, months = (
+        bank.salary_amount_365d + bank.credit_amount_type_transfer_in_365d,
+        bank.active_months_365d.clip(lower=1),
+    )
+    raw |= {"income_level": income / months, "income_salary": bank.salary_amount_365d / income}
+    raw |= {"activity": bank.customer_txn_count_365d / months, "deposits": bank.balance_avg_30d}
+    assert set(raw) == {scale.feature for scale in earlier.scales}
+    x = vectors_of(earlier, {name: values.to_numpy(dtype=float) for name, values in raw.items()})
+    expected = pd.Series([earlier.groups[place].group_id for place in nearest(x, earlier.centres)], bank.customer_id)
+    assert (expected[now.index] == now.group_id).mean() > 0.995
 
 
 class Killed(Exception):
@@ -226,5 +323,6 @@ def test_f30_half_a_model_is_never_pointed_at(
         assert store.current("customer_group", until=date(1990, 1, 1)) is None
         assert store.current("another") is None
     assert {version: row.is_current for version, row in rows.items()} == {first: False, second: True}
+    assert read_kept(tmp_path / rows[second].path) == fitted.kept
     saved = KMeansModel.load(str(tmp_path / rows[second].path / "kmeans"))
     assert [list(centre) for centre in saved.clusterCenters()] == [list(centre) for centre in fitted.groups.centres]

@@ -8,7 +8,8 @@ import pytest
 
 from portrait.capabilities.groups.naming import group_description, group_names
 from portrait.capabilities.groups.policy import GroupPolicy, load_group_policy
-from portrait.capabilities.groups.profiles import FeatureProfile, GroupProfile, target_group_index
+from portrait.capabilities.groups.profiles import FeatureProfile, GroupProfile
+from portrait.spark.target_group import target_group_index
 
 
 @pytest.fixture

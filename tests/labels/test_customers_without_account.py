@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from portrait.contracts import Catalogue, load_catalogue
 from portrait.features import load_features
 from portrait.labels import LabelSet, load_labels
+from portrait.labels.declared import with_sources_declared
 from portrait.labels.portrait import customer_portrait
 
 D = date(2024, 3, 31)
@@ -33,8 +34,7 @@ KNOWN = {
 
 @pytest.fixture(scope="module")
 def catalogue(conf_dir: Path, schemas_dir: Path) -> Catalogue:
-    columns = load_features(conf_dir).columns()
-    return load_catalogue(schemas_dir).with_columns("gold.customer_features", columns)
+    return with_sources_declared(conf_dir, load_catalogue(schemas_dir))
 
 
 def row(spark: SparkSession, catalogue: Catalogue, table: str, **values: str) -> DataFrame:

@@ -9,8 +9,8 @@ import pytest
 
 from portrait.contracts import load_catalogue
 from portrait.errors import ConfigurationError
-from portrait.features import load_features
-from portrait.labels import LabelSet, load_labels
+from portrait.labels import LabelSet
+from portrait.labels.declared import declared_of
 
 LabelsOf = Callable[..., LabelSet]
 
@@ -87,9 +87,7 @@ def test_the_column_carries_type_values_and_sensitivity(labels_of: LabelsOf) -> 
 
 
 def test_the_labels_that_the_project_ships(conf_dir: Path, schemas_dir: Path) -> None:
-    catalogue = load_catalogue(schemas_dir)
-    catalogue = catalogue.with_columns("gold.customer_features", load_features(conf_dir).columns())
-    labels = load_labels(conf_dir, catalogue).labels
+    labels = declared_of(conf_dir, load_catalogue(schemas_dir)).labels.labels
     assert len(labels) >= 120
     assert {label.kind for label in labels} == {"fact", "statistic", "rule", "model"}
     assert len({label.theme for label in labels}) >= 8

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 
 from portrait.capabilities.audiences.clauses import Clause, Comparison, Joined, Not
 from portrait.capabilities.audiences.declaration import Audience, AudienceSet, CheckedAudience
-from portrait.capabilities.audiences.doubts import Weighed
+from portrait.capabilities.audiences.doubts import AudienceTrust
 from portrait.capabilities.audiences.membership import audience_members
 from portrait.capabilities.audiences.preview import audience_preview
 from portrait.labels import LabelSet, customer_portrait, write_label_history
@@ -194,10 +194,10 @@ def test_a_preview_is_what_then_happens(
     sample = changed_customers(before=before, after=after, labels=labels.labels, limit=3).collect()
     assert {(row.label, row.customer_id) for row in sample} == first
     audiences = all_audiences()
-    trusted = dict.fromkeys(audiences.checked, Weighed())
+    trusted = dict.fromkeys(audiences.checked, AudienceTrust())
     sides = []
     for frame in (before, after):
-        rows = audience_members(portrait=frame, audiences=audiences, as_of=DAYS[0], weighed=trusted).collect()
+        rows = audience_members(portrait=frame, audiences=audiences, as_of=DAYS[0], trust=trusted).collect()
         sides.append({name: {row.customer_id for row in rows if row.audience == name} for name in audiences.checked})
     names = list(audiences.checked)
     shown = audience_preview(before=before, after=after, audiences=audiences, names=names).collect()

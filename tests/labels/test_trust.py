@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from portrait.capabilities.audiences.clauses import Clause, Comparison, Joined
-from portrait.capabilities.audiences.doubts import Weighed, weigh
+from portrait.capabilities.audiences.doubts import AudienceStatus, AudienceTrust, react_to_doubts
 from portrait.errors import ConfigurationError, GateRefused
 from portrait.labels import LabelSet
-from portrait.labels.trust import Evidence, Verdict, drift, judge, stability_index
+from portrait.labels.trust import Evidence, LabelTrust, TrustStatus, assess_labels, drift, stability_index
 from portrait.labels.trust_policy import OwnReactions, Reactions, TrustPolicy, load_trust_policy
 
 LabelsOf = Callable[..., LabelSet]
@@ -84,8 +84,8 @@ def test_a_label_past_a_threshold_says_which(
 ) -> None:
     labels = labels_of({"trust": own} if own else {})
     evidence = Evidence(**{"label": labels.labels[0], "customers": 100, "known": 90} | measured)
-    assert judge({"salary_customer": evidence}, labels, policy, as_of=D) == {
-        "salary_customer": Verdict(status, reasons)
+    assert assess_labels({"salary_customer": evidence}, labels, policy, as_of=D) == {
+        "salary_customer": LabelTrust(status, reasons)
     }
 
 
@@ -93,7 +93,7 @@ def test_flips_of_numbers_are_judged_where_the_file_says_so(policy: TrustPolicy,
     number = PLAIN | {"type": "integer", "value": "tenure_days"}
     labels = labels_of(number | {"id": "free"}, number | {"id": "bound", "trust": {"most_flips": 0.2}})
     evidence = {label.id: Evidence(label, 10, 10, flip_rate=0.9) for label in labels.labels}
-    assert {name: v.status for name, v in judge(evidence, labels, policy, as_of=D).items()} == {
+    assert {name: v.status for name, v in assess_labels(evidence, labels, policy, as_of=D).items()} == {
         "free": "trusted", "bound": "suspect",
     }  # fmt: skip
 
@@ -103,7 +103,7 @@ def test_a_label_past_its_sunset_is_stale(policy: TrustPolicy, labels_of: Labels
     ending = {"id": "old", "status": "deprecated", "sunset": sunset, "replaced_by": "salary_customer"}
     labels = labels_of({}, ending)
     evidence = {label.id: Evidence(label, 10, 10) for label in labels.labels}
-    found = judge(evidence, labels, policy, as_of=D)
+    found = assess_labels(evidence, labels, policy, as_of=D)
     assert (found["old"].status, found["salary_customer"].status) == (status, "trusted")
     assert found["old"].reasons == (
         ("its sunset was 2024-02-28: salary_customer comes instead",) if status == "stale" else ()
@@ -116,8 +116,8 @@ def test_what_is_made_from_a_label_in_doubt_is_in_doubt(policy: TrustPolicy, lab
     labels = labels_of({}, {"id": "other"}, both, made | {"id": "a", "value": "not b"})
     measured = {"salary_customer": {"flip_rate": 0.9}, "other": {"failure": "X"}, "b": {"facts_age_days": 9}}
     evidence = {label.id: Evidence(label, 10, 10, **measured.get(label.id, {})) for label in labels.labels}
-    found = judge(evidence, labels, policy, as_of=D)
-    assert found["a"] == Verdict("failed", ("made from b, which is failed",))
+    found = assess_labels(evidence, labels, policy, as_of=D)
+    assert found["a"] == LabelTrust(TrustStatus.FAILED, ("made from b, which is failed",))
     assert found["b"].status == "failed"
     assert found["b"].reasons[1:] == ("made from other, which is failed", "made from salary_customer, which is suspect")
 
@@ -143,24 +143,34 @@ def test_a_broken_policy_is_refused(
 
 
 CLAUSE: Clause = Joined("and", (Comparison("paid", "true"), Comparison("rich", "true")))
-DOUBTS = {"paid": Verdict("suspect", ("why",)), "rich": Verdict("failed", ("X", "Y")), "free": Verdict("stale", ("z",))}
+DOUBTS = {
+    "paid": LabelTrust(TrustStatus.SUSPECT, ("why",)),
+    "rich": LabelTrust(TrustStatus.FAILED, ("X", "Y")),
+    "free": LabelTrust(TrustStatus.STALE, ("z",)),
+}
 
 
 @pytest.mark.parametrize(
     ("reactions", "expected"),
     [
-        (("warn", "warn", "refuse"), Weighed("refused", ("paid is suspect (why)", "rich is failed (X; Y)"))),
-        (("warn", "refuse", "warn"), Weighed("warned", ("paid is suspect (why)", "rich is failed (X; Y)"))),
-        (("ignore", "warn", "warn"), Weighed("warned", ("rich is failed (X; Y)",))),
-        (("ignore", "refuse", "ignore"), Weighed("trusted", ())),
+        (
+            ("warn", "warn", "refuse"),
+            AudienceTrust(AudienceStatus.REFUSED, ("paid is suspect (why)", "rich is failed (X; Y)")),
+        ),
+        (
+            ("warn", "refuse", "warn"),
+            AudienceTrust(AudienceStatus.WARNED, ("paid is suspect (why)", "rich is failed (X; Y)")),
+        ),
+        (("ignore", "warn", "warn"), AudienceTrust(AudienceStatus.WARNED, ("rich is failed (X; Y)",))),
+        (("ignore", "refuse", "ignore"), AudienceTrust(AudienceStatus.TRUSTED, ())),
     ],
 )
-def test_an_audience_reacts_to_the_labels_that_it_reads(reactions: tuple[str, ...], expected: Weighed) -> None:
+def test_an_audience_reacts_to_the_labels_that_it_reads(reactions: tuple[str, ...], expected: AudienceTrust) -> None:
     suspect, stale, failed = reactions
     policy = Reactions.model_validate({"suspect": suspect, "stale": stale, "failed": failed})
-    found = weigh(CLAUSE, DOUBTS, policy)
+    found = react_to_doubts(CLAUSE, DOUBTS, policy)
     assert found == expected
-    if found.trust == "refused":
+    if found.status == "refused":
         with pytest.raises(GateRefused, match="rich is failed"):
             found.check(where="x")
     else:

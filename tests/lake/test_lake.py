@@ -315,13 +315,13 @@ def test_a_rollback_serves_the_older_run_again(lake: Lake) -> None:
 @pytest.mark.parametrize("failing", [None, "assets.range"])
 def test_only_versions_that_the_gate_passed_are_published(lake: Lake, failing: str | None) -> None:
     tiers(lake, D1, {"a": "1"})
-    with pytest.raises(GateRefused, match=r"gold\.tier: version 1 was not judged by the gate"):
+    with pytest.raises(GateRefused, match=r"gold\.tier: version 1 was not checked by the gate"):
         publish(lake, as_of=D1)
     judge(lake, D1)
     second = reopened(lake)
     second.resume(2)
     tiers(second, D1, {"a": "2"})
-    with pytest.raises(GateRefused, match="version 2 was not judged by the gate, which saw version 1") as refused:
+    with pytest.raises(GateRefused, match="version 2 was not checked by the gate, which saw version 1") as refused:
         publish(second, as_of=D1)
     assert refused.value.exit_code == 4
     assert refused.value.remedy.endswith("`portrait run --as-of 2025-01-31 --select quality+`")
@@ -341,7 +341,7 @@ def test_results_of_before_versions_were_kept_say_nothing_about_today(lake: Lake
     judge(lake, D1)
     lake.register("ops.quality_results")
     lake.spark.sql("UPDATE ops.quality_results SET version = NULL")
-    with pytest.raises(GateRefused, match="judged before the gate kept versions"):
+    with pytest.raises(GateRefused, match="checked before the gate recorded versions"):
         publish(lake, as_of=D1)
 
 

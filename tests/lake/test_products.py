@@ -160,7 +160,7 @@ def test_a_version_that_was_not_judged_holds_back_its_product(published: Bank) -
     published.judge(D2)
     published.compute(2, D2, member=3)
     refusal = published.refused(D2)
-    assert "audiences: gold.member: version 3 was not judged by the gate, which saw version 2" in refusal.message
+    assert "audiences: gold.member: version 3 was not checked by the gate, which saw version 2" in refusal.message
     assert refusal.remedy.endswith(f"`portrait run --as-of {D2} --select quality+`")
     assert published.seen() == NEW | {"member": (D1, 1)}
 

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.events import event, start_log
+from portrait.lake.runs import RunStatus
 from portrait.run.metrics import write_metrics
 
 
@@ -67,7 +68,7 @@ def samples(file: Path) -> dict[tuple[str, str], float]:
 def test_metrics_as_prometheus_reads_them(tmp_path: Path) -> None:
     file = tmp_path / "portrait.prom"
     write_metrics(
-        file, run=7, status="done", seconds=41.5, jobs={"segments": 2.5},
+        file, run=7, status=RunStatus.DONE, seconds=41.5, jobs={"segments": 2.5},
         rows={"gold.segments": 120, "ops.files": None}, served=date(1970, 1, 2),
         products={"core": date(1970, 1, 2), "offers": date(1970, 1, 1)},
     )  # fmt: skip
@@ -85,10 +86,10 @@ def test_metrics_as_prometheus_reads_them(tmp_path: Path) -> None:
 
 def test_metrics_of_a_refused_run(tmp_path: Path) -> None:
     file = tmp_path / "portrait.prom"
-    write_metrics(file, run=8, status="refused", seconds=1, jobs={}, rows={}, served=None)
+    write_metrics(file, run=8, status=RunStatus.REFUSED, seconds=1, jobs={}, rows={}, served=None)
     assert samples(file)["portrait_run_success", ""] == 0
 
 
 def test_metrics_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PortraitError, match="metrics cannot be written"):
-        write_metrics(tmp_path / "absent" / "m", run=1, status="done", seconds=1, jobs={}, rows={}, served=None)
+        write_metrics(tmp_path / "absent" / "m", run=1, status=RunStatus.DONE, seconds=1, jobs={}, rows={}, served=None)

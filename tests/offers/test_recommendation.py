@@ -11,7 +11,6 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from portrait.capabilities.groups.profiles import target_group_index
 from portrait.capabilities.offers.affinity import affinity, popularity
 from portrait.capabilities.offers.eligibility import judged_candidates, rejections
 from portrait.capabilities.offers.policy import RecommendationPolicy, load_recommendation_policy
@@ -19,6 +18,7 @@ from portrait.capabilities.offers.recommendation import recommendations
 from portrait.capabilities.segments.segments import segments
 from portrait.contracts import load_catalogue
 from portrait.lake.schema import check_frame
+from portrait.spark.target_group import target_group_index
 
 AS_OF = date(2025, 12, 31)
 # Ten customers: group 1 is c0..c3 (diamond), group 2 is c4..c8 (ordinary), c9 has no group (ordinary).

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from tests.prospects.marketing_calls import BEFORE_THE_CALL, DURATION, marketing
 
 from portrait.capabilities.prospects.model import Propensity, fit_propensity
 from portrait.capabilities.prospects.policy import PropensityPolicy, load_propensity_policy
+from portrait.capabilities.prospects.saved import load_propensity, save_propensity
 from portrait.errors import ConfigurationError, InputRefused
 
 ROWS = 16_000
@@ -205,3 +208,15 @@ def test_a_feature_of_another_kind_is_refused_when_scored(model: Propensity, cal
 
 def test_the_shipped_file_has_the_defaults(conf_dir) -> None:
     assert load_propensity_policy(conf_dir) == PropensityPolicy()
+
+
+@pytest.mark.parametrize("gain", [0.499, -1.0])
+def test_a_saved_model_scores_as_it_did(calls: DataFrame, tmp_path: Path, gain: float) -> None:
+    """Of either learner: with a gain of -1 the trees win, with .499 they cannot."""
+    fitted = fit_propensity(calls, target="y", features=BEFORE_THE_CALL, policy=light(challenger_gain=gain))
+    assert fitted.learner == ("boosted trees" if gain < 0 else "logistic regression")
+    save_propensity(fitted, tmp_path)
+    loaded = load_propensity(tmp_path)
+    assert fitted.score(calls).exceptAll(loaded.score(calls)).count() == 0
+    assert (loaded.report, loaded.features, loaded.left_out) == (fitted.report, fitted.features, fitted.left_out)
+    assert loaded.psi(calls) == fitted.psi(calls)

@@ -17,7 +17,7 @@ from tests.deliveries import arrive
 from portrait.contracts import load_catalogue
 from portrait.errors import ConfigurationError
 from portrait.lake import Lake, Lease
-from portrait.lake.gate import judged
+from portrait.lake.gate import gate_results
 from portrait.quality import RuleResult, check_references, load_reference_policy, recorded_orphans, results_frame
 from portrait.quality.references import ReferencePolicy
 from portrait.run.suite import load_suite
@@ -105,10 +105,10 @@ def test_orphans_are_counted_per_reference_and_only_where_the_feed_is_delivered(
 def test_only_more_than_the_allowed_share_refuses_and_says_so(lake: Lake) -> None:
     results = [r for r in check_references(lake, DAY, policy=POLICY) if r.table == "bronze.transactions"]
     recorded(lake, DAY, results)
-    assert judged(lake.reader, DAY).failures == {}, "2 of 200 are 1 %"
+    assert gate_results(lake.reader, DAY).failures == {}, "2 of 200 are 1 %"
     tight = ReferencePolicy(max_orphan_share=0.009, max_reused_share=0)
     recorded(lake, NEXT, [r for r in check_references(lake, DAY, policy=tight) if r.table == "bronze.transactions"])
-    assert judged(lake.reader, NEXT).failures == {
+    assert gate_results(lake.reader, NEXT).failures == {
         "bronze.transactions": [
             "account_id.references_accounts, broken by 2 of 200 rows (account_id refers to no accounts.account_id: "
             "1.00%, allowed are 0.90%; identifiers like A999.9 (2 rows))"

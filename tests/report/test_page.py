@@ -37,6 +37,13 @@ PROFILE = [
 ]
 
 
+def move_of_groups(before: int, now: int, event: str, customers: int, share: float | None) -> dict[str, Any]:
+    """A row of gold.group_transition."""
+    names = {"from_name": f"Group {before}" if before else None, "to_name": f"Group {now}"}
+    row = {"from_group": before, "to_group": now, "event": event, "customers": customers, "share_of_from": share}
+    return row | names
+
+
 @pytest.fixture(scope="module")
 def catalogue(schemas_dir: Path) -> Catalogue:
     return load_catalogue(schemas_dir)
@@ -66,6 +73,19 @@ def full(catalogue: Catalogue) -> str:
         ],
         "groups": GROUPS,
         "profile": PROFILE,
+        "group_rules": [
+            {"group_id": 1, "rule": "deposits above 30,000", "rule_precision": 0.93, "stability": "not_trusted"},
+            {"group_id": 2, "rule": None, "rule_precision": None, "stability": "stable"},
+        ],
+        "group_moves": [
+            move_of_groups(1, 1, "kept", 57, 0.95),
+            move_of_groups(3, 2, "merged", 19, 0.9),
+            move_of_groups(0, 2, "entered", 5, None),
+        ],
+        "group_model": [
+            {"is_published": False, "reason": "not published: too unstable", "ari_mean": 0.71, "rule_fidelity": 0.82}
+            | {"is_rough": True}
+        ],
         "grouping": [
             {"group_id": None, "not_grouped_reason": "no_transaction_in_window", "customers": 20, "margin": None}
         ],
@@ -113,6 +133,11 @@ def full(catalogue: Catalogue) -> str:
         "8.88 million 44,400 per customer",
         "3 moved up, 1 down; 12 are new, 0 left. Mobility index 0.250 (0: nobody moved).",
         "2 groups by behaviour; the largest, Savers &lt;3, is 60.0 % of the grouped customers.",
+        "Rule: deposits above 30,000. 93.0 % of those are in the group. The group is not trusted.",
+        "75.0 % of the customers grouped on both days are in the same group.",
+        "3 Group 3 2 Group 2 19 90.0 % merged",
+        "Not published: too unstable. Refits to samples agree with the new model by 0.71 "
+        "(adjusted Rand index). The rules tell the group of 82.0 % of the customers, which is rough.",
         "Customers without a group: 20 (no transaction in window).",
         "2 labels in 2 themes, known for 37.5 % of customers on average. Known of nobody: Early warning.",
         "70 customers of 200 have a next best product; 1 product is recommended to someone.",

@@ -40,7 +40,18 @@ def test_the_files(bank: Landed):
 
 def test_truth_stands_beside_the_landing_folder(bank: Landed):
     assert {path.name for path in bank.truth.iterdir()} == {
-        *("bad_rows", "churn", "fraud_rings", "groups", "life_events", "propensity", "tiers", "uplift"),
+        *(
+            "bad_loans",
+            "bad_rows",
+            "belonging",
+            "churn",
+            "fraud_rings",
+            "groups",
+            "life_events",
+            "propensity",
+            "tiers",
+            "uplift",
+        ),
     }
 
 

@@ -33,6 +33,7 @@ KIT = {
     "superset": "portrait.cli.reports:superset_command",
     "sql-user": "portrait.cli.users:sql_user_command",
     "land": "portrait.cli.land:land",
+    "source": "portrait.cli.source:source",
     "features": "portrait.cli.features:features",
     "labels": "portrait.cli.labels:labels",
 }

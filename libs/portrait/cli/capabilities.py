@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from portrait.capability import capabilities
+from portrait.cli.context import contracts_of
 from portrait.cli.options import Format, Output, SettingsAndLanding, with_settings
 from portrait.cli.output import emit
-from portrait.contracts import Catalogue, load_catalogue
 from portrait.ingest.landing import landed_feeds
 from portrait.lake import Reader
 from portrait.mappings import load_mappings
@@ -24,7 +24,7 @@ def capabilities_command(
 
     A bank chooses by `capabilities` in conf/base.toml; without it, every capability whose feeds exist is used.
     """
-    catalogue = load_catalogue(settings.schemas, time_zone=settings.time_zone, standard=False)
+    catalogue = contracts_of(settings)
     reader = Reader(settings.lake, catalogue)
     mappings = load_mappings(settings.conf, catalogue, checked=True)
     here = landed_feeds(settings.landing, known=catalogue.feeds, mappings=mappings)
@@ -32,7 +32,7 @@ def capabilities_command(
     rows = []
     for room in capabilities():
         tables = [contract.id for contract in catalogue if (contract.script or "").split("/")[0] == room.name]
-        needed = feeds_needed(catalogue, tables)
+        needed = catalogue.feeds_needed(tables)
         missing = sorted(needed - here)
         used = settings.capabilities is None or room.name in settings.capabilities
         state = "switched off" if not used else "no tables" if not tables else "feeds missing" if missing else "ready"
@@ -45,14 +45,3 @@ def capabilities_command(
     shown = _ON_A_TERMINAL if output is Format.table else _COLUMNS  # a terminal is not wide enough for all
     places = [_COLUMNS.index(name) for name in shown]
     emit(shown, [[row[place] for place in places] for row in texts], output, title="Capabilities")
-
-
-def feeds_needed(catalogue: Catalogue, tables: list[str]) -> set[str]:
-    """The feeds without which none of the tables is computed, through the tables that they read too."""
-    waiting, seen = list(tables), set[str]()
-    while waiting:
-        table = waiting.pop()
-        if table not in seen:
-            seen.add(table)
-            waiting += catalogue.expand(catalogue.table(table).reads)
-    return {table.removeprefix("raw.") for table in seen if table.startswith("raw.")}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from portrait.contracts import Catalogue, load_catalogue
+from portrait.contracts.vocabulary import with_vocabulary
 from portrait.errors import ConfigurationError
 from portrait.lake import Reader
 from portrait.lake.selection import Filter, SparkRows
@@ -32,6 +33,12 @@ def suite_of(settings: Settings) -> Catalogue:
     from portrait.run import suite
 
     return suite.suite_of(settings)
+
+
+def contracts_of(settings: Settings) -> Catalogue:
+    """The contracts with the values that the bank adds, without features and labels, for who only looks."""
+    known = load_catalogue(settings.schemas, time_zone=settings.time_zone, standard=False)
+    return with_vocabulary(known, settings.conf)
 
 
 def declarations_of(settings: Settings) -> Declared:
@@ -71,10 +78,10 @@ def looking(settings: Settings, target: str | None, catalogue: Catalogue | None 
     Spark starts only for a table that needs more of its readers than delta-rs gives, and ends with the command.
     """
     root = existing(settings)
-    known = catalogue or load_catalogue(settings.schemas, time_zone=settings.time_zone, standard=False)
+    contracts = catalogue or contracts_of(settings)
     rows = _LateSpark(settings, target)
     try:
-        yield Reader(root, known, spark=rows)
+        yield Reader(root, contracts, spark=rows)
     finally:
         rows.stop()
 

@@ -41,10 +41,10 @@ def _group() -> None:
 
 def list_command(conf: Conf = CONF, output: Output = Format.table) -> None:
     """Every label of conf/labels."""
-    known = declarations_of(settings_of(conf, None)).labels
+    label_set = declarations_of(settings_of(conf, None)).labels
     rows = [
         [item.id, item.theme, item.kind, item.type, item.status, item.version, item.sensitivity, item.title]
-        for item in (checked.label for checked in known.checked)
+        for item in (checked.label for checked in label_set.checked)
     ]
     emit(["label", "theme", "kind", "type", "status", "version", "sensitivity", "title"], rows, output, title="Labels")
 

@@ -143,12 +143,12 @@ def explain_command(
     console.print(f"Customer {customer} on {day}")
     for title, rows in parts.items():
         for row in rows:
-            known = [
+            values = [
                 [name, value]
                 for name, value in row.items()
                 if value is not None and name not in ("as_of", "customer_id")
             ]
-            emit([title, "value"], known, Format.table)
+            emit([title, "value"], values, Format.table)
 
 
 def explained() -> dict[str, str]:

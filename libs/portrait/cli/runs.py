@@ -33,7 +33,7 @@ from portrait.entities.conflict_counts import conflict_counts
 from portrait.errors import ConfigurationError, GateRefused
 from portrait.lake import Lake, publications, publish, rollback
 from portrait.lake.gate import RESULTS
-from portrait.lake.runs import RUNS
+from portrait.lake.runs import RUNS, RunStatus
 from portrait.quality import recorded_orphans, unknown_numbers
 from portrait.quality.expectations import NOT_EMPTY
 from portrait.report import write_report
@@ -246,7 +246,7 @@ def publish_command(run: RunNumber, product: Products = None, *, settings: Setti
     check_names(suite_of(settings), product or ())
     with writing(settings, target) as opened:
         ended = opened.read(RUNS).where(F.col("run") == run).select("as_of", "status").collect()
-        done = next((row for row in ended if row["status"] == "done"), None)
+        done = next((row for row in ended if row["status"] == RunStatus.DONE), None)
         if done is None and ended and opened.records.written(RESULTS, ended[0]["as_of"]) == run:
             done = ended[0]  # refused at its end: what of it passed may be served
         if done is None:

@@ -95,9 +95,9 @@ def _start(day: date, zone: str) -> str:
 
 
 def _instant(clock: datetime, zone: str) -> str:
-    known = clock if clock.tzinfo else clock.replace(tzinfo=ZoneInfo(zone))
+    instant = clock if clock.tzinfo else clock.replace(tzinfo=ZoneInfo(zone))
     try:
-        return f"timestamp'{known.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}Z'"
+        return f"timestamp'{instant.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}Z'"
     except OverflowError:  # Python's years are 1 to 9999, Spark's are not
         return f"to_utc_timestamp(timestamp'{clock.isoformat(sep=' ')}', '{zone}')"
 

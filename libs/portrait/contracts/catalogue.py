@@ -65,6 +65,16 @@ class Catalogue:
             found += [contract.id for contract in self.layer(layer)] if table == "*" else [name]
         return found
 
+    def feeds_needed(self, tables: Collection[str]) -> set[str]:
+        """The feeds without which none of the tables is computed, through the tables that they read too."""
+        waiting, seen = list(tables), set[str]()
+        while waiting:
+            table = waiting.pop()
+            if table not in seen:
+                seen.add(table)
+                waiting += self.expand(self.table(table).reads)
+        return {table.removeprefix("raw.") for table in seen if table.startswith("raw.")}
+
     def is_read(self, table: str) -> bool:
         """Whether what is published, or the suite itself, needs or uses a table, through other tables too."""
         readers = [contract for contract in self if table in self.expand(contract.reads + contract.reads_optional)]
@@ -155,6 +165,7 @@ def bronze_contract(feed: Contract) -> Contract:
             identifier=None,
             placeholders=(),
             references=(),
+            vocabulary=None,
         )
         for column in feed.columns
     )

@@ -44,8 +44,12 @@ class Column:
     placeholders: tuple[str, ...] = ()
     unknown_when: str | None = None
     references: tuple[Reference, ...] = ()
+    vocabulary: str | None = None
+    """Which values of conf/vocabulary.yml the column has beside those of the contract; None: none."""
     label: str | None = None
     """The label of gold.customer_portrait whose values the column has; None for any other column."""
+    source: str | None = None
+    """The column of the feed whose values a column of silver has; None: the one of the same name."""
 
 
 @dataclass(frozen=True)
@@ -260,9 +264,9 @@ def column_rules(column: Column, *, types: Mapping[str, str] | None = None, zone
         allowed = ", ".join(literal(value) for value in column.enum)
         text = f"one of {', '.join(column.enum)}"
         rules.append(Rule(f"{column.name}.enum", f"{name} in ({allowed})", "error", text, column.name))
-    known = types or {column.name: column.physical_type}
+    physical_types = types or {column.name: column.physical_type}
     bounds = [
-        time_bound(column.name, sign, value, types=known, zone=zone)
+        time_bound(column.name, sign, value, types=physical_types, zone=zone)
         if isinstance(value, str)
         else f"{name} {sign} {_number(value)}"
         for sign, value in ((">=", column.minimum), ("<=", column.maximum))
@@ -363,5 +367,7 @@ def _column(item: Property, table: str) -> Column:
         identifier=identifier,
         placeholders=tuple(placeholders),
         label=custom.get("label"),
+        vocabulary=custom.get("vocabulary"),
+        source=custom.get("from"),
         references=references_of(custom.get("references"), f"{table}.{item.name}"),
     )

@@ -29,9 +29,9 @@ def kind_of(layer: str, *, sliced: bool, stated: str | None = None) -> Kind:
 
 def check_kind(table: str, *, sliced: bool, stated: str | None) -> None:
     """Raise ConfigurationError for a kind that there is not, or that the partitions of the table deny."""
-    where, known = f"schemas/{table.replace('.', '/')}.yml", ", ".join(Kind)
+    where, kinds = f"schemas/{table.replace('.', '/')}.yml", ", ".join(Kind)
     if stated is not None and stated not in list(Kind):
-        raise ConfigurationError(f"kind is '{stated}'", where=where, remedy=f"write one of {known}")
+        raise ConfigurationError(f"kind is '{stated}'", where=where, remedy=f"write one of {kinds}")
     if stated is not None and (stated == Kind.slice) != sliced:
         raise ConfigurationError(
             f"{table} is called a {stated}, its partitions say otherwise",

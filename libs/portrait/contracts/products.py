@@ -28,12 +28,12 @@ def products(catalogue: Catalogue) -> dict[str, list[str]]:
 
 def check_names(catalogue: Catalogue, names: Iterable[str]) -> None:
     """Raise ConfigurationError for a name that no data product has."""
-    known = products(catalogue)
-    if unknown := set(names) - known.keys():
+    by_name = products(catalogue)
+    if unknown := set(names) - by_name.keys():
         raise ConfigurationError(
             f"there is no data product '{min(unknown)}'",
             where="--product",
-            remedy=f"there are: {', '.join(known)} (dataProduct in schemas/gold/)",
+            remedy=f"there are: {', '.join(by_name)} (dataProduct in schemas/gold/)",
         )
 
 

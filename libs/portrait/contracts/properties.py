@@ -24,9 +24,11 @@ KNOWN_PROPERTIES = {
     "publishedAs": "SQL of the published view, when it is more than the slice; {slice} stands for the slice",
 }
 KNOWN_COLUMN_PROPERTIES = {
+    "from": "the column of the feed whose values these are, where its name is another",
     "volatile": "differs between equal runs; left out of digests",
     "identifier": "a key or a reference to one: true, or what else is accepted (see `identifiers`)",
     "placeholders": "values, written as a feed writes them, that mean unknown: they become null",
+    "vocabulary": "type, channel, category or a set of conf/vocabulary.yml, whose further values the column has too",
     "label": "the label whose values the column has",
     "unknownWhen": "SQL condition: where it holds, null means that the type could not hold the number",
     "references": "feed.column whose values these are; or a list of {to, where}, `where` being SQL over the row",

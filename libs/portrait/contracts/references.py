@@ -22,8 +22,8 @@ def references_of(stated: Any, where: str) -> tuple[Reference, ...]:
     entries = [{"to": stated}] if isinstance(stated, str) else stated or []
     found = []
     for entry in entries if isinstance(entries, list) else [entries]:
-        known = isinstance(entry, dict) and set(entry) <= {"to", "where"} and isinstance(entry.get("to"), str)
-        feed, dot, column = entry["to"].partition(".") if known else ("", "", "")
+        is_reference = isinstance(entry, dict) and set(entry) <= {"to", "where"} and isinstance(entry.get("to"), str)
+        feed, dot, column = entry["to"].partition(".") if is_reference else ("", "", "")
         if not (feed and dot and column):
             raise ConfigurationError(
                 "references must be written feed.column, or as a list of {to: feed.column, where: SQL}",

@@ -19,7 +19,7 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
-from portrait.entities.money import known, to_amount, to_minor, unless_it_overflows
+from portrait.entities.money import null_unless_it_fits, to_amount, to_minor, unless_it_overflows
 from portrait.entities.reconciliation import ReconciliationPolicy, differences
 from portrait.lake import Lake
 
@@ -252,7 +252,7 @@ def balance_runs(closings: DataFrame) -> DataFrame:
     A balance that DECIMAL(18,2) cannot hold is NULL.
     """
     # A struct, so that an unknown balance differs from none before it.
-    standing = F.struct(known(F.col("closing_minor")).cast("bigint").alias("minor"))
+    standing = F.struct(null_unless_it_fits(F.col("closing_minor")).cast("bigint").alias("minor"))
     return (
         closings.withColumn("standing", standing)
         .withColumn("previous", F.lag("standing").over(_by_day()))

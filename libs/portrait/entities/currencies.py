@@ -17,7 +17,7 @@ from pydantic import Field
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from portrait.entities.money import UNKNOWN, known
+from portrait.entities.money import UNKNOWN, null_unless_it_fits, rounded
 from portrait.errors import InputRefused
 from portrait.lake import Lake
 from portrait.settings import UTC, Strict, load_yaml
@@ -105,7 +105,7 @@ class Conversion:
 
 def _worth(minor: Column) -> Column:
     exact = minor.cast("decimal(19,0)") * F.col("q.rate").cast("decimal(18,8)")
-    return known(F.round(exact, 0).cast("decimal(38,0)")).cast("bigint")
+    return null_unless_it_fits(rounded(exact)).cast("bigint")
 
 
 def conversion_of(lake: Lake, *, policy: CurrencyPolicy) -> Conversion | None:

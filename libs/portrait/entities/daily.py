@@ -31,16 +31,16 @@ def bring_up_to_date(lake: Lake, *, conversion: Conversion | None = None) -> Non
     version = lake.version(_TRANSACTIONS)
     # The note is part of the commit that it is about: after a crash nothing is appended twice.
     state = conversion.state if conversion else {}
-    known = lake.note(_DAILY) if lake.completed(_DAILY) else {}
-    if {table: version for table, version in known.items() if "." in table} != state:
-        known = {}
-    changes = lake.changes(_TRANSACTIONS, after=known["transactions"], until=version) if known else None
+    last_note = lake.note(_DAILY) if lake.completed(_DAILY) else {}
+    if {table: version for table, version in last_note.items() if "." in table} != state:
+        last_note = {}
+    changes = lake.changes(_TRANSACTIONS, after=last_note["transactions"], until=version) if last_note else None
     if changes is None:
         rows = daily_bookings(converted(transactions, conversion))
         lake.overwrite(_DAILY, rows, note={"transactions": version, "appends": 0, **state})
         return
-    appends = known["appends"]
-    if known["transactions"] != version:
+    appends = last_note["appends"]
+    if last_note["transactions"] != version:
         appends += 1
         note = {"transactions": version, "appends": appends, **state}
         lake.append(_DAILY, changed_bookings(converted(changes, conversion)), note=note)
@@ -64,9 +64,9 @@ def put_in_order(lake: Lake, *, version: int, conversion: Conversion | None = No
 
 def daily_bookings(transactions: DataFrame) -> DataFrame:
     """silver.customer_daily of silver.transactions, rows of a customer together and in order of day."""
-    known = transactions.where(F.col("customer_id").isNotNull()).select(*BOOKING)
+    owned = transactions.where(F.col("customer_id").isNotNull()).select(*BOOKING)
     # A range of customers a task: the grouping needs no further shuffle, and a file holds customers from A to B.
-    together = known.repartitionByRange("customer_id")
+    together = owned.repartitionByRange("customer_id")
     counted = together.groupBy(*BOOKING).agg(F.count("*").cast("int").alias("bookings"))
     return _partitioned(counted).sortWithinPartitions("booked_year", "taken_back", "customer_id", "booked_on")
 

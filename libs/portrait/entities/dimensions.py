@@ -26,12 +26,15 @@ class Dimension:
     """The column of a whole snapshot that says from which day it holds; None: the bank delivers change records."""
     zone: str = UTC
     """The bank's time zone: it says when a day of a snapshot begins."""
+    renamed: tuple[tuple[str, str], ...] = ()
+    """Columns of the feed that have another name in the table: (feed, table)."""
 
     def changes(self, received: DataFrame, *, new: DataFrame) -> DataFrame:
         """Every change record, ever received, of the keys that `new` touches.
 
         A new snapshot touches every key: one that it lacks is closed.
         """
+        received, new = (frame.withColumnsRenamed(dict(self.renamed)) for frame in (received, new))
         if self.snapshot_day is not None:
             dated = received.select(*self.columns, F.col(self.snapshot_day).alias("snapshot_on"), *DELIVERED)
             return snapshots_as_changes(dated, key=self.key, zone=self.zone)
@@ -63,4 +66,5 @@ def _dimension(contract: Contract, catalogue: Catalogue) -> Dimension:
         if feed.custom("delivery") == "snapshot"
         else None,
         zone=catalogue.time_zone,
+        renamed=tuple((column.source, column.name) for column in contract.columns if column.source is not None),
     )

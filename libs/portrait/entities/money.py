@@ -37,12 +37,22 @@ def to_minor(amount: Column) -> Column:
 
 def to_amount(minor: Column) -> Column:
     """DECIMAL(18,2) of whole hundredths (BIGINT or DECIMAL(n,0)), exact; null where it does not fit, or is null."""
-    return (known(minor).cast("decimal(20,0)") * F.lit("0.01").cast("decimal(2,2)")).cast(MONEY)
+    return (null_unless_it_fits(minor).cast("decimal(20,0)") * F.lit("0.01").cast("decimal(2,2)")).cast(MONEY)
 
 
-def known(minor: Column) -> Column:
+def null_unless_it_fits(minor: Column) -> Column:
     """Whole hundredths that DECIMAL(18,2) can hold; null for others."""
     return F.when(minor.between(F.lit(-MOST), F.lit(MOST)), minor)
+
+
+def rounded(exact: Column) -> Column:
+    """Whole minor units, DECIMAL(38,0), of exact ones; halves go away from zero: 2.5 becomes 3, and -2.5 becomes -3."""
+    return F.round(exact, 0).cast("decimal(38,0)")
+
+
+def rounded_sql(exact: str) -> str:
+    """`rounded` as SQL of a DECIMAL, whose scale becomes 0."""
+    return f"round({exact}, 0)"
 
 
 def settled(total: Column) -> Column:

@@ -58,8 +58,8 @@ def account_roles(people: DataFrame, *, accounts: DataFrame, as_of: date, zone: 
     `state` is `open` until the end of the day of closing; a closing that lies after `as_of` is not yet known of.
     """
     opened = opened_by(versions_at(accounts, as_of, zone=zone), opened="opened_on", closed="closed_on", as_of=as_of)
-    known = opened.select("account_id", "kind", "opened_on", "closed_on", "state")
-    return people.join(known, on="account_id", how="inner")
+    account_facts = opened.select("account_id", "kind", "opened_on", "closed_on", "state")
+    return people.join(account_facts, on="account_id", how="inner")
 
 
 def owners_of(people: DataFrame) -> DataFrame:

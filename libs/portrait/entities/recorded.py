@@ -34,8 +34,8 @@ class Recorded(Strict):
         from pyspark.sql import functions as F
 
         columns = self.columns.model_dump()
-        known = [F.count(name).alias(name) for name in columns]
-        row = features.agg(F.count(F.lit(1)).alias("customers"), *known).collect()[0]
+        counts = [F.count(name).alias(name) for name in columns]
+        row = features.agg(F.count(F.lit(1)).alias("customers"), *counts).collect()[0]
         if not row["customers"]:
             return []
         return [

@@ -65,8 +65,8 @@ def bring_up_to_date(lake: Lake) -> None:
     near = near_ids(new, "transaction_id") if lake.has_new_rows(_BOOKINGS, consumer=_TABLE) else None
     if near is None and moved is None:
         return
-    known = known_bookings(transactions, new=new, near=near, moved=moved, zone=zone)
-    again = known.unionByName(repeated_ids(new).withColumn("booked_on", F.lit(None).cast("date"))).persist()
+    earlier_bookings = known_bookings(transactions, new=new, near=near, moved=moved, zone=zone)
+    again = earlier_bookings.unionByName(repeated_ids(new).withColumn("booked_on", F.lit(None).cast("date"))).persist()
     found = {row["booked_on"] for row in again.select("booked_on").distinct().collect()}
     ids = again.select("transaction_id")
     fresh = resolved(new.join(ids, on="transaction_id", how="left_anti"))

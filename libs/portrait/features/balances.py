@@ -8,7 +8,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from portrait.entities.money import UNKNOWN, exact_sum, parts_of, settled_sql
+from portrait.entities.money import UNKNOWN, exact_sum, parts_of, rounded_sql, settled_sql
 from portrait.features.feature import Feature
 
 
@@ -95,7 +95,7 @@ def _aggregate(feature: Feature, as_of: date, *, exact: bool) -> str:
         # Who had no account yet in a month that is over has an average of nothing: NULL, and 0 in the slice.
         divisor = f"cast(nullif(greatest(datediff(date'{last}', {first}) + 1, 0), 0) as decimal(10,0))"
         total = exact_sum(*parts_of("balance_minor", days)) if exact else f"sum(balance_minor * {days})"
-        mean = f"round(cast({total} as decimal(28,0)) / {divisor}, 0)"
+        mean = rounded_sql(f"cast({total} as decimal(28,0)) / {divisor}")
         return settled_sql(mean) if exact else f"cast({mean} as bigint)"
     extreme, with_zero = ("min", "least") if feature.aggregate == "balance_lowest" else ("max", "greatest")
     known = f"{extreme}(if({days} > 0, balance_minor, null))"

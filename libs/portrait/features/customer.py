@@ -57,7 +57,9 @@ def customer_features(
     """
     people = people_of(tables["account_parties"], tables["accounts"], as_of=as_of, zone=zone)
     delivered = {
-        name: events(tables, people, as_of=as_of, zone=zone) for name, events in _events().items() if name in tables
+        name: events(tables, people, as_of=as_of, zone=zone)
+        for name, events in event_sources().items()
+        if name in tables
     }
     if "cards" in tables or "holdings" in tables:
         delivered["companies"] = company_events(tables, people, as_of=as_of, zone=zone)
@@ -94,7 +96,7 @@ def customer_features(
     )
 
 
-def _events() -> dict[str, Events]:
+def event_sources() -> dict[str, Events]:
     """Feature source to what makes events of it: those of the kit, then those of capabilities."""
     of_rooms = {name: events for room in modules_of_rooms("events") for name, events in room.EVENTS.items()}
     return {**EVENTS, **of_rooms}
@@ -108,14 +110,14 @@ ATTRIBUTES = (
 
 def _attributes(customers: DataFrame, *, as_of: date, zone: str) -> DataFrame:
     """One row per customer: what the bank knew about the person at `as_of`."""
-    known = versions_at(customers, as_of, zone=zone)
+    versions = versions_at(customers, as_of, zone=zone)
     assessed = F.coalesce(F.col("risk_assessed_on") <= F.lit(as_of), F.lit(True))
     derived: dict[str, Column] = {
         "age_years": _full_years(F.col("birth_date"), as_of),
         "risk_level": F.when(assessed, F.col("risk_level")),
         "risk_assessed_on": F.when(assessed, F.col("risk_assessed_on")),
     }
-    return known.select(
+    return versions.select(
         "customer_id", *[derived[name].alias(name) if name in derived else F.col(name) for name in ATTRIBUTES]
     )
 

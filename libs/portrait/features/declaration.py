@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from portrait.contracts import Catalogue
+from portrait.contracts.vocabulary import load_vocabulary
 from portrait.errors import ConfigurationError
 from portrait.features.feature import Feature, FeatureSet
 from portrait.features.measures import FeatureFile, Measure, check_known, check_measure
@@ -30,10 +31,12 @@ class _Declared:
     file: FeatureFile
     measure: Measure
     where: str
+    sets: Mapping[str, Sequence[str]]
+    """Those of conf/vocabulary.yml; the file's own go first."""
 
     def resolved(self, values: Sequence[str]) -> tuple[str, ...]:
         """Values with named sets replaced by what they stand for."""
-        sets = self.file.value_sets
+        sets = {**self.sets, **self.file.value_sets}
         return tuple(dict.fromkeys(item for value in values for item in sets.get(value, [value])))
 
     def each(self) -> Iterator[tuple[Split, str | None]]:
@@ -82,12 +85,13 @@ def _declarations(conf: Path) -> Iterator[_Declared]:
             where=str(conf / "features"),
             remedy="add a .yml file, or check --conf",
         )
+    sets = load_vocabulary(conf).sets
     for path in paths:
         file = load_yaml(path, FeatureFile)
         for position, measure in enumerate(file.measures):
             where = f"{path}:{line_of(path, ('measures', position))} {measure.measure}"
             check_measure(file.source, measure, where)
-            yield _Declared(file, measure, where)
+            yield _Declared(file, measure, where, sets)
 
 
 def _in_order(declared: Iterator[tuple[_Declared, Feature]]) -> dict[str, Feature]:
@@ -121,10 +125,10 @@ def check_values(features: FeatureSet, catalogue: Catalogue) -> None:
             told = catalogue.table(leaf.table.replace("bronze.", "raw."))
             columns = {column.name: column for column in told.columns}
             for dimension, values in leaf.where:
-                known = columns[dimension].enum if dimension in columns else ()
-                for value in values if known else ():
+                enum_values = columns[dimension].enum if dimension in columns else ()
+                for value in values if enum_values else ():
                     what = f"value of '{dimension}' called"
-                    check_known(value, frozenset(known), what, leaf.source, leaf.declared)
+                    check_known(value, frozenset(enum_values), what, leaf.source, leaf.declared)
 
 
 def _features(item: _Declared) -> Iterator[Feature]:

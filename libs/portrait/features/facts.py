@@ -87,11 +87,11 @@ def loan_events(tables: Tables, people: People, *, as_of: date, zone: str = UTC)
     `state` is `open` until the last instalment is due, or until a status says that the contract is finished (A, B).
     """
     granted = versions_at(tables["loans"], as_of, zone=zone).where(F.col("granted_on") <= F.lit(as_of))
-    known = granted.withColumn("status", F.when(F.col("status_on") <= F.lit(as_of), F.col("status")))
+    loans = granted.withColumn("status", F.when(F.col("status_on") <= F.lit(as_of), F.col("status")))
     running = (F.add_months("granted_on", F.col("months")) > F.lit(as_of)) & ~F.coalesce(
         F.col("status").isin("A", "B"), F.lit(False)
     )
-    return known.join(people.owners, on="account_id", how="inner").select(
+    return loans.join(people.owners, on="account_id", how="inner").select(
         "customer_id",
         "status",
         F.when(F.coalesce(running, F.lit(True)), "open").otherwise("finished").alias("state"),

@@ -87,8 +87,8 @@ def check_measure(source: str, measure: Measure, where: str) -> None:
     _check_across(measure, where)
     distinct = measure.aggregate == "count_distinct"
     if measure.of is not None:
-        known, what = (COLUMNS, "column to count") if distinct else (shape.amounts, "amount")
-        check_known(measure.of, known, what, source, where)
+        allowed, what = (COLUMNS, "column to count") if distinct else (shape.amounts, "amount")
+        check_known(measure.of, allowed, what, source, where)
     either = measure.aggregate in {"trend", "entropy"}
     if not either and (measure.aggregate in _OF_AMOUNT or distinct) != (measure.of is not None):
         raise ConfigurationError(

@@ -94,8 +94,8 @@ def slide_bookings(
     customer without bookings may have no row. Runs a small query of its own, to see whom to compute anew.
     """
     slides = {feature.name for feature in features if feature.is_additive} & set(earlier.features.columns)
-    known = [feature for feature in features if feature.name in slides or feature.is_endless]
-    before = earlier.features.select("customer_id", *[_before(feature) for feature in known])
+    carried_on = [feature for feature in features if feature.name in slides or feature.is_endless]
+    before = earlier.features.select("customer_id", *[_before(feature) for feature in carried_on])
     again = _to_compute_again(before, earlier.changes, customers=customers, features=features)
     # A sum is never NULL, but where DECIMAL(18,2) could not hold it. Asked of the slice's own columns: its files tell
     # which of them have none, and are then not read.

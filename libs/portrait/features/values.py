@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from portrait.entities.money import MOST
+from portrait.entities.money import MOST, rounded_sql
 from portrait.features.feature import Feature
 from portrait.features.windows import months_of
 
@@ -35,7 +35,7 @@ def value_of(feature: Feature) -> str:
     match feature.aggregate:
         case "average":
             total, count = feature.parts
-            return f"cast(round({_quotient(total, count)}, 0) as bigint)"
+            return f"cast({rounded_sql(_quotient(total, count))} as bigint)"
         case "ratio" | "share":
             part, whole = feature.parts
             unit = {1: " * 0.01BD", 0: "", -1: " * 100"}[part.is_money - whole.is_money]
@@ -64,7 +64,7 @@ def _trend(feature: Feature) -> str:
     months = months_of(feature.window) or 0
     level, moment = (f"cast({value_of(part)} as decimal(20,0))" for part in feature.parts)
     slope = f"({level} * {months - 1} - {moment} * 2) / {months * (months * months - 1) // 6}"
-    return f"try_cast(round({slope}, 0) as bigint)" if feature.is_money else slope
+    return f"try_cast({rounded_sql(slope)} as bigint)" if feature.is_money else slope
 
 
 def _entropy(parts: Sequence[str]) -> str:

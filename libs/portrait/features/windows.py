@@ -67,7 +67,7 @@ class Span:
     end: date | None
 
     def within(self, window: Period) -> bool:
-        """Whether the span lies in a window, at the borders of which spans end."""
+        """Whether the span is within a window, at the borders of which spans end."""
         begins = window.first is None or (self.first is not None and self.first >= window.first)
         return begins and self.end is not None and self.end <= window.end
 

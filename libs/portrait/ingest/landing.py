@@ -80,8 +80,13 @@ def feed_files(landing: Path, feed: str, mappings: Mappings) -> Iterator[Path]:
     """The files in the landing folder that may become records of a feed, as far as their names say."""
     yield from _files_of(landing / feed)
     for mapping in mappings.of_feed(feed):
-        folder = landing / mapping.source
-        yield from (source for source in _files_of(folder) if mapping.claims(_path_below(folder, source)))
+        yield from source_files(landing, mapping)
+
+
+def source_files(landing: Path, mapping: SourceMapping) -> Iterator[Path]:
+    """The files in the folder of a source that a mapping claims."""
+    folder = landing / mapping.source
+    yield from (source for source in _files_of(folder) if mapping.claims(_path_below(folder, source)))
 
 
 def landed_feeds(landing: Path, *, known: Sequence[str], mappings: Mappings = NO_MAPPINGS) -> set[str]:

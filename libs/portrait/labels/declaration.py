@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from portrait.contracts import Catalogue, Column
+from portrait.contracts.vocabulary import Vocabulary, load_vocabulary
 from portrait.errors import ConfigurationError
 from portrait.expressions.expression import check_expression
+from portrait.labels.growing import grown_expression
 from portrait.labels.readers import check_retirement
 from portrait.labels.trust_policy import OwnThresholds
 from portrait.ordering import in_order
@@ -59,6 +62,10 @@ class Label(Strict):
     unknown_when: str | None = None
     unknown_means: str | None = None
     """What it means that the label is unknown, for those who use it."""
+    grows_with: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
+    """A set of conf/vocabulary.yml: its values that `value` does not name are treated as the last one it names."""
+    further: SkipJsonSchema[dict[str, str]] = Field(default={}, exclude=True)
+    """Texts that the label can have because it grew; no key of the file."""
     owner: str = Field(min_length=2)
     sensitivity: Literal["public", "internal", "personal", "sensitive"]
     freshness: str = Field(pattern=r"^\d+ days?$")
@@ -107,7 +114,8 @@ class Label(Strict):
 
     @property
     def _titles(self) -> str:
-        told = [f"{value} = {title}" for value, title in self.values.items() if title != value.replace("_", " ")]
+        titles = {**self.values, **self.further}
+        told = [f"{value} = {title}" for value, title in titles.items() if title != value.replace("_", " ")]
         return f" {'; '.join(told)}." if told else ""
 
     @property
@@ -127,7 +135,7 @@ class Label(Strict):
             physical_type=PHYSICAL_TYPES[self.type],
             description=f"{self.title}. {self.description}{notes.get(self.status, '')}{self._titles}{self._unknown}",
             classification=self.sensitivity,
-            enum=tuple(self.values),
+            enum=(*self.values, *self.further),
         )
 
 
@@ -190,22 +198,26 @@ def load_labels(conf: Path, catalogue: Catalogue) -> LabelSet:
     portrait = catalogue.table("gold.customer_portrait")
     taken = set(portrait.column_names) - set(portrait.declared)
     labels: dict[str, Label] = {}
+    texts: dict[str, str] = {}
+    vocabulary = load_vocabulary(conf)
     for path in paths:
-        label = load_yaml(path, Label)
+        label, text = _grown(load_yaml(path, Label), path, vocabulary)
         _check_place(label, path)
         if label.from_ not in (*sources, PORTRAIT_ITSELF):
             remedy = f"name one of {', '.join(sources)}, {PORTRAIT_ITSELF}"
             raise _refusal(path, "from", f"there is no label source '{label.from_}'", remedy)
         if label.id in labels or label.id in taken:
             raise _refusal(path, "id", f"the name '{label.id}' is taken", "ids are unique over all themes: rename one")
-        labels[label.id] = label
+        labels[label.id], texts[label.id] = label, text
     known["portrait"] = {"as_of": known["customer_features"]["as_of"]} | {
         label.id: label.column for label in labels.values() if label.is_computed
     }
     places = {path.stem: path for path in paths}
     retired = {name: places[name] for name, label in labels.items() if label.status == "retired"}
     check_retirement(conf, catalogue, retired)
-    checked = {name: _check_value(label, places[name], known[label.from_]) for name, label in labels.items()}
+    checked = {
+        name: _check_value(label, texts[name], places[name], known[label.from_]) for name, label in labels.items()
+    }
     _check_order(checked, places)
     for path in paths:
         _check_lifecycle(checked, path)
@@ -237,12 +249,28 @@ def _check_place(label: Label, path: Path) -> None:
         raise _refusal(path, "values", "only texts have values", "remove the key")
 
 
-def _check_value(label: Label, path: Path, known: Mapping[str, Column]) -> CheckedLabel:
+def _grown(label: Label, path: Path, vocabulary: Vocabulary) -> tuple[Label, str]:
+    """The label and its expression with the values of the set that it grows with."""
+    if label.further:
+        raise _refusal(path, "further", "there is no such key", "remove it")
+    if label.grows_with is None or not label.is_computed:
+        return label, label.value
+    values = vocabulary.values_of(label.grows_with)
+    if not values:
+        sets = ", ".join(vocabulary.sets) or "none"
+        problem = f"conf/vocabulary.yml has no set '{label.grows_with}'"
+        raise _refusal(path, "grows_with", problem, f"its sets: {sets}")
+    text, further = grown_expression(label.value, values, where=_where(path, "value"))
+    titles = {value: vocabulary.title(value) for value in further if value not in label.values}
+    return label.model_copy(update={"further": titles if label.values else {}}), text
+
+
+def _check_value(label: Label, text: str, path: Path, known: Mapping[str, Column]) -> CheckedLabel:
     """The label with its SQL. A draft or retired one is not computed, and what it reads need not exist (any more)."""
     columns = {name: column.physical_type for name, column in known.items() if name != "customer_id"}
     if not label.is_computed:
         return CheckedLabel(label, "NULL")
-    value = check_expression(label.value, columns=columns, where=_where(path, "value"))
+    value = check_expression(text, columns=columns, where=_where(path, "value"))
     if value.family not in _families(label.type):
         article = "an" if label.type[0] in "aeiou" else "a"
         raise _refusal(
@@ -251,7 +279,7 @@ def _check_value(label: Label, path: Path, known: Mapping[str, Column]) -> Check
             f"the expression gives {value.family}, not {article} {label.type}",
             "correct 'type' or 'value'",
         )
-    if label.values and (strange := [item for item in value.outcomes if item not in label.values]):
+    if label.values and (strange := [item for item in value.outcomes if item not in {**label.values, **label.further}]):
         raise _refusal(path, "value", f"'{strange[0]}' is not among 'values'", "add it to 'values', or correct it")
     unknown = None
     if label.unknown_when is not None:

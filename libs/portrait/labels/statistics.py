@@ -16,7 +16,15 @@ from portrait.labels.cost import Cost, costs
 from portrait.labels.declaration import Label, LabelSet
 from portrait.labels.failing import Written
 from portrait.labels.tables import HISTORY, PORTRAIT, STATISTICS
-from portrait.labels.trust import OTHER_VALUES, Distribution, Evidence, Verdict, drift, judge, stability_index
+from portrait.labels.trust import (
+    OTHER_VALUES,
+    Distribution,
+    Evidence,
+    LabelTrust,
+    assess_labels,
+    drift,
+    stability_index,
+)
 from portrait.labels.trust_policy import TrustPolicy
 from portrait.lake import Lake
 from portrait.spark.frames import frame_of
@@ -65,10 +73,10 @@ def label_counts(portrait: DataFrame, labels: LabelSet) -> DataFrame:
 
 def label_spreads(portrait: DataFrame, labels: LabelSet) -> dict[str, Spread]:
     """Label to its spread in a slice of the portrait, the most frequent values first."""
-    known = labels.labels
-    found = {label.id: Spread() for label in known}
+    all_labels = labels.labels
+    found = {label.id: Spread() for label in all_labels}
     for row in label_counts(portrait, labels).orderBy(F.desc("n"), "value").collect():
-        name = known[row.place].id
+        name = all_labels[row.place].id
         value = {} if row.value is None else {row.value: row.n}
         found[name] = Spread(found[name].customers + row.n, found[name].distribution | value)
     return found
@@ -212,11 +220,10 @@ def write_label_statistics(
             found = replace(found, psi=_psi(spread, then, policy), reference=reference.day)
         evidence[label.id] = replace(found, facts_age_days=age) if label.id in dated else found
     models = models_of(labels, model_versions(lake, as_of))
-    verdicts = judge(evidence, labels, policy, as_of=as_of)
+    trust = assess_labels(evidence, labels, policy, as_of=as_of)
     cost = costs(lake, labels, as_of=as_of, seconds=written.seconds)
     rows = [
-        _row(found, spreads[name], verdicts.get(name), cost.get(name), policy, as_of)
-        | {"model_version": models.get(name)}
+        _row(found, spreads[name], trust.get(name), cost.get(name), policy, as_of) | {"model_version": models.get(name)}
         for name, found in evidence.items()
     ]
     contract = lake.catalogue.table(STATISTICS)
@@ -230,7 +237,7 @@ def _psi(spread: Spread, then: Row, policy: TrustPolicy) -> float | None:
 
 
 def _row(
-    found: Evidence, spread: Spread, verdict: Verdict | None, cost: Cost | None, policy: TrustPolicy, as_of: date
+    found: Evidence, spread: Spread, trust: LabelTrust | None, cost: Cost | None, policy: TrustPolicy, as_of: date
 ) -> dict[str, Any]:
     label = found.label
     return {
@@ -244,8 +251,8 @@ def _row(
         "distribution": spread.distribution,
         "failure": found.failure,
         "version": label.version,
-        "status": verdict.status if verdict else None,
-        "reasons": list(verdict.reasons) if verdict else [],
+        "status": trust.status if trust else None,
+        "reasons": list(trust.reasons) if trust else [],
         "flip_rate": found.flip_rate,
         "psi": found.psi,
         "drift": drift(found.psi, policy, label),

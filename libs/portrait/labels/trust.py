@@ -6,12 +6,22 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from enum import StrEnum
 
 from portrait.labels.declaration import Label, LabelSet
 from portrait.labels.trust_policy import Thresholds, TrustPolicy
 
-TRUSTED, SUSPECT, STALE, FAILED = "trusted", "suspect", "stale", "failed"
-_WORSE = (TRUSTED, SUSPECT, STALE, FAILED)
+
+class TrustStatus(StrEnum):
+    """Whether a label is trusted, best first."""
+
+    TRUSTED = "trusted"
+    SUSPECT = "suspect"
+    STALE = "stale"
+    FAILED = "failed"
+
+
+_BEST_FIRST = list(TrustStatus)
 OTHER_VALUES = "other values"
 """What rare values are added up as in a distribution."""
 
@@ -39,10 +49,10 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class LabelTrust:
     """Whether a label is trusted, and why not, the worst status first."""
 
-    status: str
+    status: TrustStatus
     reasons: tuple[str, ...] = ()
 
 
@@ -87,26 +97,26 @@ def thresholds(label: Label, policy: TrustPolicy) -> Thresholds:
     return shared.model_copy(update=label.trust.model_dump(exclude_none=True) if label.trust else {})
 
 
-def judge(
+def assess_labels(
     evidence: Mapping[str, Evidence], labels: LabelSet, policy: TrustPolicy, *, as_of: date
-) -> dict[str, Verdict]:
-    """Label to verdict, for every label that is computed; what is made from a label in doubt is in doubt as well."""
-    verdicts = {name: _verdict(found, policy, as_of) for name, found in evidence.items() if found.label.is_computed}
+) -> dict[str, LabelTrust]:
+    """Label to its trust, for every label that is computed; what is made from a label in doubt is in doubt as well."""
+    trust = {name: _assess(found, policy, as_of) for name, found in evidence.items() if found.label.is_computed}
     for step in labels.levels():
         for item in step:
             name = item.label.id
-            for source in sorted(item.reads & verdicts.keys()):
-                status = verdicts[source].status
-                if status != TRUSTED:
+            for source in sorted(item.reads & trust.keys()):
+                status = trust[source].status
+                if status != TrustStatus.TRUSTED:
                     reason = f"made from {source}, which is {status}"
-                    worst = max(verdicts[name].status, status, key=_WORSE.index)
-                    verdicts[name] = replace(verdicts[name], status=worst, reasons=(*verdicts[name].reasons, reason))
-    return verdicts
+                    worst = max(trust[name].status, status, key=_BEST_FIRST.index)
+                    trust[name] = replace(trust[name], status=worst, reasons=(*trust[name].reasons, reason))
+    return trust
 
 
-def _verdict(found: Evidence, policy: TrustPolicy, as_of: date) -> Verdict:
+def _assess(found: Evidence, policy: TrustPolicy, as_of: date) -> LabelTrust:
     if found.failure is not None:
-        return Verdict(FAILED, (f"could not be computed: {found.failure}",))
+        return LabelTrust(TrustStatus.FAILED, (f"could not be computed: {found.failure}",))
     bounds, coverage = thresholds(found.label, policy), found.coverage
     suspect = []
     if coverage is not None and coverage < bounds.least_coverage:
@@ -122,8 +132,8 @@ def _verdict(found: Evidence, policy: TrustPolicy, as_of: date) -> Verdict:
         stale.append(f"its sunset was {label.sunset}: {label.replaced_by} comes instead")
     if found.facts_age_days is not None and found.facts_age_days > label.freshness_days:
         stale.append(f"its newest facts are {found.facts_age_days} days old, more than {label.freshness_days}")
-    status = STALE if stale else SUSPECT if suspect else TRUSTED
-    return Verdict(status, (*stale, *suspect))
+    status = TrustStatus.STALE if stale else TrustStatus.SUSPECT if suspect else TrustStatus.TRUSTED
+    return LabelTrust(status, (*stale, *suspect))
 
 
 def _share(share: float) -> str:

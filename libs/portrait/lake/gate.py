@@ -14,7 +14,7 @@ _COLUMNS = ["table_name", "rule", "severity", "success", "unexpected_count", "to
 
 
 @dataclass(frozen=True)
-class Judged:
+class GateResults:
     """The recorded results of a day."""
 
     versions: dict[str, int | None] = field(default_factory=dict)
@@ -23,21 +23,23 @@ class Judged:
     """Table or feed to the rules of severity error that it breaks, a sentence each."""
 
     def reason_against(self, table: str, version: int) -> str | None:
-        """Why a version of a table must not be served; None when the gate judged it and it passed."""
+        """Why a version of a table must not be served; None when the gate checked it and it passed."""
         if table not in self.versions:
-            return f"version {version} was not judged by the gate"
+            return f"version {version} was not checked by the gate"
         judged = self.versions[table]
         if judged is None:
-            return f"version {version} was judged before the gate kept versions, so it is not known what was judged"
+            return (
+                f"version {version} was checked before the gate recorded versions, so it is not known what was checked"
+            )
         if judged != version:
-            return f"version {version} was not judged by the gate, which saw version {judged}"
+            return f"version {version} was not checked by the gate, which saw version {judged}"
         failed = self.failures.get(table)
         return f"version {version} failed {'; '.join(failed)}" if failed else None
 
 
-def judged(reader: Reader, as_of: date) -> Judged:
+def gate_results(reader: Reader, as_of: date) -> GateResults:
     """The results of a day; empty when nothing was judged."""
-    found = Judged()
+    found = GateResults()
     if not reader.has(RESULTS):
         return found
     results = reader.read(RESULTS).where("as_of", "=", as_of)
@@ -64,7 +66,7 @@ def days_refused(reader: Reader, *, layer: str) -> set[date]:
     return {row["as_of"] for row in broken.rows(["as_of", "table_name"]) if row["table_name"].startswith(f"{layer}.")}
 
 
-def refusals(reader: Reader, judged: Judged, candidates: Mapping[str, Mapping[str, int]]) -> dict[str, list[str]]:
+def refusals(reader: Reader, judged: GateResults, candidates: Mapping[str, Mapping[str, int]]) -> dict[str, list[str]]:
     """Product to what speaks against serving it, a line each; `candidates`: product to its tables and their versions.
 
     A product is refused when one of its tables failed or was not judged in exactly this version, or when a feed or a

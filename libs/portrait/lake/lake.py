@@ -98,9 +98,9 @@ class Lake:
 
     def rows_written(self, write: Write) -> int | None:
         """Rows that a commit wrote, as Delta's own metrics say; None where the operation does not report them."""
-        known = metrics(self.path(write.table), write.version)
+        counted = metrics(self.path(write.table), write.version)
         names = ("numOutputRows", "numTargetRowsInserted", "num_added_rows")
-        return next((int(known[name]) for name in names if name in known), None)
+        return next((int(counted[name]) for name in names if name in counted), None)
 
     def note(self, table: str) -> dict[str, int]:
         """What the newest commit that changed rows of a table says of itself, in one with them.
@@ -336,8 +336,8 @@ class Lake:
         return f"{job}:{table}" + (f":{part}" if part else ""), self.run_number
 
     def _user_metadata(self, note: dict[str, int] | None = None) -> str:
-        known = {"run": self.run_number, "token": self.lease.token if self.lease else None}
-        return json.dumps(known | ({"note": note} if note else {}))
+        metadata = {"run": self.run_number, "token": self.lease.token if self.lease else None}
+        return json.dumps(metadata | ({"note": note} if note else {}))
 
     # -- records and catalogue ----------------------------------------------------------------------------------
 

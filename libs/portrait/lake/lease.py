@@ -186,8 +186,8 @@ class Lease:
             content = json.loads(self._file(token).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None
-        known = {"host", "pid", "process_started", "expires_at"}
-        return content if isinstance(content, dict) and content.keys() >= known else None
+        wanted_keys = {"host", "pid", "process_started", "expires_at"}
+        return content if isinstance(content, dict) and content.keys() >= wanted_keys else None
 
 
 def is_held(root: Path) -> bool:

@@ -13,7 +13,7 @@ from datetime import date
 from portrait.contracts import Contract
 from portrait.contracts.products import check_names, dependents, products, sources_of
 from portrait.errors import ConfigurationError
-from portrait.lake.gate import judged, refusals
+from portrait.lake.gate import gate_results, refusals
 from portrait.lake.lake import Lake
 from portrait.lake.pointer import Publication
 
@@ -56,7 +56,7 @@ def next_move(
     """
     every = _candidates(lake, as_of, only)
     candidates = {name: tables for name, tables in every.items() if only is None or name in only}
-    found = judged(lake.reader, as_of)
+    found = gate_results(lake.reader, as_of)
     refused = refusals(lake.reader, found, candidates)
     unjudged = any(found.versions.get(table) != v for name in refused for table, v in candidates[name].items())
     days = served.days_of(lake.catalogue) if served else {}
@@ -78,10 +78,10 @@ def next_move(
 
 
 def _candidates(lake: Lake, as_of: date, only: Collection[str] | None) -> dict[str, dict[str, int]]:
-    known = products(lake.catalogue)
+    tables_of = products(lake.catalogue)
     check_names(lake.catalogue, only or ())
     found: dict[str, dict[str, int]] = {}
-    for name, tables in known.items():
+    for name, tables in tables_of.items():
         contracts = [lake.catalogue.table(table) for table in tables]
         versions = {contract.id: version_to_serve(lake, contract, as_of) for contract in contracts}
         written = {table: version for table, version in versions.items() if version is not None}
@@ -89,7 +89,7 @@ def _candidates(lake: Lake, as_of: date, only: Collection[str] | None) -> dict[s
         sliced = {contract.id for contract in contracts if contract.sliced}
         if written and (not sliced or sliced & written.keys()):
             found[name] = written
-    if not found.keys() & set(known if only is None else only):
+    if not found.keys() & set(tables_of if only is None else only):
         raise ConfigurationError(
             f"no gold table{' of ' + ', '.join(sorted(only)) if only else ''} has a slice of {as_of}",
             where=str(lake.root),

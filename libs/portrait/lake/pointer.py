@@ -40,5 +40,5 @@ class Publication:
 
     def days_of(self, catalogue: Catalogue) -> dict[str, date]:
         """Data product to the day of which readers see it; of tables that have a contract."""
-        known = [contract for contract in catalogue.layer("gold") if contract.id in self.versions]
-        return {contract.product: self.day(contract.id) for contract in known}
+        gold_tables = [contract for contract in catalogue.layer("gold") if contract.id in self.versions]
+        return {contract.product: self.day(contract.id) for contract in gold_tables}

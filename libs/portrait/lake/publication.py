@@ -97,7 +97,7 @@ def _refusal(move: Move, served: Publication | None) -> GateRefused:
     lines = [f"{name}: {line}" for name, reasons in move.refused.items() for line in reasons]
     lines += [f"{name}: {reason}" for name, reason in move.waiting.items()]
     kept = "what was published before stays served" if served else "nothing of it is served"
-    judge = f"let the gate judge these slices: `portrait run --as-of {move.as_of} --select quality+`"
+    judge = f"let the gate check these slices: `portrait run --as-of {move.as_of} --select quality+`"
     mend = (
         "correct the input or the job that writes the table, or its rule (schemas/gold/, conf/references.yml); for "
         "references, deliver the records that are missing; then run again. All results are in ops.quality_results"
@@ -117,16 +117,16 @@ def rollback(lake: Lake, run: int, *, only: Collection[str] | None = None) -> Pu
     ConfigurationError when the run published nothing of that, GateRefused when a product would be ahead of one from
     which it is made.
     """
-    known, catalogue = publications(lake), lake.catalogue
+    history, catalogue = publications(lake), lake.catalogue
     check_names(catalogue, only or ())
-    published = [item for item in known if item.action == "publish"]
+    published = [item for item in history if item.action == "publish"]
     earlier = next((item for item in published if item.run == run), None)
     asked = set(only or (earlier.moved(catalogue) if earlier else ()))
     if earlier is None or not asked <= earlier.moved(catalogue):
         runs = ", ".join(str(item.run) for item in published if asked <= item.moved(catalogue)) or "none"
         of = f" of {', '.join(sorted(asked))}" if only else ""
         raise ConfigurationError(f"run {run} published nothing{of}", where=POINTER, remedy=f"runs that did: {runs}")
-    served, then = known[0].days_of(catalogue), earlier.days_of(catalogue)
+    served, then = history[0].days_of(catalogue), earlier.days_of(catalogue)
     made_from = {source: dependents(catalogue, [source]) - asked for source in asked}
     back = {
         name
@@ -139,13 +139,13 @@ def rollback(lake: Lake, run: int, *, only: Collection[str] | None = None) -> Pu
         for table, version in earlier.versions.items()
         if table in catalogue.contracts and catalogue.table(table).product in moved
     }
-    _check_not_ahead(lake, earlier, known[0], moved)
+    _check_not_ahead(lake, earlier, history[0], moved)
     days = {table: earlier.day(table) for table in tables}
     return _point(
         lake,
         run=run,
         action="rollback",
-        before=known[0],
+        before=history[0],
         moved=sorted(moved),
         versions=tables,
         days=days,
@@ -206,8 +206,8 @@ def register_views(
     """
     served = publication or next(iter(publications(lake)), None)
     lake.spark.sql(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}")
-    known = lake.catalogue.contracts
-    versions = {table: version for table, version in served.versions.items() if table in known} if served else {}
+    contracts = lake.catalogue.contracts
+    versions = {table: version for table, version in served.versions.items() if table in contracts} if served else {}
     kept = {table.split(".")[1] for table in versions}
     for view in lake.spark.catalog.listTables(database):
         if view.name not in kept:

@@ -103,8 +103,10 @@ class Reader:
 
         Raises GateRefused when there is none: a slice that was never published may be one that the gate has refused.
         """
-        known = [item for item in self.publications() if as_of is None or item.day(table) <= as_of]
-        served = max(known, key=lambda item: (item.day(table) if as_of else date.min, item.sequence), default=None)
+        publications = [item for item in self.publications() if as_of is None or item.day(table) <= as_of]
+        served = max(
+            publications, key=lambda item: (item.day(table) if as_of else date.min, item.sequence), default=None
+        )
         if served is not None and table in served.versions:
             return served
         of = f" of {served.as_of}" if served else f" of {as_of} or before" if as_of else ""

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
 from portrait.lake.reader import Reader
 from portrait.lake.selection import ordered, python_rows
 
 RUNS = "ops.runs"
-OPEN = ("started", "resumed")
+
+
+class RunStatus(StrEnum):
+    """What a record of `ops.runs` says: how a run began, or how it ended."""
+
+    STARTED = "started"
+    RESUMED = "resumed"
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+OPEN = (RunStatus.STARTED, RunStatus.RESUMED)
+"""What says that a run began: it has not ended where this is the last record of it."""
 DIED = "no end was recorded: the process was killed, or the machine stopped"
 
 

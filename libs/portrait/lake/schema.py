@@ -36,7 +36,7 @@ def check_frame(df: DataFrame, contract: Contract) -> None:
 
 
 def evolution(folder: Path, contract: Contract) -> list[str]:
-    """The statements that give a table the contract's new nullable columns and its change feed, and let go of NOT NULL.
+    """The statements that give a table the contract's new nullable columns, rules and change feed, and end NOT NULL.
 
     Every other difference is an error. A change feed tells of commits after this one: who reads it starts anew then.
     """
@@ -71,8 +71,15 @@ def evolution(folder: Path, contract: Contract) -> list[str]:
     for column in contract.columns:
         if column.name in strict and not column.required:
             statements.append(f"{alter} ALTER COLUMN {quoted(column.name)} DROP NOT NULL")
+    configuration = table.metadata().configuration
+    for name, predicate in contract.table_properties.items():
+        known = configuration.get(name)
+        if name.startswith("delta.constraints.") and known is not None and known != predicate:
+            constraint = name.removeprefix("delta.constraints.")
+            statements.append(f"{alter} DROP CONSTRAINT {quoted(constraint)}")
+            statements.append(f"{alter} ADD CONSTRAINT {quoted(constraint)} CHECK ({predicate})")
     feed = "delta.enableChangeDataFeed"
-    if feed in contract.table_properties and table.metadata().configuration.get(feed) != "true":
+    if feed in contract.table_properties and configuration.get(feed) != "true":
         statements.append(f"{alter} SET TBLPROPERTIES ('{feed}' = 'true')")
     return statements
 

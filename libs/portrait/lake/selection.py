@@ -341,9 +341,9 @@ def _comparable(bounds: tuple[Any, Any], item: Filter) -> tuple[Any, Any]:
 
 
 def _group_may_hold(opened: pq.ParquetFile, group: int, item: Filter) -> bool:
-    known = opened.metadata.row_group(group)
-    for place in range(known.num_columns):
-        column = known.column(place)
+    group_metadata = opened.metadata.row_group(group)
+    for place in range(group_metadata.num_columns):
+        column = group_metadata.column(place)
         if column.path_in_schema == item.column:
             facts = column.statistics
             if facts is None or not facts.has_min_max:
@@ -380,8 +380,8 @@ def values_of(column: pa.ChunkedArray) -> list[Any]:
         return [None if pairs is None else dict(pairs) for pairs in column.to_pylist()]
     if pa.types.is_string(kind) or pa.types.is_date(kind):  # most values repeat
         coded = column.combine_chunks().dictionary_encode()
-        known = coded.dictionary.to_pylist()
-        return [None if place is None else known[place] for place in coded.indices.to_pylist()]
+        distinct_values = coded.dictionary.to_pylist()
+        return [None if place is None else distinct_values[place] for place in coded.indices.to_pylist()]
     found: list[Any] = column.to_pylist()
     return found
 

@@ -10,12 +10,15 @@ from typing import Any
 
 from portrait.contracts import Catalogue, Contract
 from portrait.contracts import Column as ContractColumn
+from portrait.contracts.vocabulary import load_vocabulary
 from portrait.errors import ConfigurationError
 from portrait.mappings.model import QUARANTINE, ColumnMapping, FileMapping
 from portrait.mappings.source import SUPPLIED, Mappings, SourceMapping
 from portrait.settings import line_of, load_yaml
 
 FOLDER = "sources"
+MERCHANT_CODES = "merchant_codes"
+"""What `map` says for the merchant category codes of conf/vocabulary.yml."""
 _DELIVERIES = {"append": {"append"}, "change": {"changes", "snapshot"}, "snapshot": {"snapshot"}}
 
 
@@ -46,7 +49,7 @@ def load_mapping(path: Path, catalogue: Catalogue, *, checked: bool = False) -> 
     codes: dict[str, Mapping[str, str]] = {}
     for target, column in spec.columns.items():
         if column.map is not None:
-            codes[target] = column.map if isinstance(column.map, dict) else _codes_of(path, target, column.map)
+            codes[target] = _codes(path, target, column.map)
         _check_column(path, target, column, contract.column(target), codes.get(target))
     mapping = SourceMapping(path.parent.name, path.stem, path, spec, codes)
     if not checked:
@@ -66,7 +69,7 @@ def code_files(mappings: Mappings) -> set[Path]:
         mapping.path.parent / column.map
         for mapping in mappings
         for column in mapping.spec.columns.values()
-        if isinstance(column.map, str)
+        if isinstance(column.map, str) and column.map != MERCHANT_CODES
     }
 
 
@@ -170,6 +173,19 @@ def _pattern_problem(pattern: str) -> str | None:
     if "M" not in plain or "d" not in plain:
         return "the format has no month (MM) or no day (dd)"
     return None
+
+
+def _codes(path: Path, target: str, given: dict[str, str] | str) -> Mapping[str, str]:
+    if isinstance(given, dict):
+        return given
+    if given == MERCHANT_CODES:
+        found = load_vocabulary(path.parents[2]).category_of_codes()
+        if not found:
+            raise refusal(
+                path, ("columns", target, "map"), "conf/vocabulary.yml has no merchant_codes", "add them there"
+            )
+        return found
+    return _codes_of(path, target, given)
 
 
 def _codes_of(mapping: Path, target: str, name: str) -> dict[str, str]:

@@ -155,7 +155,8 @@ class ColumnMapping(Described):
     years_from: int | None = Field(default=None, ge=1800, le=2100)
     """Years of two digits lie in the hundred years from this one."""
     map: Annotated[dict[str, Text] | str | None, BeforeValidator(_quoted_codes)] = None
-    """Code to value; or the name of a CSV file beside the mapping, with the columns `code` and `value`."""
+    """Code to value; or the name of a CSV file beside the mapping, with the columns `code` and `value`; or
+    `merchant_codes`, for those of conf/vocabulary.yml."""
     otherwise: Text | None = QUARANTINE
     """What becomes of a code that is not in the map: quarantine, null, or this value."""
 

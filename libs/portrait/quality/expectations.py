@@ -95,8 +95,8 @@ def gx_batch(df: DataFrame, name: str) -> Batch:
     with _CONTEXT:  # which GX changes here; slices are checked from several threads
         source = _source()
         asset = next((item for item in source.assets if item.name == name), None) or source.add_dataframe_asset(name)
-        known = next((item for item in asset.batch_definitions if item.name == "slice"), None)
-        batch: Batch = (known or asset.add_batch_definition_whole_dataframe("slice")).get_batch({"dataframe": df})
+        definition = next((item for item in asset.batch_definitions if item.name == "slice"), None)
+        batch: Batch = (definition or asset.add_batch_definition_whole_dataframe("slice")).get_batch({"dataframe": df})
         return batch
 
 

@@ -25,7 +25,7 @@ from portrait.errors import GateRefused, InputRefused
 from portrait.events import event
 from portrait.failures import as_fault
 from portrait.lake import Lake, Write, publications
-from portrait.lake.runs import DIED, OPEN, RUNS, RunRecord, run_records
+from portrait.lake.runs import DIED, OPEN, RUNS, RunRecord, RunStatus, run_records
 from portrait.run.lineage import record_job, record_run
 from portrait.run.metrics import write_metrics
 
@@ -75,12 +75,14 @@ class Journal:
             if not isinstance(error, Exception):
                 with contextlib.suppress(Exception):  # what was interrupted may still compute
                     self.lake.spark.sparkContext.cancelAllJobs()
-            self._end("refused" if isinstance(error, InputRefused | GateRefused) else "failed", fault.message)
+            self._end(
+                RunStatus.REFUSED if isinstance(error, InputRefused | GateRefused) else RunStatus.FAILED, fault.message
+            )
             if fault is error or not isinstance(error, Exception):
                 raise
             raise fault from error
         if self.begun or self.lake.resumed:
-            self._end("done")
+            self._end(RunStatus.DONE)
 
     def _where(self) -> str:
         return f"run of {self.as_of}" + (f", job '{self.progress.job}'" if self.progress.job else "")
@@ -90,12 +92,12 @@ class Journal:
         latest = self._latest()
         newest = latest[0] if latest else None
         if newest is not None and self.plan is not None and newest.plan == self.plan:
-            self.lake.resume(newest.run if newest.status not in ("done", "refused") else None)
+            self.lake.resume(newest.run if newest.status not in (RunStatus.DONE, RunStatus.REFUSED) else None)
         died = [row for row in latest if row.status in OPEN and not (self.lake.resumed and row is newest)]
         for row in died:
             event("run_failed", run=row.run, as_of=row.as_of, reason=DIED)
         if died:
-            self._append([self._row(row.run, row.as_of, "failed", row.plan, DIED, 0.0, {}) for row in died])
+            self._append([self._row(row.run, row.as_of, RunStatus.FAILED, row.plan, DIED, 0.0, {}) for row in died])
         self.lake.before_first_write = self._begin
 
     def _latest(self) -> list[RunRecord]:
@@ -112,16 +114,16 @@ class Journal:
     def _begin(self) -> None:
         """Called before the first commit of the run."""
         self.begun = True
-        status = "resumed" if self.lake.resumed else "started"
+        status = RunStatus.RESUMED if self.lake.resumed else RunStatus.STARTED
         event(f"run_{status}", run=self.lake.run_number, as_of=self.as_of)
         self.lake.record(RUNS, [self._row(self.lake.run_number, self.as_of, status, self.plan, None, self.seconds, {})])
 
-    def _end(self, status: str, message: str | None = None) -> None:
+    def _end(self, status: RunStatus, message: str | None = None) -> None:
         """The outcome of the run; what was left uncommitted is not recorded.
 
         Of a run that failed, each record is tried: Spark, the disk or the lease may be what failed.
         """
-        run, seconds, failing = self._number(), self.seconds, status != "done"
+        run, seconds, failing = self._number(), self.seconds, status != RunStatus.DONE
         with _tried(failing, "run", run):
             self._append([self._row(run, self.as_of, status, self.plan, message, seconds, self.progress.facts)])
         event(f"run_{status}", run=run, as_of=self.as_of, seconds=round(seconds, 3), reason=message)
@@ -144,15 +146,21 @@ class Journal:
 
     @staticmethod
     def _row(
-        run: int, as_of: date, status: str, plan: str | None, message: str | None, seconds: float, facts: dict[str, str]
+        run: int,
+        as_of: date,
+        status: RunStatus,
+        plan: str | None,
+        message: str | None,
+        seconds: float,
+        facts: dict[str, str],
     ) -> tuple[Any, ...]:
         return (run, as_of, status, plan, message, facts, seconds, datetime.now(UTC))
 
-    def _measure(self, run: int, status: str, seconds: float) -> None:
+    def _measure(self, run: int, status: RunStatus, seconds: float) -> None:
         if self.metrics is None:
             return
         served = None
-        with _tried(status != "done", "served", run):
+        with _tried(status != RunStatus.DONE, "served", run):
             served = next(iter(publications(self.lake)), None)
         days = served.days_of(self.lake.catalogue) if served else {}
         write_metrics(
@@ -205,7 +213,9 @@ def measured_start(metrics: Path | None) -> Iterator[None]:
         if metrics is not None:
             with contextlib.suppress(Exception):
                 seconds = time.monotonic() - started
-                write_metrics(metrics, run=None, status="failed", seconds=seconds, jobs={}, rows={}, served=None)
+                write_metrics(
+                    metrics, run=None, status=RunStatus.FAILED, seconds=seconds, jobs={}, rows={}, served=None
+                )
         raise
 
 

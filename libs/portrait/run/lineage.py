@@ -25,6 +25,7 @@ from openlineage.client.serde import Serde
 
 from portrait import __version__
 from portrait.lake import Lake, Write
+from portrait.lake.runs import RunStatus
 
 NAMESPACE = "portrait"
 PRODUCER = f"urn:portrait:{__version__}"
@@ -40,9 +41,9 @@ def record_job(lake: Lake, job: str, *, inputs: dict[str, str], rows: Mapping[Wr
     return _write(lake, event, job)
 
 
-def record_run(lake: Lake, state: str, message: str | None = None) -> Path:
+def record_run(lake: Lake, status: RunStatus, message: str | None = None) -> Path:
     """The event of a run as a whole: `done`, or `refused` and `failed` with the reason."""
-    event = _event(lake, SUITE, RunState.COMPLETE if state == "done" else RunState.FAIL, [])
+    event = _event(lake, SUITE, RunState.COMPLETE if status == RunStatus.DONE else RunState.FAIL, [])
     if message is not None:
         event.run.facets = {"errorMessage": ErrorMessageRunFacet(message=message, programmingLanguage="PYTHON")}
     return _write(lake, event, SUITE)

@@ -9,13 +9,14 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from portrait.errors import PortraitError
+from portrait.lake.runs import RunStatus
 
 
 def write_metrics(
     file: Path,
     *,
     run: int | None,
-    status: str,
+    status: RunStatus,
     seconds: float,
     jobs: Mapping[str, float],
     rows: Mapping[str, int | None],
@@ -35,7 +36,9 @@ def write_metrics(
 
     if run is not None:
         gauge("run_number", "Number of the newest run.").set(run)
-    gauge("run_success", "1 when the newest run succeeded, 0 when it failed or was refused.").set(status == "done")
+    gauge("run_success", "1 when the newest run succeeded, 0 when it failed or was refused.").set(
+        status == RunStatus.DONE
+    )
     gauge("run_seconds", "Wall time of the newest run.").set(seconds)
     took = gauge("job_seconds", "Wall time of a job that ran in the newest run.", "job")
     for job, duration in jobs.items():

@@ -25,7 +25,7 @@ from portrait.events import start_log
 from portrait.faults import fault_point
 from portrait.ingest.landing import landed_feeds
 from portrait.lake import Lake, Lease, Publication, compact_records, publications
-from portrait.lake.gate import RESULTS, judged
+from portrait.lake.gate import RESULTS, gate_results
 from portrait.mappings import load_mappings
 from portrait.run.fingerprint import hash_text
 from portrait.run.job import shared_lake
@@ -214,7 +214,7 @@ def _assess(
     changed += [(table, "") for table in job.inputs if table in coming]
     if changed:
         return Step(job.name, "run", f"changed: {', '.join(dict.fromkeys(table for table, _ in changed))}", absent)
-    if RESULTS in job.writes and judged(lake.reader, as_of).failures:
+    if RESULTS in job.writes and gate_results(lake.reader, as_of).failures:
         return Step(job.name, "run", "its gate refused something, which may have been mended", absent)
     return Step(job.name, "skip", "up to date", absent)
 

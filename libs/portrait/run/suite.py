@@ -7,6 +7,7 @@ from pathlib import Path
 
 from portrait.capability import capabilities, modules_of_rooms
 from portrait.contracts import Catalogue, load_catalogue
+from portrait.contracts.vocabulary import load_vocabulary, with_vocabulary
 from portrait.entities.currencies import load_currency_policy
 from portrait.entities.reconciliation import load_policy as load_reconciliation
 from portrait.entities.recorded import load_recorded
@@ -19,18 +20,21 @@ from portrait.mappings.load import code_files
 from portrait.quality import load_reference_policy
 from portrait.serving import load_login_policy
 from portrait.settings import UTC, Settings, check_targets, line_of
+from portrait.sources.inference.knowledge import load_knowledge
 from portrait.superset import load_declaration
 
 # Files of the kit, one subject each, with what reads them; those of a capability are in `POLICIES` of its policy.py.
 # A file of conf/ that nothing reads is an error.
 KIT: dict[str, Callable[[Path], object]] = {
     "currencies.yml": load_currency_policy,
+    "inference.yml": load_knowledge,
     "marketing.yml": load_recorded,
     "population.yml": load_population,
     "reconciliation.yml": load_reconciliation,
     "references.yml": load_reference_policy,
     "sql_server.yml": load_login_policy,
     "trust.yml": load_trust_policy,
+    "vocabulary.yml": load_vocabulary,
 }
 # Read below, because they are checked against contracts, features and labels.
 DECLARATIONS = ("features/*.yml", "labels/*/*.yml", "sources/*/*.yml", "superset.yml", "superset/*.yml")
@@ -71,7 +75,7 @@ def load_suite(conf: Path, schemas: Path, *, time_zone: str = UTC, used: Collect
     Raises ConfigurationError for anything wrong in them or in any file of `conf/`, naming file, line and key, and for a
     file that nothing reads. Nothing of Spark is needed.
     """
-    catalogue = chosen_by_bank(load_catalogue(schemas, time_zone=time_zone), used)
+    catalogue = chosen_by_bank(with_vocabulary(load_catalogue(schemas, time_zone=time_zone), conf), used)
     check_targets(conf)
     for load in policies().values():
         load(conf)

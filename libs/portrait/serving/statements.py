@@ -144,7 +144,7 @@ def _check_shape(text: str, tokens: list[Token]) -> None:
 
 
 def _insides(tokens: list[Token]) -> Callable[[int], bool]:
-    """Whether a place lies inside a text of the statement."""
+    """Whether a place is inside a text of the statement."""
     texts = [token for token in tokens if token.kind == "string"]
     starts = [token.start for token in texts]
 

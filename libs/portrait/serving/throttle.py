@@ -39,9 +39,9 @@ class Throttle:
         """Count a wrong password."""
         with self._lock:
             for key in self._keys(user, address):
-                known = self._failures.pop(key, None)
-                fresh = known is None or self._clock() - known.latest > self._policy.longest_wait_seconds
-                count = 1 if known is None or fresh else known.count + 1
+                failures = self._failures.pop(key, None)
+                fresh = failures is None or self._clock() - failures.latest > self._policy.longest_wait_seconds
+                count = 1 if failures is None or fresh else failures.count + 1
                 self._failures[key] = _Failures(count, self._clock())
             while len(self._failures) > self._policy.remembered:
                 self._failures.popitem(last=False)
@@ -62,9 +62,9 @@ class Throttle:
         return [(own, name), ("address", address)]
 
     def _wait(self, key: tuple[str, str]) -> float:
-        known, policy = self._failures.get(key), self._policy
-        if known is None or known.count < policy.free_failures:
+        failures, policy = self._failures.get(key), self._policy
+        if failures is None or failures.count < policy.free_failures:
             return 0.0
-        doublings = min(known.count - policy.free_failures, 32)
+        doublings = min(failures.count - policy.free_failures, 32)
         wait: float = min(policy.first_wait_seconds * 2**doublings, policy.longest_wait_seconds)
-        return max(0.0, known.latest + wait - self._clock())
+        return max(0.0, failures.latest + wait - self._clock())

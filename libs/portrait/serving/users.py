@@ -62,19 +62,19 @@ class Users:
         changed = self._file.stat().st_mtime_ns
         if changed == self._read_at:
             return
-        known = {}
+        users = {}
         for number, line in enumerate(self._file.read_text(encoding="utf-8").splitlines(), start=1):
             if not line.strip() or line.startswith("#"):
                 continue
             try:
                 name, salt, expected = line.split(":")
-                known[name] = bytes.fromhex(salt), bytes.fromhex(expected)
+                users[name] = bytes.fromhex(salt), bytes.fromhex(expected)
             except ValueError as error:
                 # Not the cause: its message would quote the line.
                 raise ConfigurationError(
                     "not a user", where=f"{self._file}:{number}", remedy="write the line with `portrait sql-user NAME`"
                 ) from error
-        self._known, self._read_at = known, changed
+        self._known, self._read_at = users, changed
 
 
 def _hash(password: str, salt: bytes) -> bytes:

@@ -147,8 +147,8 @@ def _check_chart(
     chart: Chart, declaration: Declaration, catalogue: Catalogue, path: Path, place: tuple[Any, ...]
 ) -> None:
     if chart.dataset not in declaration.datasets:
-        known = ", ".join(declaration.datasets)
-        raise _refusal(f"there is no dataset '{chart.dataset}'", path, (*place, "dataset"), f"datasets: {known}")
+        names = ", ".join(declaration.datasets)
+        raise _refusal(f"there is no dataset '{chart.dataset}'", path, (*place, "dataset"), f"datasets: {names}")
     metrics = declaration.datasets[chart.dataset].metrics
     for name in chart.metrics:
         if name not in metrics:

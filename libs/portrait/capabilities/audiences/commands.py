@@ -14,7 +14,7 @@ from pyarrow import Array
 
 from portrait.capabilities.audiences.columns import PortraitColumns
 from portrait.capabilities.audiences.declaration import AudienceSet, CheckedAudience, load_audiences
-from portrait.capabilities.audiences.doubts import Weighed, label_doubts, weigh
+from portrait.capabilities.audiences.doubts import AudienceStatus, AudienceTrust, label_doubts, react_to_doubts
 from portrait.capabilities.audiences.explanation import Line, behind, one_customer, tree
 from portrait.capabilities.audiences.recorded import audiences_at
 from portrait.cli.commands import group_of
@@ -35,7 +35,7 @@ from portrait.cli.options import (
 from portrait.cli.output import console, emit, errors
 from portrait.errors import ConfigurationError, PortraitError
 from portrait.labels.tables import AUDIENCES, MEMBERS, PORTRAIT
-from portrait.labels.trust import Verdict
+from portrait.labels.trust import LabelTrust
 from portrait.lake.selection import values_of
 from portrait.settings import Settings
 
@@ -119,27 +119,27 @@ class _Asked:
 
     meant: AudienceSet
     columns: PortraitColumns
-    doubts: dict[str, Verdict]
+    doubts: dict[str, LabelTrust]
 
     def member(self, name: str) -> Array:
         """For every customer whether they are in an audience; warns of labels in doubt, or refuses by its policy."""
         item = self.meant.audience(name)
-        _heed(self.meant.weigh(item, self.doubts), name)
+        _warn_or_refuse(self.meant.trust_in(item, self.doubts), name)
         return self.columns.member(item)
 
     def print_count(self, text: str, output: Format) -> None:
         """How many customers an expression has; conf/trust.yml says what doubts about its labels mean."""
         clause = self.meant.parse(text, where="EXPR")
-        _heed(weigh(clause, self.doubts, self.meant.trust.audiences), "EXPR")
+        _warn_or_refuse(react_to_doubts(clause, self.doubts, self.meant.trust.audiences), "EXPR")
         found = self.columns.count(clause)
         rows = [[found.true, found.false, found.unknown, found.customers]]
         emit(["true", "false", "unknown", "customers"], rows, output)
 
 
-def _heed(weighed: Weighed, where: str) -> None:
+def _warn_or_refuse(trust: AudienceTrust, where: str) -> None:
     """Raise where doubts are refused; else say them on stderr."""
-    weighed.check(where=where)
-    for doubt in weighed.doubts:
+    trust.check(where=where)
+    for doubt in trust.doubts:
         errors.print(f"warning: {doubt}", markup=False, soft_wrap=True)
 
 
@@ -177,7 +177,10 @@ def members_command(
             f"there was no audience '{name}' on {day}", where=AUDIENCES, remedy="check the id, or --as-of"
         )
     if "trust" in built[0]:
-        _heed(Weighed(built[0]["trust"], tuple(built[0]["doubts"] or ())), f"{AUDIENCES} of {day}, {name}")
+        _warn_or_refuse(
+            AudienceTrust(AudienceStatus(built[0]["trust"]), tuple(built[0]["doubts"] or ())),
+            f"{AUDIENCES} of {day}, {name}",
+        )
     customers = values_of(found.column("customer_id"))
     emit(["customer_id"], [[customer] for customer in customers], output, title=f"{name} on {day}")
 
@@ -216,7 +219,7 @@ def explain_command(
 ) -> None:
     """Why a customer is in an audience or not: every clause, each label's value, since when and from which facts."""
     declared = declarations_of(settings)
-    audiences, known = (
+    audiences, by_id = (
         load_audiences(settings.conf, declared.labels, declared.catalogue),
         {checked.label.id: checked for checked in declared.labels.checked},
     )
@@ -224,10 +227,10 @@ def explain_command(
         day, portrait = opened.slice_at(PORTRAIT, as_of)
         meant = audiences_at(opened, audiences=audiences, as_of=day if as_of else None)
         item = meant.audience(name)
-        weighed = meant.weigh(item, label_doubts(opened, labels=audiences.words.labels, as_of=as_of))
-        columns = one_customer(portrait, customer=customer, clause=item.clause, labels=known)
+        trust = meant.trust_in(item, label_doubts(opened, labels=audiences.words.labels, as_of=as_of))
+        columns = one_customer(portrait, customer=customer, clause=item.clause, labels=by_id)
         lines = list(tree(item.clause, columns))
-        reasons = behind(opened, customer=customer, as_of=day, columns=columns, labels=known)
+        reasons = behind(opened, customer=customer, as_of=day, columns=columns, labels=by_id)
     rows = []
     for line in lines:
         reason = reasons[line.label] if line.label else None
@@ -237,7 +240,7 @@ def explain_command(
             ["  " * line.depth + line.text, _said(line.verdict), _said(reason.value) if reason else "", since, facts]
         )
     emit(["clause", "verdict", "value", "since", "facts"], rows, output, title=f"{item.audience.title}, {day}")
-    for doubt in weighed.doubts:
+    for doubt in trust.doubts:
         errors.print(f"warning: {doubt}", markup=False, soft_wrap=True)
     if output is Format.table:
         console.print(_sentence(item, lines[0], customer))

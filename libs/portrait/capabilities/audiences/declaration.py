@@ -10,13 +10,13 @@ from typing import Literal
 from pydantic import Field
 
 from portrait.capabilities.audiences.clauses import Clause, labels_read
-from portrait.capabilities.audiences.doubts import Weighed, weigh
+from portrait.capabilities.audiences.doubts import AudienceTrust, react_to_doubts
 from portrait.capabilities.audiences.exports import ExportPolicy, load_export_policy
 from portrait.capabilities.audiences.parsing import Vocabulary, parse_audience
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
 from portrait.labels.declaration import SENSITIVITIES, Label, LabelSet
-from portrait.labels.trust import Verdict
+from portrait.labels.trust import LabelTrust
 from portrait.labels.trust_policy import OwnReactions, TrustPolicy, load_trust_policy
 from portrait.settings import Strict, line_of, load_yaml
 
@@ -65,21 +65,21 @@ class AudienceSet:
     def audience(self, name: str) -> CheckedAudience:
         """One audience; raises ConfigurationError for a name that none has."""
         if name not in self.checked:
-            known = ", ".join(self.checked) or "none"
-            raise ConfigurationError(f"there is no audience '{name}'", where=self.place, remedy=f"audiences: {known}")
+            ids = ", ".join(self.checked) or "none"
+            raise ConfigurationError(f"there is no audience '{name}'", where=self.place, remedy=f"audiences: {ids}")
         return self.checked[name]
 
     def parse(self, text: str, *, where: str) -> Clause:
         """The clause of an expression that no file holds."""
         return parse_audience(text, words=self.words, where=where)
 
-    def weighed(self, doubts: Mapping[str, Verdict]) -> dict[str, Weighed]:
+    def trust_by_audience(self, doubts: Mapping[str, LabelTrust]) -> dict[str, AudienceTrust]:
         """Audience to what doubts about labels mean for it."""
-        return {name: self.weigh(item, doubts) for name, item in self.checked.items()}
+        return {name: self.trust_in(item, doubts) for name, item in self.checked.items()}
 
-    def weigh(self, item: CheckedAudience, doubts: Mapping[str, Verdict]) -> Weighed:
+    def trust_in(self, item: CheckedAudience, doubts: Mapping[str, LabelTrust]) -> AudienceTrust:
         """What doubts about labels mean for one audience, by its own policy."""
-        return weigh(item.clause, doubts, self.trust.reactions(item.audience.trust))
+        return react_to_doubts(item.clause, doubts, self.trust.reactions(item.audience.trust))
 
     def sensitivity(self, clause: Clause) -> str:
         """The highest sensitivity among the labels that a clause reads."""
@@ -92,8 +92,8 @@ def load_audiences(conf: Path, labels: LabelSet, catalogue: Catalogue) -> Audien
     Raises ConfigurationError naming file, line and key for an unknown key, label, value or purpose, for audiences that
     name each other in a circle, with the path, and for a broken conf/exports.yml or conf/trust.yml.
     """
-    known = {item.label.id: item.label for item in labels.checked}
-    return _Loader(conf, known, catalogue).load()
+    by_id = {item.label.id: item.label for item in labels.checked}
+    return _Loader(conf, by_id, catalogue).load()
 
 
 class _Loader:

@@ -61,8 +61,8 @@ def export_audience(
             remedy="name its own purpose, or declare another audience",
         )
     as_of, portrait = portrait_at(lake, None, published=True)
-    weighed = audiences.weigh(item, label_doubts(lake.reader, labels=audiences.words.labels, as_of=None))
-    weighed.check(where=f"conf/audiences/{name}.yml")
+    trust = audiences.trust_in(item, label_doubts(lake.reader, labels=audiences.words.labels, as_of=None))
+    trust.check(where=f"conf/audiences/{name}.yml")
     lists = policy.purposes[purpose]
     _check_recorded(lake, portrait, lists, policy.recorded, as_of)
     asked = [entry for entry in lists if isinstance(entry, LabelList) or policy.recorded.feeds[entry.feed]]
@@ -84,7 +84,7 @@ def export_audience(
             exported=counted.exported,
             suppressed={entry: counted[entry] for entry in names},
             not_asked=[entry.name for entry in lists if entry.name not in names],
-            doubts=weighed.doubts,
+            doubts=trust.doubts,
         )
         if audiences.sensitivity(item.clause) == "sensitive" and done.exported < policy.minimum_customers:
             raise _too_few(policy.minimum_customers, name)
@@ -107,8 +107,8 @@ def _check_recorded(
             wrong.append(f"the list '{entry.name}' asks {entry.feed}: conf/{MARKETING} says that the bank {said}")
     by_label = [entry for entry in lists if isinstance(entry, LabelList)]
     if by_label:
-        known = [F.count_if(F.expr(f"({entry.clause.sql}) is not null")).alias(entry.name) for entry in by_label]
-        row = portrait.agg(F.count(F.lit(1)).alias("every one"), *known).collect()[0]
+        answered = [F.count_if(F.expr(f"({entry.clause.sql}) is not null")).alias(entry.name) for entry in by_label]
+        row = portrait.agg(F.count(F.lit(1)).alias("every one"), *answered).collect()[0]
         customers = row["every one"]
         wrong += [
             f"the list '{entry.name}' can be told of {row[entry.name]:,} of {customers:,} customers (conf/{MARKETING}: "

@@ -10,25 +10,25 @@ from pyspark.sql import functions as F
 
 from portrait.capabilities.audiences.clauses import labels_read
 from portrait.capabilities.audiences.declaration import AudienceSet
-from portrait.capabilities.audiences.doubts import REFUSED, Weighed
+from portrait.capabilities.audiences.doubts import AudienceStatus, AudienceTrust
 from portrait.spark.frames import frame_of
 
 
 def audience_members(
-    *, portrait: DataFrame, audiences: AudienceSet, as_of: date, weighed: Mapping[str, Weighed]
+    *, portrait: DataFrame, audiences: AudienceSet, as_of: date, trust: Mapping[str, AudienceTrust]
 ) -> DataFrame:
     """One row per audience and member of it; one scan of the portrait's slice, however many audiences.
 
-    `weighed`: what doubts about labels mean for each; an audience that refuses has no members.
+    `trust`: what doubts about labels mean for each; an audience that refuses has no members.
     """
-    built = {name: item for name, item in audiences.checked.items() if weighed[name].trust != REFUSED}
+    built = {name: item for name, item in audiences.checked.items() if trust[name].status is not AudienceStatus.REFUSED}
     entered = [F.when(F.expr(item.member_sql), F.lit(name)) for name, item in built.items()]
     ids = F.array_compact(F.array(*entered)) if entered else F.array().cast("array<string>")
     return portrait.select(F.lit(as_of).alias("as_of"), F.explode(ids).alias("audience"), "customer_id")
 
 
 def audience_summary(
-    *, portrait: DataFrame, audiences: AudienceSet, as_of: date, weighed: Mapping[str, Weighed]
+    *, portrait: DataFrame, audiences: AudienceSet, as_of: date, trust: Mapping[str, AudienceTrust]
 ) -> DataFrame:
     """One row per audience: what it means and how many customers it has, and of how many it cannot be told.
 
@@ -46,8 +46,8 @@ def audience_summary(
             item.clause.sql,
             item.audience.unknown,
             sorted(labels_read(item.clause)),
-            weighed[name].trust,
-            list(weighed[name].doubts),
+            trust[name].status,
+            list(trust[name].doubts),
         )
         for name, item in audiences.checked.items()
     ]
@@ -55,7 +55,9 @@ def audience_summary(
         F.struct(
             F.lit(name).alias("audience"),
             F.count(F.lit(1)).alias("customers"),
-            F.count_if(F.expr(item.member_sql) & F.lit(weighed[name].trust != REFUSED)).alias("members"),
+            F.count_if(F.expr(item.member_sql) & F.lit(trust[name].status is not AudienceStatus.REFUSED)).alias(
+                "members"
+            ),
             F.count_if(F.expr(item.clause.sql).isNull()).alias("unknown"),
         )
         for name, item in audiences.checked.items()

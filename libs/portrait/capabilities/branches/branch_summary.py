@@ -28,7 +28,7 @@ def branch_summary(
     )
     moved = now.join(previous.select("customer_id", F.col("tier").alias("before")), on="customer_id", how="full")
     place = versions_at(customers, as_of, zone=zone).select("customer_id", "branch_id", "manager_id")
-    known = previous.agg((F.count("*") > 0).alias("compared"))
+    compared = previous.agg((F.count("*") > 0).alias("compared"))
     came, went = F.count_if(F.col("before").isNull()), F.count_if(F.col("now").isNull())
     return (
         moved.join(place, on="customer_id", how="left")
@@ -44,7 +44,7 @@ def branch_summary(
             came.alias("came"),
             went.alias("went"),
         )
-        .join(F.broadcast(known), how="cross")
+        .join(F.broadcast(compared), how="cross")
         .select(
             F.lit(as_of).alias("as_of"),
             *("branch_id", "manager_id", "tier", "customers", "assets", "contribution"),

@@ -2,4 +2,9 @@
 
 from portrait.capability import Capability
 
-CAPABILITY = Capability(name="campaigns", title="Whom to contact, and what it caused.", uses=("prospects",))
+CAPABILITY = Capability(
+    name="campaigns",
+    title="Whom to contact, and what it caused.",
+    uses=("audiences", "prospects"),
+    commands={"campaign": "commands:campaign"},
+)

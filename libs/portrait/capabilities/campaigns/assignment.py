@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from portrait.capabilities.campaigns.policy import BUCKETS
 from portrait.errors import ConfigurationError
 
-BUCKETS = 10_000
 UNIVERSAL = "universal control"
 
 

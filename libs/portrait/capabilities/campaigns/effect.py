@@ -19,6 +19,9 @@ from portrait.capabilities.prospects.frames import value_of
 from portrait.errors import ConfigurationError, InputRefused
 from portrait.spark.columns import by_place, place_of
 
+_Moments = Mapping[str, float] | Row
+"""n, mean, and sums of x, y and their products from the mean of all."""
+
 
 @dataclass(frozen=True)
 class RatioCheck:
@@ -89,13 +92,48 @@ def cuped(frame: DataFrame, *, treatment: str, outcome: str, before: str, policy
 
     `before` must have ended before customers were assigned. Deng and others, WSDM 2013. Raises as intention_to_treat.
     """
-    arms = _moments(frame, treatment=treatment, outcome=outcome, before=before)
+    treated, control = _moments(frame, treatment=treatment, outcome=outcome, before=before)
+    return _adjusted(treated, control, policy=policy or EffectPolicy())
+
+
+def effects_of(
+    arms: Mapping[int, Mapping[str, float]], *, policy: EffectPolicy | None = None
+) -> tuple[Effect, Effect | None]:
+    """The plain difference, and that of CUPED where x varies, of many campaigns that were asked for at once.
+
+    `arms`: treatment (1, 0) to n, my, mx (means), vy, vx (variances) and cxy (covariance), each over n.
+    """
+    policy = policy or EffectPolicy()
+    n = sum(arm["n"] for arm in arms.values())
+    my, mx = (sum(arm["n"] * arm[name] for arm in arms.values()) / n for name in ("my", "mx"))
+    moments = []
+    for treatment in (1, 0):
+        arm = arms[treatment]
+        size, dy, dx = arm["n"], arm["my"] - my, arm["mx"] - mx
+        moments.append(
+            {
+                "n": size,
+                "mean": arm["my"],
+                "y": size * dy,
+                "x": size * dx,
+                "yy": size * (arm["vy"] + dy**2),
+                "xx": size * (arm["vx"] + dx**2),
+                "xy": size * (arm["cxy"] + dy * dx),
+            }
+        )
+    plain = _effect(*moments, theta=0.0, policy=policy)
+    varies = any(arm["vx"] > 0 for arm in arms.values())
+    return plain, _adjusted(*moments, policy=policy) if varies else None
+
+
+def _adjusted(treated: _Moments, control: _Moments, *, policy: EffectPolicy) -> Effect:
+    arms = (treated, control)
     n, x, y = (sum(row[name] for row in arms) for name in ("n", "x", "y"))
     xx, xy, yy = (sum(row[name] for row in arms) for name in ("xx", "xy", "yy"))
     var_x, cov, var_y = xx / n - (x / n) ** 2, xy / n - x * y / n**2, yy / n - (y / n) ** 2
     theta = cov / var_x if var_x > 0 else 0.0
     factor = 1 - cov**2 / (var_x * var_y) if var_x > 0 and var_y > 0 else 1.0
-    return _effect(*arms, theta=theta, policy=policy or EffectPolicy(), factor=factor)
+    return _effect(treated, control, theta=theta, policy=policy, factor=factor)
 
 
 def _moments(frame: DataFrame, *, treatment: str, outcome: str, before: str | None) -> tuple[Row, Row]:
@@ -138,7 +176,7 @@ def _moments(frame: DataFrame, *, treatment: str, outcome: str, before: str | No
     return arms[1], arms[0]
 
 
-def _effect(treated: Row, control: Row, *, theta: float, policy: EffectPolicy, factor: float = 1.0) -> Effect:
+def _effect(treated: _Moments, control: _Moments, *, theta: float, policy: EffectPolicy, factor: float = 1.0) -> Effect:
     means, variances = [], []
     for row in (treated, control):
         n = row["n"]
@@ -154,8 +192,8 @@ def _effect(treated: Row, control: Row, *, theta: float, policy: EffectPolicy, f
         difference - reach,
         difference + reach,
         p,
-        treated["n"],
-        control["n"],
+        int(treated["n"]),
+        int(control["n"]),
         treated["mean"],
         control["mean"],
         factor,

@@ -6,14 +6,19 @@ The defaults of these models are the shipped file: `policy=None` needs no file, 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from portrait.capabilities.prospects.policy import BinPolicy, BoostingPolicy
 from portrait.settings import Strict, load_yaml
 
+if TYPE_CHECKING:
+    from portrait.labels.declared import Declared
+
 Share = Annotated[float, Field(gt=0, lt=1)]
+BUCKETS = 10_000
+"""Into how many parts a lot divides customers; shares of arms are multiples of one."""
 
 
 class UpliftPolicy(Strict):
@@ -82,6 +87,55 @@ class EffectPolicy(Strict):
     confidence: Share = 0.95
     alpha: Share = 0.05
     power: Share = 0.8
+    before: str = "customer_txn_amount_90d"
+    """Feature of the last slice before the start that CUPED takes off the outcome, where it is known."""
+    features: list[str] = [
+        "age_years", "tenure_days", "residence", "occupation", "declared_income", "salary_avg_90d", "balance_avg_90d",
+        "credit_amount_90d", "debit_amount_90d", "txn_count_90d", "txn_share_channel_mobile_90d", "holding_count",
+        "response_count_365d",
+    ]  # fmt: skip
+    """Columns of that slice on which uplift may depend."""
+
+
+class Cap(Strict):
+    """How many contacts a customer gets at most within days, the day of the contact included."""
+
+    days: Annotated[int, Field(ge=1, le=366)]
+    contacts: Annotated[int, Field(ge=0, le=100)]
+    per: Literal["channel", "all"]
+    """Whether each channel counts by itself, or all together."""
+
+
+class Fatigue(Strict):
+    """So many contacts within days without any answer: no further one."""
+
+    contacts: Annotated[int, Field(ge=1, le=100)] = 3
+    days: Annotated[int, Field(ge=1, le=366)] = 90
+
+
+class ContactPolicy(Strict):
+    """What every contact of every campaign must keep."""
+
+    universal_control: Annotated[float, Field(ge=0, lt=0.5)] = 0.03
+    """Share of all customers whom no campaign of the year contacts."""
+    caps: list[Cap] = [Cap(days=7, contacts=1, per="channel"), Cap(days=30, contacts=4, per="all")]
+    """Planned, sent and retried contacts count."""
+    cool_off_days: Annotated[int, Field(ge=0, le=366)] = 30
+    """Days after a contact about a product in which no other campaign speaks of it."""
+    fatigue: Fatigue = Fatigue()
+    complaint_days: Annotated[int, Field(ge=1, le=366)] = 90
+    """Days for which a complaint (feedback with a score up to complaint_score) stops all contacts."""
+    complaint_score: Annotated[int, Field(ge=1, le=5)] = 2
+    opens: Annotated[int, Field(ge=0, le=23)] = 9
+    """Hour of the bank's day from which customers are contacted."""
+    closes: Annotated[int, Field(ge=1, le=24)] = 21
+    """Hour from which they are not."""
+    capacity: dict[str, Annotated[int, Field(ge=0)]] = {"phone": 200, "branch": 50}
+    """Channel to contacts a day; others have no limit."""
+    manager_hours: Annotated[float, Field(ge=0)] = 80.0
+    """Hours a day of all relationship managers."""
+    kept_days: Annotated[int, Field(ge=0, le=1000)] = 120
+    """Days after the last one for which assignments are kept and the read-out is repeated, for late responses."""
 
 
 class CampaignPolicy(Strict):
@@ -90,6 +144,7 @@ class CampaignPolicy(Strict):
     uplift: UpliftPolicy = UpliftPolicy()
     arbitration: ArbitrationPolicy = ArbitrationPolicy()
     effect: EffectPolicy = EffectPolicy()
+    contacts: ContactPolicy = ContactPolicy()
 
 
 def load_campaign_policy(conf: Path) -> CampaignPolicy:
@@ -97,4 +152,12 @@ def load_campaign_policy(conf: Path) -> CampaignPolicy:
     return load_yaml(conf / "campaigns.yml", CampaignPolicy)
 
 
+def check_campaigns(conf: Path, declared: Declared) -> object:
+    """All campaigns; see `load_campaigns`."""
+    from portrait.capabilities.campaigns.declaration import load_campaigns  # the entry points do without
+
+    return load_campaigns(conf, declared)
+
+
 POLICIES = {"campaigns.yml": load_campaign_policy}
+DECLARATIONS = {"campaigns/*.yml": check_campaigns}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -62,6 +63,8 @@ class Uplift:
     report: dict[str, float]
     _model: Learner | None = field(repr=False)
     _bins: Mapping[str, Bins] = field(repr=False)
+    curve: pd.DataFrame | None = field(default=None, repr=False)
+    """phi, q, random: the Qini curve of the out-of-fold scores; None where nothing was fitted."""
 
     def score(self, frame: DataFrame) -> DataFrame:
         """The rows, all of them, and `uplift` (DOUBLE, -1..1); a column of that name is replaced.
@@ -138,7 +141,8 @@ def fit_uplift(
     report |= {"qini": qinis[chosen], "qini_low": low, "qini_high": high, "qini_ratio": _ratio(ties[chosen])}
     verdict, reason = _verdict(qinis[chosen], low, qinis["response"])
     model = learners[chosen](trial, policy=policy, seed=seed)
-    return Uplift(chosen, tuple(bins), left_out, verdict, reason, report, model, bins)
+    curve = qini_of(ties[chosen]).curve
+    return Uplift(chosen, tuple(bins), left_out, verdict, reason, report, model, bins, curve)
 
 
 def _learners(share: float, policy: UpliftPolicy) -> dict[str, Fit]:

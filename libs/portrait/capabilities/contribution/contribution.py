@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from portrait.capabilities.contribution.loans import loan_results
 from portrait.capabilities.contribution.policy import ContributionPolicy
 from portrait.capabilities.contribution.prices import MICRO, YEAR_DAYS, price_sums, ratio
-from portrait.entities.money import UNKNOWN, known, settled, to_amount, to_minor
+from portrait.entities.money import UNKNOWN, null_unless_it_fits, settled, to_amount, to_minor
 from portrait.entities.ownership import account_people, owners_of
 from portrait.entities.versions import as_of as versions_at
 from portrait.settings import UTC
@@ -241,11 +241,13 @@ def _shares(rows: DataFrame, *, as_of: date) -> DataFrame:
         left = F.pmod(F.col(name), F.col("owners"))
         return F.expr(f"({name} - pmod({name}, owners)) div owners") + F.when(F.col("place") < left, 1).otherwise(0)
 
-    amounts = {name: F.when(known(F.col(name)).isNotNull(), share(name)) for name in (*BALANCES, *PARTS)}
+    amounts = {name: F.when(null_unless_it_fits(F.col(name)).isNotNull(), share(name)) for name in (*BALANCES, *PARTS)}
     uncosted = {"uncosted_bookings": F.when(F.col("uncosted_bookings").isNotNull(), share("uncosted_bookings"))}
     unknown = F.lit(False)
     for name in PARTS:
-        unknown = unknown | F.coalesce(known(F.col(name)).isNull() & F.col(name).isNotNull(), F.lit(False))
+        unknown = unknown | F.coalesce(
+            null_unless_it_fits(F.col(name)).isNull() & F.col(name).isNotNull(), F.lit(False)
+        )
     divided = rows.withColumn("unknown", unknown).withColumns(amounts | uncosted)
     signed = [F.coalesce(-F.col(name) if name in _COSTS else F.col(name), F.lit(0)) for name in PARTS]
     total = reduce(lambda one, other: one + other, signed)

@@ -54,6 +54,15 @@ def loan_results(
     )
 
 
+def outstanding(loans: DataFrame, *, as_of: date, zone: str = UTC) -> DataFrame:
+    """One row per loan that runs at the end of `as_of`: loan_id, account_id, status, principal_minor by its schedule.
+
+    The principal is NULL where DECIMAL(18,2) cannot hold it, the status where none was known by then.
+    """
+    months = _months(_granted(loans, None, as_of=as_of, zone=zone), first=as_of, as_of=as_of)
+    return months.select("loan_id", "account_id", "status", "principal_minor")
+
+
 def _loss(policy: ContributionPolicy) -> Column:
     """Probability of default x loss given default x exposure, in minor units."""
     chances = policy.default_probability
@@ -68,7 +77,7 @@ def _granted(loans: DataFrame, prices: DataFrame | None, *, as_of: date, zone: s
     """Loans granted by `as_of`, what was known of their status by then, and the price of their money."""
     granted = versions_at(loans, as_of, zone=zone).where(F.col("granted_on") <= F.lit(as_of))
     status = F.when(F.col("status_on") <= F.lit(as_of), F.col("status"))
-    known = granted.select(
+    loan_facts = granted.select(
         *("loan_id", "account_id", "granted_on", "months"),
         *[F.col(name).cast("double").alias(name) for name in ("amount", "instalment")],
         (F.col("rate") * MICRO).cast("bigint").alias("rate_micro"),
@@ -76,7 +85,7 @@ def _granted(loans: DataFrame, prices: DataFrame | None, *, as_of: date, zone: s
         F.when(status.isin("A", "B"), F.date_sub("status_on", 1)).alias("finished_on"),
     )
     if prices is None:
-        return known.withColumn("price_micro", F.lit(None).cast("bigint"))
+        return loan_facts.withColumn("price_micro", F.lit(None).cast("bigint"))
     price = F.struct(
         day_of("valid_from", zone).alias("from_day"),
         day_of("valid_to", zone).alias("until_day"),
@@ -84,7 +93,7 @@ def _granted(loans: DataFrame, prices: DataFrame | None, *, as_of: date, zone: s
         (F.col("rate") * MICRO).cast("bigint").alias("micro"),
     )
     listed = prices.where("kind = 'loan'").agg(F.collect_list(price).alias("prices"))
-    return known.join(F.broadcast(listed), how="cross").withColumn("price_micro", _price()).drop("prices")
+    return loan_facts.join(F.broadcast(listed), how="cross").withColumn("price_micro", _price()).drop("prices")
 
 
 def _price() -> Column:

@@ -51,8 +51,8 @@ class Scorecard:
         """
         refuse_present(frame, ("points", "probability"), where="score")
         parts = [
-            F.element_at(F.array(*[F.lit(value) for value in self._points(place)]), bin_of_row + 1)
-            for place, bin_of_row in enumerate(self._bins_of_row(frame))
+            F.element_at(F.array(*[F.lit(value) for value in self.points_of(place)]), bin_of_row + 1)
+            for place, bin_of_row in enumerate(self.bins_of_row(frame))
         ]
         points = sum(parts, F.lit(self._base))
         odds = F.exp((F.col("points") - F.lit(self.scale.offset)) / F.lit(self.scale.factor))
@@ -69,7 +69,7 @@ class Scorecard:
         refuse_present(frame, ("reasons",), where="reasons")
         losses = [
             F.element_at(F.array(*self._losses(place)), bin_of_row + 1)
-            for place, bin_of_row in enumerate(self._bins_of_row(frame))
+            for place, bin_of_row in enumerate(self.bins_of_row(frame))
         ]
         told = F.lit(None).cast(_REASONS)
         if losses:
@@ -84,7 +84,7 @@ class Scorecard:
         rows = [
             (feature.name, item.label, item.rows / self.totals.rows, item.bad / item.rows, item.woe, points)
             for place, feature in enumerate(self.features)
-            for item, points in zip(feature.bins, self._points(place), strict=True)
+            for item, points in zip(feature.bins, self.points_of(place), strict=True)
             if item.rows
         ]
         return pd.DataFrame(rows, columns=["feature", "bin", "share", "bad rate", "woe", "points"])
@@ -94,7 +94,7 @@ class Scorecard:
         """Points before any feature: all of them where there is none."""
         return 0.0 if self.features else self.scale.offset - self.scale.factor * self.line.intercept
 
-    def _points(self, place: int) -> list[float]:
+    def points_of(self, place: int) -> list[float]:
         """Points of each bin of a feature; the intercept is shared out evenly, so that points add up to the score."""
         share = (self.scale.offset - self.scale.factor * self.line.intercept) / len(self.features)
         slope = self.scale.factor * self.line.coefficients[place]
@@ -102,7 +102,7 @@ class Scorecard:
 
     def _losses(self, place: int) -> list[Column]:
         """What to say of each bin of a feature."""
-        feature, points = self.features[place], self._points(place)
+        feature, points = self.features[place], self.points_of(place)
         best = max(value for value, item in zip(points, feature.bins, strict=True) if item.rows)
         return [
             F.struct(
@@ -116,7 +116,7 @@ class Scorecard:
             for value, item in zip(points, feature.bins, strict=True)
         ]
 
-    def _bins_of_row(self, frame: DataFrame) -> list[Column]:
+    def bins_of_row(self, frame: DataFrame) -> list[Column]:
         """For each feature the position of the bin that a row of `by_place(frame)` is in."""
         places = []
         for feature in self.features:

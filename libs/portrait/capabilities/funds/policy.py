@@ -1,4 +1,4 @@
-"""`conf/funds.yml`: windows of card features. The model's defaults are the shipped values: no file is needed."""
+"""`conf/funds.yml`: windows of card features, leakage, alerts. The models' defaults are the shipped values."""
 
 from __future__ import annotations
 
@@ -22,10 +22,59 @@ class CardFeatures(Strict):
     """The last hour of the night, which begins at midnight."""
 
 
+class Leakage(Strict):
+    """Money that goes to other institutions."""
+
+    own_banks: tuple[str, ...] = ("SYNB",)
+    """What bookings call this bank; transfers to it are no leakage."""
+    least_transfers: Annotated[int, Field(ge=1)] = 2
+    """Transfers within 90 days from which an institution counts."""
+
+
+Hours = Annotated[int, Field(ge=1, le=720)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Amount = Annotated[int, Field(ge=0)]
+
+
+class Alerts(Strict):
+    """Patterns of transfers; amounts in account currency."""
+
+    window_days: Days = 30
+    """Days in which patterns are looked for."""
+    pass_hours: Hours = 48
+    """Hours within which what came in goes out."""
+    pass_share: Share = 0.9
+    """Share of it that goes out."""
+    pass_least: Amount = 1000
+    """Least transfer that came in."""
+    pass_times: Annotated[int, Field(ge=1)] = 2
+    """Times within the window from which it is an alert."""
+    fan_hours: Hours = 24
+    fan_least: Annotated[int, Field(ge=2)] = 5
+    """Different counterparties within `fan_hours`."""
+    cycle_hops: Annotated[int, Field(ge=2, le=6)] = 5
+    """Most transfers of a circle."""
+    cycle_hours: Hours = 72
+    """Hours between two transfers of a circle, at most."""
+    cycle_loss: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share by which the amounts of two neighbouring transfers may differ."""
+    cycle_least: Amount = 1000
+    """Least transfer of a circle."""
+    threshold: Annotated[int, Field(ge=1)] = 10_000
+    """Amount of cash from which the bank reports."""
+    just_below: Share = 0.9
+    """Share of it from which a deposit is just below."""
+    structuring_days: Annotated[int, Field(ge=1, le=90)] = 7
+    structuring_times: Annotated[int, Field(ge=2)] = 3
+    """Such deposits within `structuring_days`."""
+
+
 class FundsPolicy(Strict):
     """Everything in `conf/funds.yml`."""
 
     card_features: CardFeatures = CardFeatures()
+    leakage: Leakage = Leakage()
+    alerts: Alerts = Alerts()
 
 
 def load_funds_policy(conf: Path) -> FundsPolicy:

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import chain, count
+
 from portrait.capabilities.groups.policy import GroupPolicy, VectorFeature
 from portrait.capabilities.groups.profiles import FeatureProfile, GroupProfile
 
 _SAID = 4  # features that a description mentions on each side
 
 
-def group_names(profiles: list[GroupProfile], *, policy: GroupPolicy) -> dict[int, str]:
-    """group_id -> a name no other group has.
+def group_names(
+    profiles: list[GroupProfile], *, policy: GroupPolicy, kept: Mapping[int, str] | None = None
+) -> dict[int, str]:
+    """group_id -> a name no other group has; groups that are in `kept` have their name of before.
 
     A name is made of the phrases of the strongest deviations, at most one a family. Groups that would share a name take
     one more phrase each, while they have any; then a number tells them apart.
     """
+    made, kept = _made_up(profiles, policy=policy), kept or {}
+    names: dict[int, str] = {}
+    for group, name in made.items():
+        taken = {*kept.values(), *names.values()}
+        free = (text for text in chain([name], (f"{name} {number}" for number in count(2))) if text not in taken)
+        names[group] = kept[group] if group in kept else next(free)
+    return names
+
+
+def _made_up(profiles: list[GroupProfile], *, policy: GroupPolicy) -> dict[int, str]:
     phrases = {profile.group_id: _phrases(profile, policy=policy) for profile in profiles}
     length = dict.fromkeys(phrases, policy.naming.phrases)
     while True:

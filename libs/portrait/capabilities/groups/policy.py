@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from portrait.contracts.vocabulary import Vocabulary, load_vocabulary
 from portrait.settings import Strict, load_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
@@ -77,6 +78,62 @@ class Naming(Strict):
     middle: Phrase
 
 
+class StabilityPolicy(Strict):
+    """When a new model may take the place of the last one."""
+
+    sample: Annotated[int, Field(ge=100, le=20_000)]
+    refits: Annotated[int, Field(ge=2, le=100)]
+    ari_least: Annotated[float, Field(ge=0, le=1)]
+    jaccard_stable: Annotated[float, Field(ge=0, le=1)]
+    jaccard_least: Annotated[float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.jaccard_least > self.jaccard_stable:
+            raise ValueError("jaccard_least must not be above jaccard_stable")
+        return self
+
+
+class Continuity(Strict):
+    """Which group of a new model is which group of the model before."""
+
+    overlap_least: Annotated[float, Field(gt=0, le=1)]
+    agreement_least: Annotated[float, Field(ge=0, le=1)]
+    majority: Annotated[float, Field(ge=0.5, le=1)]
+
+
+class Surrogate(Strict):
+    """The decision tree that says in words who is in a group."""
+
+    sample: Annotated[int, Field(ge=100, le=100_000)]
+    depth: Annotated[int, Field(ge=1, le=6)]
+    least_share: Annotated[float, Field(gt=0, lt=0.5)]
+    held_out: Annotated[int, Field(ge=2, le=10)]
+    fidelity_least: Annotated[float, Field(ge=0, le=1)]
+
+
+class PerValue(Strict):
+    """A dimension of the vector for every value of a set of conf/vocabulary.yml that no other feature is about.
+
+    `{value}` and `{title}` stand for it.
+    """
+
+    set: Name
+    of: str
+    total: Name
+    """The total to which its column is added, and over which it is a share."""
+    id: str
+    family: Name
+    title: str
+    high: str
+
+    @model_validator(mode="after")
+    def _about_a_value(self) -> Self:
+        if "{value}" not in self.of or "{value}" not in self.id:
+            raise ValueError("'of' and 'id' need {value}")
+        return self
+
+
 class GroupPolicy(Strict):
     """Everything in `conf/groups.yml`."""
 
@@ -88,15 +145,22 @@ class GroupPolicy(Strict):
     clip: Annotated[float, Field(gt=0)]
     smoothing: Annotated[float, Field(ge=0)]
     search: Search
+    stability: StabilityPolicy
+    continuity: Continuity
+    surrogate: Surrogate
     naming: Naming
     totals: dict[Name, Annotated[list[Name], Field(min_length=1)]]
     features: Annotated[list[VectorFeature], Field(min_length=1)]
+    per_value: list[PerValue] = []
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         ids = [feature.id for feature in self.features]
         if twice := sorted({name for name in ids if ids.count(name) > 1}):
             raise ValueError(f"feature {twice[0]} is there twice")
+        for template in self.per_value:
+            if template.total not in self.totals:
+                raise ValueError(f"per_value {template.id}: there is no total '{template.total}'")
         for feature in self.features:
             if feature.over is not None and feature.over not in self.totals:
                 raise ValueError(f"feature {feature.id}: there is no total '{feature.over}'")
@@ -107,7 +171,30 @@ class GroupPolicy(Strict):
 
 def load_group_policy(conf: Path) -> GroupPolicy:
     """`conf/groups.yml`; ConfigurationError when it is absent or inconsistent."""
-    return load_yaml(conf / "groups.yml", GroupPolicy)
+    return _grown(load_yaml(conf / "groups.yml", GroupPolicy), load_vocabulary(conf))
+
+
+def _grown(policy: GroupPolicy, vocabulary: Vocabulary) -> GroupPolicy:
+    """The policy with a feature for every value of the sets that has none."""
+    named = {column for feature in policy.features for column in feature.of}
+    totals, features = dict(policy.totals), list(policy.features)
+    for template in policy.per_value:
+        for value in vocabulary.values_of(template.set):
+            column = template.of.format(value=value)
+            if column not in named:
+                words = {"value": value, "title": vocabulary.title(value)}
+                made = VectorFeature(
+                    id=template.id.format(**words),
+                    kind="share",
+                    of=[column],
+                    over=template.total,
+                    family=template.family,
+                    title=template.title.format(**words),
+                    high=template.high.format(**words),
+                )
+                features.append(made)
+                totals[template.total] = [*totals[template.total], column]
+    return policy.model_copy(update={"totals": totals, "features": features})
 
 
 POLICIES = {"groups.yml": load_group_policy}

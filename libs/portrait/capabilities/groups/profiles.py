@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from portrait.capabilities.groups.vectors import Measured
+from portrait.spark.target_group import target_group_index
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,8 @@ class GroupProfile:
 def group_profiles(assigned: DataFrame, *, measured: Measured, smoothing: float) -> list[GroupProfile]:
     """The groups in the order of falling mean `order_by`; equal ones by size, then by cluster.
 
-    z = (mean in the group - mean of all) / standard deviation of all, on the scale that was clustered. TGI = 100 x
-    share in the group / share in all of customers whose feature is above the overall mean, smoothed:
-    100 (n_ic + k p_c) / ((n_i + k) p_c) with k = `smoothing`.
+    z = (mean in the group - mean of all) / standard deviation of all, on the scale that was clustered. The target
+    group index is that of customers whose feature is above the overall mean; None where nobody's is.
     """
     rows = _sums(assigned, measured=measured).collect()  # one row per group
     total = sum(row["customers"] for row in rows)
@@ -77,28 +77,15 @@ def _feature_profile(row: Row, rows: list[Row], index: int, *, measured: Measure
     variance = math.fsum(other[f"xx_{index}"] for other in rows) / customers - mean * mean
     sd = math.sqrt(max(variance, 0.0))
     scale = measured.scales[index]
+    overall = sum(other[f"above_{index}"] for other in rows) / customers
+    tgi = target_group_index(row[f"above_{index}"], row["customers"], overall=overall, smoothing=smoothing)
     return FeatureProfile(
         feature=scale.feature.id,
         mean=_steady(row[f"raw_{index}"] or 0.0),
         overall_mean=_steady(scale.mean),
         z=_steady((row[f"x_{index}"] / row["customers"] - mean) / sd) if sd > 0 else 0.0,
-        tgi=target_group_index(
-            row[f"above_{index}"],
-            row["customers"],
-            overall=sum(other[f"above_{index}"] for other in rows) / customers,
-            smoothing=smoothing,
-        ),
+        tgi=None if tgi is None else _steady(tgi),
     )
-
-
-def target_group_index(having: float, size: float, *, overall: float, smoothing: float) -> float | None:
-    """100 x share in a group of `size` of which `having` have it / `overall` share, smoothed; None when nobody has it.
-
-    Without smoothing 8.9 % against 6.6 % give 134.8.
-    """
-    if overall <= 0 or size + smoothing <= 0:
-        return None
-    return _steady(100 * (having + smoothing * overall) / ((size + smoothing) * overall))
 
 
 def _steady(number: float) -> float:

@@ -59,7 +59,9 @@ def groups_section(figures: Figures, catalogue: Catalogue) -> Html:
         card("Size of the groups", bars("Customers by group", sizes)),
         _tiers_of_groups(figures, groups, _tiers(catalogue)) or _ungrouped(figures),
         _profile_card(figures["profile"], groups),
+        _moves_card(figures, groups),
         card("Who they are", h("ul", *[_portrait(row, figures) for row in groups], class_="people"), wide=True),
+        _model_remark(figures),
         _ungrouped(figures) if figures["group_tiers"] else None,
     )
 
@@ -142,6 +144,58 @@ def _mean(value: Decimal | float | None) -> str:
     return amount(value) if abs(float(value)) >= 100 else f"{float(value):.2f}"
 
 
+_EVENTS = {"kept": "stayed", "born": "new group", "ended": "group ended", "merged": "merged", "split": "split off"}
+
+
+def _moves_card(figures: Figures, groups: list[Row]) -> Html | None:
+    """What became of the groups since the slice before."""
+    if not figures.has("group_moves") or not figures["group_moves"]:
+        return None
+    told = [row for row in figures["group_moves"] if row["event"] in _EVENTS or row["customers"]]
+    told.sort(key=lambda row: (row["event"] not in _EVENTS, -int(row["customers"])))
+    heads = [
+        Head("Group before"),
+        Head("Group now"),
+        Head("Customers", True),
+        Head("Of the group before", True),
+        Head(""),
+    ]
+    lines = [
+        [
+            _numbered(row["from_group"], row["from_name"]),
+            _numbered(row["to_group"], row["to_name"]),
+            count(row["customers"]),
+            NONE if row["share_of_from"] is None else percent(row["share_of_from"]),
+            _EVENTS.get(row["event"], str(row["event"])),
+        ]
+        for row in told
+    ]
+    kept = sum(int(row["customers"]) for row in told if row["event"] == "kept")
+    inside = sum(int(row["customers"]) for row in told if row["from_group"] and row["to_group"])
+    lead = f"{percent(ratio(kept, inside))} of the customers grouped on both days are in the same group."
+    shown = table("Customers by group before and now", heads, lines)
+    return card("What became of the groups", h("p", lead), folded("All moves", shown), wide=True)
+
+
+def _numbered(group: int, name: str | None) -> str:
+    return f"{group} {name}" if group else "outside"
+
+
+def _model_remark(figures: Figures) -> Html | None:
+    """Which model assigned the customers, and how far it can be trusted."""
+    if not figures.has("group_model") or not figures["group_model"]:
+        return None
+    row = figures["group_model"][0]
+    words = [
+        f"Refits to samples agree with the new model by {float(row['ari_mean']):.2f} (adjusted Rand index).",
+        f"The rules tell the group of {percent(row['rule_fidelity'])} of the customers"
+        + (", which is rough." if row["is_rough"] else "."),
+    ]
+    if row["reason"]:
+        words.insert(0, f"{row['reason'][0].upper()}{row['reason'][1:]}.")
+    return remark("Model", " ".join(words))
+
+
 def _portrait(group: Row, figures: Figures) -> Html:
     traits = []
     for row in _telling(figures["profile"], group["group_id"]):
@@ -153,8 +207,19 @@ def _portrait(group: Row, figures: Figures) -> Html:
         h("h4", h("span", str(group["group_id"]), class_="number"), group["group_name"]),
         h("p", f"Margin {float(clear):.2f}", class_="note") if clear is not None else None,
         h("p", group["description"]),
+        _rule(group, figures),
         h("ul", *traits, class_="traits") if traits else None,
     )
+
+
+def _rule(group: Row, figures: Figures) -> Html | None:
+    rules = figures["group_rules"] if figures.has("group_rules") else []
+    row = next((row for row in rules if row["group_id"] == group["group_id"]), None)
+    if row is None or row["rule"] is None:
+        return None
+    trust = "" if row["stability"] in ("stable", "not_measured") else f" The group is {plain(row['stability'])}."
+    right = "" if row["rule_precision"] is None else f" {percent(row['rule_precision'])} of those are in the group."
+    return h("p", f"Rule: {row['rule']}.{right}{trust}", class_="note")
 
 
 def _ungrouped(figures: Figures) -> Html | None:
@@ -197,6 +262,9 @@ SECTIONS = (
             "groups": Figure("gold.group_summary", whole_slice),
             "profile": Figure("gold.group_profile", whole_slice),
             "grouping": Figure("gold.customer_group", grouping),
+            "group_rules": Figure("gold.group_rule", whole_slice),
+            "group_moves": Figure("gold.group_transition", whole_slice),
+            "group_model": Figure("gold.group_model", whole_slice),
             "group_tiers": Figure("gold.segments", group_tiers),
         },
         tiles=group_tiles,
@@ -204,6 +272,7 @@ SECTIONS = (
             "Standard deviations (z)": "How far a group's mean is from the mean of all grouped customers.",
             "TGI": "Target group index: how common an above-average value is in the group; 100 is as common as "
             "everywhere.",
+            "Adjusted Rand index": "Agreement of two groupings of the same customers: 1 is equal, 0 is chance.",
             "Margin": "How clear a customer's group is: 0 on the border to the next one, towards 1 at the centre.",
         },
     ),

@@ -53,21 +53,27 @@ def bootstrap_stability(matrix: ArrayLike, *, k: int, refits: int = 20, seed: in
     points = checked(matrix, k=k)
     if refits < 1:
         raise ConfigurationError("no refits", where="refits", remedy="give at least 1; 20 are usual")
-    fitted = k_means(points, k=k, starts=STARTS, seed=seed)
+    return refit_stability(points, k_means(points, k=k, starts=STARTS, seed=seed).centres, refits=refits, seed=seed)
+
+
+def refit_stability(points: Matrix, centres: Matrix, *, refits: int, seed: int) -> Stability:
+    """The same for groups that were found already: those around `centres`, in this order."""
+    k, fitted = len(centres), nearest(points, centres)
     aris, jaccards = np.empty(refits), np.empty((refits, k))
     for refit in range(refits):
         rows = np.random.default_rng([seed, refit]).integers(0, len(points), len(points))
         again = k_means(points[rows], k=k, starts=STARTS, seed=seed)
         labels = nearest(points, again.centres)
         drawn = np.unique(rows)
-        aris[refit] = adjusted_rand(fitted.labels, labels)
-        jaccards[refit] = best_jaccard(fitted.labels[drawn], labels[drawn], k=k)
+        aris[refit] = adjusted_rand(fitted, labels)
+        jaccards[refit] = best_jaccard(fitted[drawn], labels[drawn], k=k)
     # A group that no row of a sample belongs to says nothing in that refit.
-    low, high = np.nanquantile(jaccards, EDGES, axis=0)
+    known = ~np.isnan(jaccards).all(axis=0)
+    mean, low, high = (np.full(k, np.nan) for _ in range(3))
+    mean[known] = np.nanmean(jaccards[:, known], axis=0)
+    low[known], high[known] = np.nanquantile(jaccards[:, known], EDGES, axis=0)
     ari_low, ari_high = (float(edge) for edge in np.quantile(aris, EDGES))
-    return Stability(
-        float(aris.mean()), ari_low, ari_high, np.nanmean(jaccards, axis=0), low, high, fitted.labels, fitted.centres
-    )
+    return Stability(float(aris.mean()), ari_low, ari_high, mean, low, high, fitted, centres)
 
 
 def contingency(first: Labels, second: Labels, *, k: int) -> Matrix:

@@ -36,11 +36,15 @@ class Scale:
 
 @dataclass(frozen=True)
 class Measured:
-    """The scales of the features that are used, why the others are not, and how many customers there are."""
+    """The scales of the features that are used, why the others are not, and how many customers there are.
+
+    `means`: mean of every feature that is known for someone, untransformed.
+    """
 
     scales: tuple[Scale, ...]
     dropped: dict[str, str]
     customers: int
+    means: dict[str, float]
 
 
 def habits(features: DataFrame, *, policy: GroupPolicy) -> DataFrame:
@@ -109,22 +113,27 @@ def measure(groupable: DataFrame, *, policy: GroupPolicy) -> Measured:
                 # 1.349: the interquartile range of a standard normal. A range of 0 would blow the feature up.
                 centre, spread = (middle, (high - low) / 1.349) if high > low else (centre, spread)
             scales.append(Scale(feature, _steady(centre), _steady(spread), _steady(row[f"{feature.id}_raw"])))
-    return Measured(tuple(scales), dropped, int(row["customers"]))
+    known = [feature.id for feature in policy.features if row[f"{feature.id}_known"]]
+    means = {name: _steady(row[f"{name}_raw"]) for name in known}
+    return Measured(tuple(scales), dropped, int(row["customers"]), means)
 
 
-def scaled_vectors(groupable: DataFrame, *, measured: Measured, policy: GroupPolicy) -> DataFrame:
+def scaled_vectors(
+    groupable: DataFrame, *, measured: Measured, policy: GroupPolicy, clip: float | None = None
+) -> DataFrame:
     """The rows with `x` (ARRAY<DOUBLE>) and `vector` (MLlib), in a layout that depends on the data alone.
 
-    A feature unknown for one customer is put at the centre. k-means|| draws by partition, so number and order of
-    partitions are fixed by the number of customers, and rows within them by customer_id.
+    A feature unknown for one customer is put at the centre. `clip`: that of an earlier model, else of the policy.
+    k-means|| draws by partition, so number and order of partitions are fixed by the number of customers, and rows
+    within them by customer_id.
     """
     partitions = -(-measured.customers // policy.search.customers_per_partition)
     # Laid out first: the vector would be the wider part of what is sent and sorted.
     placed = groupable.repartition(partitions, "customer_id").sortWithinPartitions("customer_id")
-    elements = []
+    elements, most = [], policy.clip if clip is None else clip
     for scale in measured.scales:
         deviation = (_transformed(scale.feature) - F.lit(scale.centre)) / F.lit(scale.spread)
-        cut = F.least(F.greatest(deviation, F.lit(-policy.clip)), F.lit(policy.clip))
+        cut = F.least(F.greatest(deviation, F.lit(-most)), F.lit(most))
         # rint, because round takes every number through its decimal digits.
         on_grid = F.rint(cut * F.lit(scale.feature.weight * GRID)) / F.lit(GRID)
         # least and greatest pass over NULL, so the unknown is asked for, not coalesced.

@@ -22,7 +22,7 @@ from portrait.capabilities.lifetime.likelihood import Fit, FitFailed, Floats
 from portrait.capabilities.lifetime.policy import LifetimePolicy
 from portrait.contracts import Contract
 from portrait.entities.kinds import place_of, places
-from portrait.entities.money import settled, to_amount, to_minor
+from portrait.entities.money import rounded, settled, to_amount, to_minor
 from portrait.events import event
 from portrait.features import FeatureSet
 from portrait.spark.quantiles import on_grid
@@ -88,7 +88,7 @@ def purchase_histories(
         F.bool_or(F.coalesce("unknown", F.lit(0)) != 0).alias("unknown"),
     )
     repeat = F.col("minor") - F.col("first_minor")
-    mean = settled(F.round(repeat / F.col("x")).cast("decimal(38,0)"))
+    mean = settled(rounded(repeat / F.col("x")))
     return seen.select(
         "customer_id",
         "x",
@@ -149,8 +149,8 @@ def fit_models(
         except FitFailed as error:
             event("model_not_fitted", model=name, as_of=as_of, reason=error.message, kept=name in earlier)
             if name in earlier:
-                known = earlier[name]
-                models[name] = Model(name, known.values, known.fitted_on, note=error.message)
+                earlier_model = earlier[name]
+                models[name] = Model(name, earlier_model.values, earlier_model.fitted_on, note=error.message)
     return models
 
 
@@ -164,8 +164,8 @@ def score_histories(histories: DataFrame, models: dict[str, Model], *, policy: L
     spark = histories.sparkSession
     distinct = histories.select(*TRIPLE).distinct()
     triples = _in_order(distinct, TRIPLE) if "bgnbd" in models else pd.DataFrame()
-    known = spark.createDataFrame(*_scored(triples, models, policy=policy))
-    scored = histories.join(F.broadcast(known), on=list(TRIPLE), how="left")
+    scores = spark.createDataFrame(*_scored(triples, models, policy=policy))
+    scored = histories.join(F.broadcast(scores), on=list(TRIPLE), how="left")
     spend = F.when((F.col("x") == 0) | F.col("mean_spend").isNotNull(), _spend(models))
     return scored.select(
         "customer_id",
@@ -229,10 +229,10 @@ def models_of(spark_rows: DataFrame) -> dict[str, Model]:
     names = {"bgnbd": bgnbd.NAMES, "gamma_gamma": gamma_gamma.NAMES}
     rows = [row for row in spark_rows.collect() if row.value is not None]
     for name, parameters in names.items():
-        known = {row.parameter: row for row in rows if row.model == name}
-        if set(known) == set(parameters):
-            fitted_on = known[parameters[0]].fitted_on
-            found[name] = Model(name, np.array([known[item].value for item in parameters]), fitted_on)
+        by_parameter = {row.parameter: row for row in rows if row.model == name}
+        if set(by_parameter) == set(parameters):
+            fitted_on = by_parameter[parameters[0]].fitted_on
+            found[name] = Model(name, np.array([by_parameter[item].value for item in parameters]), fitted_on)
     return found
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from portrait.spark.target_group import target_group_index_by_row
+
 
 def popularity(customers: DataFrame, products: DataFrame, holders: DataFrame) -> DataFrame:
     """One row per product: holder_share among all customers, and popularity, that of the most held product = 1."""
@@ -28,16 +30,15 @@ def affinity(
 ) -> DataFrame:
     """One row per value of `by` and product: `<name>_share` of holders and `<name>_tgi`.
 
-    TGI = 100 (n_ic + k p) / ((n_i + k) p) with n_i customers of whom n_ic hold the product, p the overall share of
-    holders and k = `smoothing` customers who behave like all. 100 = like everyone, also where nobody holds it.
+    The target group index is that of holders of the product; 100 = like everyone, also where nobody holds it.
     """
     known = customers.where(F.col(by).isNotNull())
     sizes = known.groupBy(by).agg(F.count(F.lit(1)).alias("size"))
     held = holders.join(known.select("customer_id", by), on="customer_id", how="inner")
     counted = held.groupBy(by, "product_id").agg(F.count(F.lit(1)).alias("counted"))
-    share, k = F.col("holder_share"), F.lit(float(smoothing))
+    share = F.col("holder_share")
     holding = F.coalesce("counted", F.lit(0))
-    tgi = F.lit(100.0) * (holding + k * share) / ((F.col("size") + k) * share)
+    tgi = target_group_index_by_row(holding, F.col("size"), overall=share, smoothing=float(smoothing))
     return (
         sizes.join(F.broadcast(overall), how="cross")
         .join(F.broadcast(counted), on=[by, "product_id"], how="left")
@@ -45,7 +46,7 @@ def affinity(
             by,
             "product_id",
             _divided(holding, F.col("size")).alias(f"{name}_share"),
-            F.when(share > 0, F.round(tgi, 6)).otherwise(F.lit(100.0)).alias(f"{name}_tgi"),
+            F.coalesce(F.round(tgi, 6), F.lit(100.0)).alias(f"{name}_tgi"),
         )
     )
 

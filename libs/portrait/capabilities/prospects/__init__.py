@@ -2,4 +2,9 @@
 
 from portrait.capability import Capability
 
-CAPABILITY = Capability(name="prospects", title="Who will take a product that they never held.")
+CAPABILITY = Capability(
+    name="prospects",
+    title="Who will take a product that they never held.",
+    uses=("audiences",),
+    explain={"Prospect": "gold.prospect_scores"},
+)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from portrait.capabilities.prospects.encoding import Bins, bins_of, said_nothing
@@ -51,6 +51,8 @@ class Propensity:
     _model: EvidenceModel | TreesModel | None = field(repr=False)
     _offset: float = field(repr=False)
     _deciles: tuple[tuple[float, ...], tuple[float, ...]] = field(repr=False)
+    evidence: EvidenceModel | None = field(default=None, repr=False)
+    """The logistic regression, which gives reasons whatever learner was taken."""
 
     def score(self, frame: DataFrame) -> DataFrame:
         """The rows, all of them, and `probability` (DOUBLE, 0..1); a column of that name is replaced.
@@ -66,15 +68,26 @@ class Propensity:
 
     def psi(self, frame: DataFrame) -> float:
         """How far the scores moved from those of the fit: PSI over the fit's deciles; NaN without rows."""
-        edges, expected = self._deciles
         scored = self.score(frame)
         scored = by_place(scored).select(F.col(f"c{len(scored.columns) - 1}").alias("p"))
-        bucket = Bins("number", edges=edges).column("p")
-        rows = scored.groupBy((bucket - 1).alias("part")).count().collect()
-        counts = np.zeros(len(expected))
-        for part, count in rows:
+        counts = np.zeros(self.parts)
+        for part, count in scored.groupBy(self.part_of("p").alias("part")).count().collect():
             counts[part] = count
-        return psi(np.array(expected), counts) if counts.sum() > 0 else float("nan")
+        return self.moved(counts)
+
+    @property
+    def parts(self) -> int:
+        """Into how many parts the scores of the fit are cut: ten, fewer where scores are tied."""
+        return len(self._deciles[1])
+
+    def part_of(self, probability: str) -> Column:
+        """INT, 0 ... : the part in which the score in a column lies."""
+        return Bins("number", edges=self._deciles[0]).column(probability) - 1
+
+    def moved(self, counts: Sequence[float] | Vector) -> float:
+        """PSI of rows by part against the fit; NaN without rows."""
+        found = np.asarray(counts, dtype=float)
+        return psi(np.array(self._deciles[1]), found) if found.sum() > 0 else float("nan")
 
 
 def fit_propensity(
@@ -149,7 +162,7 @@ def fit_propensity(
         seed=seed,
     )
     report |= {"psi": psi(shares[0], shares[1])} | chosen.aucs | counts
-    model = chosen.on_all(rows)
+    model, evidence = chosen.on_all(rows)
     fitted = sigmoid(model.log_odds(rows.codes) + offset)
     deciles = tuple(decile_edges(fitted, weight=weights))
     return Propensity(
@@ -161,6 +174,7 @@ def fit_propensity(
         model,
         offset,
         (deciles, tuple(float(share) for share in _shares(fitted, weights, deciles))),
+        evidence,
     )
 
 
@@ -175,13 +189,13 @@ class _Outcome:
     policy: PropensityPolicy
     seed: int
 
-    def on_all(self, rows: Rows) -> EvidenceModel | TreesModel:
-        """The same learner fitted on all rows, with as many trees as validation chose."""
+    def on_all(self, rows: Rows) -> tuple[EvidenceModel | TreesModel, EvidenceModel]:
+        """The same learner fitted on all rows, with as many trees as validation chose; and the logistic regression."""
         linear = fit_evidence(self.bins, rows, policy=self.policy)
         if isinstance(self.model, EvidenceModel):
-            return linear
+            return linear, linear
         as_many = self.policy.boosting.model_copy(update={"trees": len(self.model.trees.leaves)})
-        return fit_boosted(self.bins, rows, evidence=linear.evidence, policy=as_many, seed=self.seed)
+        return fit_boosted(self.bins, rows, evidence=linear.evidence, policy=as_many, seed=self.seed), linear
 
 
 class _Contest:

@@ -6,11 +6,16 @@ The defaults of these models are the shipped file: `policy=None` needs no file, 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from portrait.contracts import Column
 from portrait.settings import Strict, load_yaml
+
+if TYPE_CHECKING:
+    from portrait.capabilities.prospects.declaration import CheckedTarget
+    from portrait.labels.declared import Declared
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -77,6 +82,23 @@ class ReportPolicy(Strict):
     confidence: Share = 0.95
 
 
+class TrainingPolicy(Strict):
+    """From which past slices declared models learn, and when they are fitted again."""
+
+    least_slices: Annotated[int, Field(ge=1, le=60)] = 2
+    """Slices to learn from, beside the one for validation; with fewer there is no model and there are no scores."""
+    most_slices: Annotated[int, Field(ge=1, le=60)] = 6
+    """Slices that models learn from, the newest that can be."""
+    apart_days: Annotated[int, Field(ge=1, le=366)] = 27
+    """Days at least between them: neighbouring days hold the same customers with the same answer."""
+    again_days: Annotated[int, Field(ge=1, le=366)] = 27
+    """Days by which the validation slice must have moved before a model is fitted again."""
+    least_gain: Annotated[float, Field(ge=-0.5, lt=0.5)] = 0.0
+    """Validation AUC by which the new model must beat the present one, on the same rows, to replace it."""
+    reasons: Annotated[int, Field(ge=1, le=10)] = 3
+    """Reasons for each score."""
+
+
 class PropensityPolicy(Strict):
     """Everything in `conf/prospects.yml`."""
 
@@ -89,6 +111,7 @@ class PropensityPolicy(Strict):
     """Validation AUC by which boosted trees must beat the logistic regression to replace it."""
     leak: LeakPolicy = LeakPolicy()
     report: ReportPolicy = ReportPolicy()
+    training: TrainingPolicy = TrainingPolicy()
 
 
 def load_propensity_policy(conf: Path) -> PropensityPolicy:
@@ -96,4 +119,21 @@ def load_propensity_policy(conf: Path) -> PropensityPolicy:
     return load_yaml(conf / "prospects.yml", PropensityPolicy)
 
 
+def check_targets(conf: Path, declared: Declared) -> list[CheckedTarget]:
+    """All targets; see `load_targets`."""
+    from portrait.capabilities.prospects.declaration import load_targets  # reads labels; models do without
+
+    return load_targets(conf, declared)
+
+
+def score_columns(conf: Path) -> list[Column]:
+    """What targets add to gold.prospect_scores."""
+    from portrait.capabilities.prospects.declaration import target_columns
+
+    return target_columns(conf)
+
+
 POLICIES = {"prospects.yml": load_propensity_policy}
+DECLARATIONS = {"prospects/*.yml": check_targets}
+COLUMNS = {"gold.prospect_scores": score_columns}
+"""Tables to the columns that files of conf/ add to them."""

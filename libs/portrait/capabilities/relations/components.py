@@ -5,8 +5,12 @@ Kiveris et al., Connected Components in MapReduce and Beyond (2014). Nothing gro
 
 from __future__ import annotations
 
+import numpy as np
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from portrait.capabilities.relations.holdings import common_type
 from portrait.capabilities.relations.policy import Groups, RelationsPolicy
@@ -36,6 +40,26 @@ def groups(edges: DataFrame, *, left: str, right: str, policy: RelationsPolicy |
         return joined.select("member", F.min("member").over(root).alias("group"))
     finally:
         members.unpersist()
+
+
+def groups_of_few(edges: DataFrame, *, policy: RelationsPolicy) -> DataFrame:
+    """As `groups` for edges (left, right) of texts: on the driver where they are at most `most_on_driver`."""
+    most = policy.groups.most_on_driver
+    listed = edges.select("left", "right").limit(most + 1).toArrow() if most else None
+    if listed is None or listed.num_rows > most:
+        return groups(edges, left="left", right="right", policy=policy)
+    both = pa.chunked_array([*listed.column("left").chunks, *listed.column("right").chunks], type=pa.string())
+    coded = both.combine_chunks().dictionary_encode()
+    names = coded.dictionary.to_numpy(zero_copy_only=False)
+    ends = coded.indices.to_numpy().reshape(2, -1)
+    graph = coo_array((np.ones(ends.shape[1]), (ends[0], ends[1])), shape=(len(names), len(names)))
+    _, part = connected_components(graph, directed=False)
+    order = np.argsort(names, kind="stable")  # the first of each part is its smallest member
+    _, first = np.unique(part[order], return_index=True)
+    group = names[order][first][part]
+    table = pa.table({"member": pa.array(names, pa.string()), "group": pa.array(group, pa.string())})
+    found: DataFrame = edges.sparkSession.createDataFrame(table, schema="member string, group string")
+    return found
 
 
 def _code(column: str, seed: int) -> Column:

@@ -28,7 +28,7 @@ from portrait.errors import ConfigurationError, PortraitError
 from portrait.spark.columns import by_place, place_name, place_of
 
 Places = NDArray[np.int64]
-_ROUNDING = 1e-9  # shares such as thirds, written with nine digits, may sum to a little more than 1
+ROUNDING = 1e-9  # shares such as thirds, written with nine digits, may sum to a little more than 1
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ class Holdings:
     owner: Places
     owned: Places
     share: NDArray[np.float64]
+
+    def positions(self, some: NDArray[np.bool_]) -> pd.DataFrame:
+        """Some of the holdings by name: owner_id, company_id, share."""
+        names = {"owner_id": self.names[self.owner[some]], "company_id": self.names[self.owned[some]]}
+        return pd.DataFrame({**names, "share": self.share[some]})
 
     def frame(self, like: DataFrame, ends: Places, owned: Places, share: NDArray[np.float64] | None) -> DataFrame:
         """Pairs as a frame (owner, owned, share): each owner has those from the end of the one before it to its own.
@@ -98,7 +103,7 @@ def holdings_of(edges: DataFrame, *, owner: str, owned: str, share: str, paramet
         F.col(place_name(second)).cast(kind).alias("owned"),
         value.alias("share"),
     )
-    outside = F.isnan("share") | ~F.col("share").between(0.0, 1.0 + _ROUNDING)
+    outside = F.isnan("share") | ~F.col("share").between(0.0, 1.0 + ROUNDING)
     found = rows.agg(
         F.count("*").alias("rows"),
         F.count(F.when(F.col("owner").isNull() | F.col("owned").isNull(), 1)).alias("nameless"),
@@ -126,20 +131,26 @@ def holdings_of(edges: DataFrame, *, owner: str, owned: str, share: str, paramet
 
 
 def _ordered(edges: pd.DataFrame, kind: DataType, *, parameter: str) -> Holdings:
+    """These holdings; refused where more than everything is owned of a company."""
+    held = ordered_holdings(edges, kind)
+    totals = np.bincount(held.owned, weights=held.share, minlength=len(held.names))
+    if len(over := np.flatnonzero(totals > 1 + ROUNDING)):
+        raise ConfigurationError(
+            f"{totals[over[0]]:.2%} of '{held.names[over[0]]}' is owned"
+            + (f", as is more than 100 % of {len(over) - 1} others" if len(over) > 1 else ""),
+            where=parameter,
+            remedy="correct the shares; if the same holding was delivered twice, keep one",
+        )
+    return held
+
+
+def ordered_holdings(edges: pd.DataFrame, kind: DataType) -> Holdings:
     """Positive holdings in an order that the data alone decide, so that sums of doubles do not differ."""
     both = pd.concat([edges["owner"], edges["owned"]], ignore_index=True)
     codes, names = pd.factorize(both, sort=True)
     frame = pd.DataFrame({"owner": codes[: len(edges)], "owned": codes[len(edges) :], "share": edges["share"]})
     frame = frame.sort_values(["owner", "owned", "share"], kind="stable")
     summed = frame.groupby(["owner", "owned"], sort=True, as_index=False)["share"].sum()
-    totals = np.bincount(summed["owned"], weights=summed["share"], minlength=len(names))
-    if len(over := np.flatnonzero(totals > 1 + _ROUNDING)):
-        raise ConfigurationError(
-            f"{totals[over[0]]:.2%} of '{names[over[0]]}' is owned"
-            + (f", as is more than 100 % of {len(over) - 1} others" if len(over) > 1 else ""),
-            where=parameter,
-            remedy="correct the shares; if the same holding was delivered twice, keep one",
-        )
     summed = summed[summed["share"] > 0]
     owner, owned = summed["owner"].to_numpy(np.int64), summed["owned"].to_numpy(np.int64)
     return Holdings(np.asarray(names), kind, owner, owned, summed["share"].to_numpy(np.float64))

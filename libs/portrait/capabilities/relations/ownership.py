@@ -10,12 +10,13 @@ Edges are of one day: who wants another day selects its edges. Methods: `docs/re
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from scipy.sparse import csr_array, eye_array
 from scipy.sparse.csgraph import connected_components
 
 from portrait.capabilities.relations.components import groups
-from portrait.capabilities.relations.holdings import Holdings, holdings_of
+from portrait.capabilities.relations.holdings import Holdings, Places, holdings_of
 from portrait.capabilities.relations.policy import Ownership, RelationsPolicy
 from portrait.errors import ConfigurationError, PortraitError
 
@@ -38,15 +39,25 @@ def integrated_ownership(
     """
     bounds = (policy or RelationsPolicy()).ownership
     held = holdings_of(edges, owner=owner, owned=owned, share=share, parameter="share", policy=bounds)
-    size = len(held.names)
-    direct = csr_array((held.share, (held.owner, held.owned)), shape=(size, size))
-    _refuse_closed_cycle(held, direct)
-    through = _inverse(direct, policy=bounds)
+    _refuse_closed_cycle(held)
+    pairs = integrated_shares(held, policy=bounds)
+    return held.frame(edges, pairs.indptr[1:], pairs.indices, pairs.data)
+
+
+def integrated_shares(held: Holdings, *, policy: Ownership) -> csr_array:
+    """The matrix O of the holdings, which have no closed cycle: what each owner has of each company."""
+    direct = _direct(held)
+    through = _inverse(direct, policy=policy)
     own = through.diagonal()
-    pairs = (through - eye_array(size, format="csr")).tocsr()
+    pairs = (through - eye_array(len(held.names), format="csr")).tocsr()
     pairs.data /= np.repeat(own, np.diff(pairs.indptr))
     pairs.eliminate_zeros()
-    return held.frame(edges, pairs.indptr[1:], pairs.indices, pairs.data)
+    return pairs
+
+
+def _direct(held: Holdings) -> csr_array:
+    size = len(held.names)
+    return csr_array((held.share, (held.owner, held.owned)), shape=(size, size))
 
 
 def _inverse(direct: csr_array, *, policy: Ownership) -> csr_array:
@@ -89,18 +100,30 @@ def _too_many(policy: Ownership) -> PortraitError:
     )
 
 
-def _refuse_closed_cycle(held: Holdings, direct: csr_array) -> None:
-    """Raise ConfigurationError for companies that together own all of each other: nobody else owns anything of them."""
-    _, part = connected_components(direct, directed=True, connection="strong")
+def closed_parts(held: Holdings) -> NDArray[np.bool_]:
+    """For each holding whether it is between companies that together own all of each other."""
+    part, closed = _parts(held)
+    inside: NDArray[np.bool_] = np.isin(part[held.owner], closed) & (part[held.owner] == part[held.owned])
+    return inside
+
+
+def _parts(held: Holdings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The strongly connected part of each name, and the parts of which nobody outside owns anything."""
+    _, part = connected_components(_direct(held), directed=True, connection="strong")
     inside = part[held.owner] == part[held.owned]
     within = np.bincount(held.owned[inside], weights=held.share[inside], minlength=len(part))
     least = np.full(len(part), np.inf)
     np.minimum.at(least, part, within)
     closed = np.flatnonzero(least >= 1 - 1e-12)  # positions of parts; those that do not exist have infinity
-    closed = closed[closed <= part.max(initial=-1)]
+    return part, closed[closed <= part.max(initial=-1)]
+
+
+def _refuse_closed_cycle(held: Holdings) -> None:
+    """Raise ConfigurationError for companies that together own all of each other: nobody else owns anything of them."""
+    part, closed = _parts(held)
     if len(closed):
         members = set(np.flatnonzero(part == closed[0]).tolist())
-        path = _cycle(direct, members)
+        path = _cycle(_direct(held), members)
         chain = " owns ".join(f"'{held.names[place]}'" for place in path[:11]) + (" ..." if len(path) > 11 else "")
         raise ConfigurationError(
             f"companies own each other entirely: {chain}",
@@ -131,8 +154,14 @@ def control(
     """
     bounds = (policy or RelationsPolicy()).ownership
     held = holdings_of(edges, owner=owner, owned=owned, share=votes, parameter="votes", policy=bounds)
+    ends, controlled = controlled_companies(held, policy=bounds)
+    return held.frame(edges, ends, controlled, None)
+
+
+def controlled_companies(held: Holdings, *, policy: Ownership) -> tuple[Places, Places]:
+    """Companies that each name controls, in its order, and where those of each name end; shares are votes."""
     units = np.rint(held.share * _UNITS).astype(np.int64)
-    bar = round(bounds.control_above * _UNITS)
+    bar = round(policy.control_above * _UNITS)
     starts = np.searchsorted(held.owner, np.arange(len(held.names) + 1)).tolist()
     # Before x controls anything only its own votes count: who has no majority anywhere controls nobody.
     first = np.unique(held.owner[(units > bar) & (held.owner != held.owned)]).tolist()
@@ -150,9 +179,9 @@ def control(
                     reached.add(company)
                     waiting.append(company)
         reached.remove(x)
-        if len(controlled) + len(reached) > bounds.most_pairs:
-            raise _too_many(bounds)
+        if len(controlled) + len(reached) > policy.most_pairs:
+            raise _too_many(policy)
         controlled += sorted(reached)
         ends[x] = len(controlled)
     # An owner that controls nothing ends where the one before it does.
-    return held.frame(edges, np.maximum.accumulate(ends), np.array(controlled, dtype=np.int64), None)
+    return np.maximum.accumulate(ends), np.array(controlled, dtype=np.int64)

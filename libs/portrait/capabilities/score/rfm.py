@@ -86,9 +86,9 @@ def _unknown_parts(features: DataFrame, kept: DataFrame) -> dict[str, Column]:
 
 def _known_sum(*amounts: Column) -> Column:
     """The sum of what is known; NULL when nothing is."""
-    known = [F.coalesce(amount, F.lit(0)).cast(_MONEY) for amount in amounts]
-    total = sum(known[1:], known[0]) if known else F.lit(None)
-    return F.when(F.coalesce(*amounts).isNotNull(), total).try_cast(_MONEY) if known else total.cast(_MONEY)
+    or_zero = [F.coalesce(amount, F.lit(0)).cast(_MONEY) for amount in amounts]
+    total = sum(or_zero[1:], or_zero[0]) if or_zero else F.lit(None)
+    return F.when(F.coalesce(*amounts).isNotNull(), total).try_cast(_MONEY) if or_zero else total.cast(_MONEY)
 
 
 def cut_columns(*, digits: int) -> list[Column]:

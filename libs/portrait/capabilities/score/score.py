@@ -73,8 +73,8 @@ def unit(part: str, *, policy: ScorePolicy) -> Column:
         scaled = (high - cut) / (high - low)
     else:
         scaled = (F.log1p(cut) - F.log1p(low)) / (F.log1p(high) - F.log1p(low))
-    known = F.col(part).isNotNull() if part == "assets" else F.lit(True)
-    return F.when(known & (high > low), scaled).otherwise(F.lit(0.0))
+    is_measured = F.col(part).isNotNull() if part == "assets" else F.lit(True)
+    return F.when(is_measured & (high > low), scaled).otherwise(F.lit(0.0))
 
 
 def _points(part: str, *, policy: ScorePolicy) -> Column:

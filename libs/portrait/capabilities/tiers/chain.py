@@ -139,4 +139,4 @@ def _money(amount: float) -> Decimal | None:
     """The amount; None where DECIMAL(18,2) cannot hold it."""
     if not abs(amount) < MOST / 100:  # so that NaN is none either
         return None
-    return Decimal(amount).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+    return Decimal(amount).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)  # as `money.rounded` in Spark

@@ -119,8 +119,8 @@ def _groups(lake: Lake, by: By, day: date) -> DataFrame:
     """customer_id and group of a day."""
     table, name = _GROUPS[by]
     sliced = lake.catalogue.table(table).sliced
-    known = lake.slice(table, day) if sliced else versions_at(lake.read(table), day, zone=lake.catalogue.time_zone)
-    return known.select("customer_id", F.col(name).alias("group"))
+    rows = lake.slice(table, day) if sliced else versions_at(lake.read(table), day, zone=lake.catalogue.time_zone)
+    return rows.select("customer_id", F.col(name).alias("group"))
 
 
 def _matrix(moves: Moves, *, ahead: int) -> list[list[Any]]:

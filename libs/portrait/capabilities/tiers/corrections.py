@@ -23,13 +23,13 @@ def note_corrections(lake: Lake, tiers: DataFrame, *, as_of: date) -> None:
         return
     written = lake.slice(TIERS, as_of)
     found = tier_corrections(tiers, written, as_of=as_of, run=lake.run_number).persist()
-    void = unfounded(lake.read(NOTES), written, as_of=as_of) if lake.has(NOTES) else None
+    void = notes_of_died_runs(lake.read(NOTES), written, as_of=as_of) if lake.has(NOTES) else None
     if not found.isEmpty() or (void is not None and not void.isEmpty()):
         lake.merge(NOTES, found, replacing=void)
     found.unpersist()
 
 
-def unfounded(noted: DataFrame, written: DataFrame, *, as_of: date) -> DataFrame:
+def notes_of_died_runs(noted: DataFrame, written: DataFrame, *, as_of: date) -> DataFrame:
     """Distinct run and as_of of notes that the slice `written` does not bear out: their run died before it wrote it.
 
     Only the newest run noted for a slice can be one: the next run that notes something takes its notes away.

@@ -18,14 +18,14 @@ def by_tier(tiers: DataFrame) -> DataFrame:
 def outlook(tiers: DataFrame) -> DataFrame:
     """One row per tier and watch state: customers, and those whom the shadow policy has elsewhere (NULL: no shadow)."""
     elsewhere = F.sum((F.col("shadow_tier") != F.col("earned_tier")).cast("int")).alias("elsewhere")
-    known = tiers.where(F.col("watch_state").isNotNull())  # slices of an earlier build have none
-    return known.groupBy("tier", "tier_rank", "watch_state").agg(customers_counted(), elsewhere)
+    watched = tiers.where(F.col("watch_state").isNotNull())  # slices of an earlier build have none
+    return watched.groupBy("tier", "tier_rank", "watch_state").agg(customers_counted(), elsewhere)
 
 
 def by_segment(value: DataFrame) -> DataFrame:
     """One row per RFM segment: customers, their assets, their mean probability of being alive."""
-    known = value.where(F.col("rfm_segment").isNotNull())
-    return known.groupBy("rfm_segment").agg(
+    segmented = value.where(F.col("rfm_segment").isNotNull())
+    return segmented.groupBy("rfm_segment").agg(
         customers_counted(), F.sum("assets").alias("assets"), F.round(F.avg("p_alive"), 6).alias("alive")
     )
 

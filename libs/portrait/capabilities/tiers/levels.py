@@ -53,8 +53,8 @@ def owns_nothing(columns: Collection[str]) -> Column:
 
 
 def level_rank(columns: Collection[str]) -> Column:
-    """The rank of the best tier for which the month qualifies, of a row with opens_assets and opens_score."""
-    return F.when(owns_nothing(columns), F.lit(len(TIERS))).otherwise(F.least("opens_assets", "opens_score"))
+    """The rank of the best tier for which the month qualifies, of a row with rank_by_assets and rank_by_score."""
+    return F.when(owns_nothing(columns), F.lit(len(TIERS))).otherwise(F.least("rank_by_assets", "rank_by_score"))
 
 
 def reaches_tied_level(policy: TierPolicy) -> Column:
@@ -122,7 +122,7 @@ def _counting(name: str, tier: str, policy: TierPolicy) -> Column:
     return F.when(F.col(f"{name}_{tier}_reached") <= allowed, level)
 
 
-def opened(name: str, *, policy: TierPolicy, times: float = 1.0) -> Column:
+def reached_rank(name: str, *, policy: TierPolicy, times: float = 1.0) -> Column:
     """The rank of the best tier whose criterion of this name is met; the last rank when none is, or it is unknown.
 
     With `times`, of the best tier whose level is reached so many times.
@@ -140,7 +140,7 @@ def opened(name: str, *, policy: TierPolicy, times: float = 1.0) -> Column:
 def month_of(first: Column, rules: Policy, *, policy: TierPolicy) -> Column:
     """The struct that `moves.after_month` reads, of a row with assets, level_rank and the levels."""
     level = F.col("level_rank")
-    fast = opened("assets", policy=policy, times=rules.fast_track) if rules.fast_track else F.lit(len(TIERS))
+    fast = reached_rank("assets", policy=policy, times=rules.fast_track) if rules.fast_track else F.lit(len(TIERS))
     return F.struct(
         first.alias("first"),
         level.alias("level_rank"),

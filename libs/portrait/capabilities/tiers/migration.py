@@ -79,10 +79,10 @@ def moves_by(now: DataFrame, before: DataFrame, groups: DataFrame | None = None)
     moved = before.select("customer_id", F.col("tier").alias("before")).join(
         now.select("customer_id", F.col("tier").alias("now")), on="customer_id", how="full"
     )
-    known = moved.withColumn("group", F.lit(None).cast("string")) if groups is None else moved.join(
+    grouped = moved.withColumn("group", F.lit(None).cast("string")) if groups is None else moved.join(
         groups.select("customer_id", F.col("group").cast("string")), on="customer_id", how="left"
     )  # fmt: skip
-    return known.groupBy(
+    return grouped.groupBy(
         F.coalesce("group", F.lit("none")).alias("group"),
         F.coalesce("before", F.lit(OUTSIDE)).alias("from_tier"),
         F.coalesce("now", F.lit(OUTSIDE)).alias("to_tier"),

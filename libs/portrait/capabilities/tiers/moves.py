@@ -1,4 +1,4 @@
-"""One month of a tier policy as a Spark expression: what was in force before, what the month opened, what is in force.
+"""One month of a tier policy as a Spark expression: from the tier in force before, and the one that the month reaches.
 
 A tier is in force for calendar months. What a month decides (an upgrade of `next_month`, a fall after the last miss)
 comes into force with the next month that has a slice. Source of the rules: methods.md, policies A and B.
@@ -17,7 +17,7 @@ STANDING = "struct<tier_rank:int,since:date,misses:int,best_missed_rank:int,comi
 """Where a customer stands after a month.
 
 tier_rank is in force in that month, since the first day of the month `since`; misses in a row so far; best_missed_rank
-is the best that a missed month opened (NULL: no misses); coming_rank is in force from the next month on (NULL: no
+is the best that a missed month reached (NULL: no misses); coming_rank is in force from the next month on (NULL: no
 change).
 """
 
@@ -27,8 +27,9 @@ _LAST = len(TIERS)
 def after_month(before: Column, month: Column, *, policy: Policy) -> Column:
     """A STANDING: that of the month, from the one of an earlier month (NULL: a newcomer).
 
-    `month` is a struct of first (DATE, first day of the month), level_rank (the best tier it opened), fast_rank (the
-    best tier that assets of fast_track times the level opened) and known (false: assets unknown, the last tier opened).
+    `month` is a struct of first (DATE, first day of the month), level_rank (the best tier for which it qualifies),
+    fast_rank (the best tier whose level assets reach fast_track times) and known (false: assets unknown, and no level
+    reached).
     """
     base = F.coalesce(before["coming_rank"], before["tier_rank"])
     unmoved = before["coming_rank"].isNull()

@@ -1,4 +1,4 @@
-"""`conf/tiers.yml`: the tiers, best first, the levels that open each of them, and the policies by which they change."""
+"""`conf/tiers.yml`: the tiers, best first, the levels that qualify for them, the policies by which they change."""
 
 from __future__ import annotations
 

@@ -123,19 +123,19 @@ def _reasons(rows: list[Row]) -> Html:
     heads = [Head("Tier"), Head("Reason"), Head("Customers", True)]
     ordered = sorted(rows, key=lambda row: (int(row["tier_rank"]), -int(row["customers"])))
     lines = [[title(row["tier"]), plain(row["reason_code"]), count(row["customers"])] for row in ordered]
-    return folded("What opened each tier", table("Customers by tier and reason", heads, lines))
+    return folded("What qualified for each tier", table("Customers by tier and reason", heads, lines))
 
 
 def _migration_card(figures: Figures) -> Html:
     moves = figures["migration"]
     if not moves or figures.previous is None:
         return remark("Movement between tiers", "There is no earlier slice to compare with.")
-    known = {(row["from_tier"], row["to_tier"]): row for row in moves}
+    by_pair = {(row["from_tier"], row["to_tier"]): row for row in moves}
     cells = [
-        _move(known[source, target], source, target)
+        _move(by_pair[source, target], source, target)
         for source in (*TIERS, OUTSIDE)
         for target in (*TIERS, OUTSIDE)
-        if (source, target) in known
+        if (source, target) in by_pair
     ]
     rank = {tier: place for place, tier in enumerate(TIERS)}
     inside = [row for row in moves if OUTSIDE not in (row["from_tier"], row["to_tier"])]
@@ -150,7 +150,7 @@ def _migration_card(figures: Figures) -> Html:
     return card(
         "Movement between tiers",
         heat(f"Share of customers by tier on {since} and tier now", cells),
-        sankey(f"Customers from their tier on {since} to their tier now", _flows(known)),
+        sankey(f"Customers from their tier on {since} to their tier now", _flows(by_pair)),
         h("p", words),
         note=f"Row: tier on {since}. Column: tier now. Share of those of the row who stayed with the bank.",
     )

@@ -8,7 +8,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from portrait.capabilities.tiers.levels import level_rank, month_of, name_of, opened, tier_levels
+from portrait.capabilities.tiers.levels import level_rank, month_of, name_of, reached_rank, tier_levels
 from portrait.capabilities.tiers.moves import STANDING, after_month
 from portrait.capabilities.tiers.policy import CRITERIA, Policy, TierPolicy
 
@@ -25,13 +25,13 @@ def replay(value: DataFrame, slices: Sequence[date], *, rules: Policy, policy: T
     `value` holds as_of, customer_id, assets and score of all `slices` (see `month_ends`). A customer who is not in one
     of them begins anew in the next, as in gold.customer_tier. Levels are those of the policy in each slice.
     """
-    known = [name for name in ("relationship",) if name in value.columns]  # no column of an earlier build
-    own = value.select("as_of", "customer_id", "assets", "score", *known).where(F.col("as_of").isin(list(slices)))
+    optional = [name for name in ("relationship",) if name in value.columns]  # no column of an earlier build
+    own = value.select("as_of", "customer_id", "assets", "score", *optional).where(F.col("as_of").isin(list(slices)))
     levels = tier_levels(own, policy=policy, by=["as_of"])
     number = F.array_position(F.array(*map(F.lit, slices)), F.col("as_of")).cast("int")
     first = F.trunc("as_of", "month")
-    opens = {f"opens_{name}": opened(name, policy=policy) for name in CRITERIA}
-    leveled = own.join(F.broadcast(levels), on="as_of", how="inner").withColumns(opens)
+    ranks = {f"rank_by_{name}": reached_rank(name, policy=policy) for name in CRITERIA}
+    leveled = own.join(F.broadcast(levels), on="as_of", how="inner").withColumns(ranks)
     judged = leveled.withColumn("level_rank", level_rank(own.columns))
     months = judged.select(
         "customer_id", number.alias("number"), "assets", month_of(first, rules, policy=policy).alias("month")

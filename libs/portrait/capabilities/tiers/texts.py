@@ -19,33 +19,33 @@ _LAST = len(TIERS)
 def reason_code(rules: Policy) -> Column:
     """One of the codes of the contract, most telling first.
 
-    override: set by hand; rising: the month opened a better tier, which comes into force later; kept_below, kept_new,
-    kept_unknown: the month opened a worse one, but the misses do not suffice, do not count yet, or assets are unknown
-    and that says nothing; else what opened the tier: assets_and_score, assets_level, score_level, below_levels,
-    tied_levels (what is reached too many reach), assets_unknown, owns_nothing.
+    override: set by hand; rising: the month qualifies for a better tier, in force later; kept_below, kept_new,
+    kept_unknown: the month qualifies for a worse one only, but the misses do not suffice, do not count yet, or assets
+    are unknown and that says nothing; else by what the month qualifies: assets_and_score, assets_level, score_level,
+    below_levels, tied_levels (what is reached too many reach), assets_unknown, owns_nothing.
     """
     level, tier = F.col("level_rank"), F.col("now.tier_rank")
     uncounted = "kept_unknown" if rules.unknown_assets == "hold" else "kept_new"
     return (
         F.when(F.col("override_until").isNotNull(), "override")
         .when(level < tier, "rising")
-        .when((level > tier) & (F.col("now.misses") > 0) & _judged(rules), "kept_below")
+        .when((level > tier) & (F.col("now.misses") > 0) & _counted(rules), "kept_below")
         .when((level > tier) & F.col("assets").isNull() & (level == _LAST), uncounted)
         .when(level > tier, "kept_new")
-        .otherwise(_opened_code())
+        .otherwise(_level_code())
     )
 
 
-def _judged(rules: Policy) -> Column:
+def _counted(rules: Policy) -> Column:
     """Whether the month counted: with unknown_assets: hold, one with unknown assets does not."""
     if rules.unknown_assets == "miss":
         return F.lit(True)
     return F.col("assets").isNotNull() | (F.col("level_rank") < _LAST)
 
 
-def _opened_code() -> Column:
+def _level_code() -> Column:
     level = F.col("level_rank")
-    by_assets, by_score = F.col("opens_assets") == level, F.col("opens_score") == level
+    by_assets, by_score = F.col("rank_by_assets") == level, F.col("rank_by_score") == level
     return (
         F.when((level == _LAST) & F.col("owns_nothing"), "owns_nothing")
         .when((level == _LAST) & F.col("reaches_tied_level"), "tied_levels")
@@ -83,7 +83,7 @@ def sentence(rules: Policy, *, as_of: date) -> Column:
 
 
 def _facts() -> Column:
-    """What the month opened, and by which criterion."""
+    """For which tier the month qualifies, and by which criterion."""
     assets, score, level = F.format_number("assets", 2), F.format_number("score", 2), F.col("level_tier")
     texts = {
         "assets_and_score": _words("Assets of ", assets, " and a score of ", score, " reach the ", level, " levels."),
@@ -103,7 +103,7 @@ def _facts() -> Column:
     }  # fmt: skip
     result = F.lit(None).cast("string")
     for code, words in texts.items():
-        result = F.when(_opened_code() == code, words).otherwise(result)
+        result = F.when(_level_code() == code, words).otherwise(result)
     return result
 
 

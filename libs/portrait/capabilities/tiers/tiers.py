@@ -17,9 +17,9 @@ from portrait.capabilities.tiers.levels import (
     level_rank,
     month_of,
     name_of,
-    opened,
     owns_nothing,
     rank_in,
+    reached_rank,
     reaches_tied_level,
 )
 from portrait.capabilities.tiers.moves import STANDING, after_month, standing
@@ -51,7 +51,7 @@ def assign_tiers(
     """
     before = previous.select("customer_id", F.col("tier").alias("previous_tier"))
     frame = value.join(F.broadcast(levels), how="cross").withColumns(
-        {f"opens_{name}": opened(name, policy=policy) for name in CRITERIA}
+        {f"rank_by_{name}": reached_rank(name, policy=policy) for name in CRITERIA}
     )
     frame = frame.withColumns(
         {
@@ -81,12 +81,12 @@ def _standings(month_before: DataFrame, *, policy: TierPolicy) -> DataFrame:
     own = ("earned_tier", "since", "misses", "best_missed_tier", "coming_tier")
     beside = tuple(f"shadow_{name}" for name in ("tier", *own[1:]))
     columns = {"policy": "string", "shadow_policy": "string"}
-    known = {**columns, **{n: "date" if "since" in n else "int" if "misses" in n else "string" for n in own + beside}}
+    types = {**columns, **{n: "date" if "since" in n else "int" if "misses" in n else "string" for n in own + beside}}
     rows = month_before.select(
         "customer_id",
         "tier",
         # A slice of an earlier build has the tier alone.
-        *[(F.col(n) if n in month_before.columns else F.lit(None)).cast(t).alias(n) for n, t in known.items()],
+        *[(F.col(n) if n in month_before.columns else F.lit(None)).cast(t).alias(n) for n, t in types.items()],
     )
     carried = F.coalesce(rank_in(F.coalesce("coming_tier", "earned_tier")), rank_in(F.col("tier")))
     by_tier_alone = standing(carried, F.col("since"))

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from portrait.sources.synthetic.bank import Bank
 from portrait.sources.synthetic.records import money
-from portrait.sources.synthetic.recurring import instalment_day
+from portrait.sources.synthetic.recurring import is_slow, paid_day
 from portrait.sources.synthetic.texts import looked_up
 
 DUE: Final = 4  # days after the first of a month
@@ -27,6 +27,7 @@ def instalments(held: DataFrame, bank: Bank) -> DataFrame:
     owed = held.where("kind = 'loan'").withColumn("month", F.explode(F.array(*map(F.lit, range(bank.months)))))
     due = F.col("offset") + DUE
     opened, closed = bank.day_of("opened_on"), bank.day_of("closed_on")
+    slow = is_slow(due, bank.day_of("slow_from"), bank.day_of("slow_until"))
     missed = F.coalesce(due > bank.day_of("arrears_on"), F.lit(False))
     partly = missed & bank.draws.happens(PARTLY_SHARE, "partly", "k", F.xxhash64("product_id"), "month")
     falling = (
@@ -35,7 +36,9 @@ def instalments(held: DataFrame, bank: Bank) -> DataFrame:
         .withColumns(
             {
                 "due_day": due,
-                "paid_day": F.when(~missed, instalment_day(bank, F.col("offset"))).when(partly, due + PARTLY_AFTER),
+                "paid_day": F.when(~missed, paid_day(bank, F.col("offset"), slow, F.xxhash64("product_id"))).when(
+                    partly, due + PARTLY_AFTER
+                ),
                 "paid_minor": F.when(~missed, F.col("instalment_minor")).when(
                     partly, F.round(F.col("instalment_minor") * PART)
                 ),
@@ -54,4 +57,11 @@ def instalments(held: DataFrame, bank: Bank) -> DataFrame:
         money(F.col("instalment_minor")).alias("amount_due"),
         F.when(F.col("paid"), F.date_add(start, F.col("paid_day"))).alias("paid_on"),
         F.when(F.col("paid"), money(F.col("paid_minor"))).alias("amount_paid"),
+    )
+
+
+def bad_loans(held: DataFrame) -> DataFrame:
+    """The truth: one row per loan that falls into arrears: loan_id, arrears_on, slow_from (null: no sign before)."""
+    return held.where("arrears_on is not null").select(
+        F.concat(F.lit("L"), F.substring("holding_id", 2, 100)).alias("loan_id"), "arrears_on", "slow_from"
     )

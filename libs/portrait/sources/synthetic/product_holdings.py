@@ -14,6 +14,10 @@ from portrait.sources.synthetic.plan import by_group
 AMOUNT_SPREAD: Final = 0.6  # sigma of the logarithm of held amounts
 ENDING_SHARE: Final = 0.04  # holdings given up on some day of the bank's bookings
 LATE_SHARE: Final = 0.15  # holdings taken during the bank's bookings
+SLOW_SHARE: Final = 0.85  # of the loans that fall into arrears: paid late for so many days before
+SLOW_DAYS: Final = 150
+SLOW_GOOD_SHARE: Final = 0.03  # of the others: paid late for so many days from some day on, and no more
+SLOW_GOOD_DAYS: Final = 60
 OLDEST_DAYS: Final = 5 * 365  # no holding is older
 TERMS: Final = {"consumer_loan": (24, 36, 48, 60, 72), "mortgage": (180, 240, 300, 360)}  # months
 # The products that are paid for each month, in the order of their ids.
@@ -36,7 +40,7 @@ def holdings(people: DataFrame, bank: Bank) -> DataFrame:
         .select(
             *("k", "customer_id", "account_id", "income_minor", "joined_on", "left_on", "silent_from"),
             *("holding_id", "product_id", "kind", "opened_on", "closed_on", "amount_minor"),
-            *("months", "rate", "instalment_minor", "arrears_on"),
+            *("months", "rate", "instalment_minor", "arrears_on", "slow_from", "slow_until"),
         )
     )
 
@@ -51,6 +55,8 @@ def with_owed(people: DataFrame, bank: Bank) -> DataFrame:
             (F.col("instalment_minor") if product.kind == "loan" else F.col("amount_minor")).alias("minor"),
             "opened_on",
             F.least("closed_on", "arrears_on").alias("stops_on"),  # `least` skips null
+            "slow_from",
+            "slow_until",
         )
         kept.append(f"owed_{index}")
         rows = held.withColumn(kept[-1], F.when(F.col("holds"), owed)).select(*kept)
@@ -102,7 +108,11 @@ def _given_up(bank: Bank) -> Column:
 
 
 def _with_terms(held: DataFrame, bank: Bank) -> DataFrame:
-    """Loans get term, annuity and day of falling into arrears (null: none), and are held until the term ends."""
+    """Loans get term, annuity and day of falling into arrears (null: none), and are held until the term ends.
+
+    Most of those that fall into arrears are paid late before, on the days from `slow_from` to `slow_until`; so are a
+    few others, for a while (null: never).
+    """
     draws, key, last = bank.draws, ("k", F.xxhash64("product_id")), F.lit(bank.last_day)
 
     def term(product: str) -> Column:
@@ -118,9 +128,24 @@ def _with_terms(held: DataFrame, bank: Bank) -> DataFrame:
     missed = draws.day(F.date_add("opened_on", 60), last, "arrears_on", *key)
     bad = draws.happens(by_group(lambda group: group.arrears), "arrears", *key)
     falls = bad & (missed < F.least("closed_on", last))
-    return termed.withColumns(
-        {
-            "instalment_minor": F.when(F.col("months").isNotNull(), F.round(annuity).cast("bigint")),
-            "arrears_on": F.when(F.col("months").isNotNull() & falls, missed),
-        }
+    return (
+        termed.withColumns(
+            {
+                "instalment_minor": F.when(F.col("months").isNotNull(), F.round(annuity).cast("bigint")),
+                "arrears_on": F.when(F.col("months").isNotNull() & falls, missed),
+                "slow_on": draws.day(F.lit(bank.start), last, "slow_on", *key),
+            }
+        )
+        .withColumns(
+            {
+                "slow_from": F.when(
+                    F.col("arrears_on").isNotNull(),
+                    F.when(draws.happens(SLOW_SHARE, "slow", *key), F.date_sub("arrears_on", SLOW_DAYS)),
+                ).when(
+                    F.col("months").isNotNull() & draws.happens(SLOW_GOOD_SHARE, "slow good", *key), F.col("slow_on")
+                ),
+                "slow_until": F.coalesce("arrears_on", F.date_add("slow_on", SLOW_GOOD_DAYS)),
+            }
+        )
+        .drop("slow_on")
     )

@@ -20,6 +20,8 @@ from portrait.sources.synthetic.plan import BANK_CHANNELS
 from portrait.sources.synthetic.product_holdings import OWED
 from portrait.sources.synthetic.texts import looked_up
 
+SLOW_FROM: Final = 8  # days after its day, at least, that a slow payer pays
+SLOW_SPREAD: Final = 11
 FEE_MINOR: Final = 290
 
 
@@ -135,6 +137,20 @@ def instalment_day(bank: Bank, offset: Column) -> Column:
     return after_weekend(bank, offset + 4)
 
 
+def paid_day(bank: Bank, offset: Column, slow: Column, product: Column) -> Column:
+    """The day on which the instalment of a loan is paid: who is slow takes one to two and a half weeks more.
+
+    `product`: the hash of its id; the column `month` is the month of the bank.
+    """
+    late = offset + 4 + SLOW_FROM + bank.draws.whole(SLOW_SPREAD, "slow days", "k", product, "month")
+    return F.when(slow, late).otherwise(instalment_day(bank, offset))
+
+
+def is_slow(due: Column, since: Column, until: Column) -> Column:
+    """Whether what is due on a day is paid late; null bounds: it is not."""
+    return F.coalesce((due >= since) & (due <= until), F.lit(False))
+
+
 def _owed(bank: Bank) -> list[Booking]:
     """Premiums of insurances in force, and instalments of loans: up to the end of the term, none once in arrears."""
     made = []
@@ -143,7 +159,9 @@ def _owed(bank: Bank) -> list[Booking]:
         due = F.col("offset") + (4 if loan else 14)
         opened, stops = bank.day_of(held["opened_on"]), bank.day_of(held["stops_on"])
         owed = held.isNotNull() & (due > opened) & (stops.isNull() | (due <= stops))
-        day = instalment_day(bank, F.col("offset")) if loan else after_weekend(bank, due)
+        slow = is_slow(due, bank.day_of(held["slow_from"]), bank.day_of(held["slow_until"]))
+        paid = paid_day(bank, F.col("offset"), slow, F.xxhash64(F.lit(product.product_id)))
+        day = paid if loan else after_weekend(bank, due)
         kind = codes.type_number("loan_payment" if loan else "transfer_out")
         made.append(Booking(codes.FIRST_OWED + index, owed, day, 11_200 if loan else 11_100, -held["minor"], kind))
     return made

@@ -16,7 +16,9 @@ from pyspark.sql import functions as F
 from portrait.sources.synthetic import plan
 from portrait.sources.synthetic.bank import Bank
 from portrait.sources.synthetic.campaigns import uplift
+from portrait.sources.synthetic.lending import bad_loans
 from portrait.sources.synthetic.records import money
+from portrait.sources.synthetic.relations import belonging
 from portrait.sources.synthetic.texts import looked_up
 
 HORIZON_MONTHS: Final = 3
@@ -39,6 +41,8 @@ def truths(people: DataFrame, held: DataFrame, bank: Bank) -> dict[str, Truth]:
         "propensity": Truth(propensity(people, bank), ("customer_id", "as_of")),
         "uplift": Truth(uplift(people, bank), ("campaign_id", "customer_id")),
         "fraud_rings": Truth(fraud_rings(people, bank), ("ring", "seat")),
+        "bad_loans": Truth(bad_loans(held), ("loan_id",)),
+        "belonging": Truth(belonging(people, bank), ("one_id", "other_id", "kind")),
     }
 
 
