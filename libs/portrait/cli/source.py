@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from portrait.cli.context import contracts_of, embedded, suite_of
-from portrait.cli.options import CONF, Conf, Format, Landing, Output, Target, settings_of
+from portrait.cli.options import CONF, Conf, Format, Landing, Output, Target, identifier, settings_of
 from portrait.cli.output import console, emit
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
@@ -23,6 +23,9 @@ source = typer.Typer(help="A bank's own files: mappings that make feeds of them.
 
 _COLUMNS = ["file", "feed", "column", "from", "confidence", "level", "reason", "doubts"]
 _ON_A_TERMINAL = ["column", "from", "level", "reason"]
+OneSource = Annotated[
+    str | None, typer.Argument(parser=identifier, metavar="[SOURCE]", help="Those of one source; default: all.")
+]
 
 
 @source.command("infer")
@@ -64,7 +67,7 @@ def infer_command(
 
 @source.command("list")
 def list_command(
-    name: Annotated[str | None, typer.Argument(parser=identifier, metavar="[SOURCE]", help="Those of one source; default: all.")] = None,
+    name: OneSource = None,
     landing: Landing = None,
     conf: Conf = CONF,
     target: Target = None,

@@ -369,6 +369,7 @@ def test_the_mapping_is_yaml_and_tells_no_values_but_codes(proposed: Proposed, c
 # What a person would write into the holes: constants, wherever nothing in the file says it.
 HOLES = {
     "changed_at": "{constant: '2024-01-31 00:00:00'}", "currency": "{constant: EUR}", "kind": "{constant: loan}",
+    "party_kind": "{constant: person}",
     "type": "{constant: card_payment}", "amount": "{constant: '1'}", "direction": "{constant: debit}",
     "votes": "{constant: '0'}", "transaction_id": "{expression: \"concat(Date, '-', Member_number)\"}",
 }  # fmt: skip
@@ -385,7 +386,9 @@ def test_proposal_is_a_mapping_once_its_holes_are_filled(
             text = text.replace(f"  # TODO {name}: ", f"  {name}: {HOLES[name]}  # ")
         file = tmp_path / "core" / f"{proposal.name}.yml"
         file.parent.mkdir(exist_ok=True)
-        file.write_text(text.replace(": TODO", ": C"), encoding="utf-8")
+        file.write_text(
+            text.replace(": TODO", ": owner" if proposal.feed == "account_parties" else ": C"), encoding="utf-8"
+        )
         mapping = load_mapping(file, catalogue)
         assert mapping.claims(ugly.name)
         assert set(mapping.spec.columns) == {*proposal.columns, *proposal.missing}

@@ -220,7 +220,8 @@ UGLY = (
         {"delimiter": "|", "encoding": "windows-1250", "decimal": ",", "thousands": " "}),
     Ugly("ACCT_MASTER.csv", core_accounts, {"accounts": {
         "account_id": "ACCT_NO", "kind": "PROD_TYPE", "opened_on": "OPEN_DT", "closed_on": "CLOSE_DT", "currency": "CCY",
-        "branch_id": "BR_CODE", "interest_rate": "INT_RATE"}},
+        "branch_id": "BR_CODE", "interest_rate": "INT_RATE"},
+        "account_parties": {"account_id": "ACCT_NO", "party_id": "CUST_NO"}},
         {"delimiter": ",", "encoding": "UTF-8", "decimal": "."}),
     Ugly("TXNFILE.dat", mainframe_postings, {"transactions": {
         "transaction_id": "column_1", "account_id": "column_2", "booked_at": "column_3", "amount": "column_5"}},

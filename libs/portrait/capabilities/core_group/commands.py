@@ -16,7 +16,9 @@ from portrait.settings import Settings
 core_group = typer.Typer(help="Core groups: how they were found, and their audiences.", no_args_is_help=True)
 
 _SUMMARY, _STEPS = "gold.core_group_summary", "gold.core_group_steps"
-Name = Annotated[str, typer.Argument(parser=identifier, metavar="POPULATION", help="A population of conf/core_group.yml.")]
+Name = Annotated[
+    str, typer.Argument(parser=identifier, metavar="POPULATION", help="A population of conf/core_group.yml.")
+]
 
 
 @core_group.command("show")

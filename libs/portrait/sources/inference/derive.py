@@ -19,6 +19,8 @@ from portrait.sources.inference.profile import Profile
 _BIRTH_NUMBER = re.compile(r"\d{2}(0[1-9]|1[0-2]|5[1-9]|6[0-2])(0[1-9]|[12]\d|3[01])/?(\d{3,4})?")
 _EPOCH = range(10**8, 2**32)
 HOLE = "TODO"
+_PLAIN = frozenset({"true", "false", "t", "f"})
+_TRUE = frozenset({"true", "t", "y", "yes", "1", "ja", "j", "ano", "a", "si", "oui", "tak"})
 _MOST_TRIED = 5  # columns out of which a key is made
 
 
@@ -104,6 +106,8 @@ def stated(match: Match, column: Column, table: Table) -> Suggestion:
             # A map that says nothing yet is refused where it is loaded, with its line.
             spec |= {"map": known or dict.fromkeys(profile.codes, HOLE), "otherwise": "quarantine"}
             unknown = {code: number for code, number in profile.codes.items() if code not in codes}
+    elif column.physical_type == "BOOLEAN" and not {code.lower() for code in profile.codes} <= _PLAIN:
+        spec |= {"map": {code: "true" if code.lower() in _TRUE else "false" for code in sorted(profile.codes)}}
     elif column.identifier and profile.fraction:
         spec, columns = {"expression": f"split_part({word_of(match.column)}, '.', 1)"}, (match.column,)
         doubts = (*doubts, "written as a fraction of zeros, as data frames with gaps do")

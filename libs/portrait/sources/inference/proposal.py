@@ -308,6 +308,10 @@ def _delivery(
     dated = _date_in_name(table)
     if dated is not None:
         notes.append("taken for a full copy of the day in its name; if it has changes only, write delivery: changes")
+        if contract.name == "account_parties":
+            notes.append(
+                "bookings before the first copy have no owner: delivery: changes can count from an earlier day"
+            )
         return "snapshot", {"date": dated}
     if kind == "snapshot":
         days = [name for name in contract.key if name in found and contract.column(name).physical_type == "DATE"]
