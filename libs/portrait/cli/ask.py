@@ -33,7 +33,8 @@ def sql_command(
     with reading(settings, target) as opened:
         for table in tables:
             if not table.startswith("published."):
-                opened.read(table)
+                opened.read(table)  # one that was never written is refused by name
+                opened.register(table)
         if any(table.startswith("published.") for table in tables):
             register_views(opened)
         result = opened.spark.sql(query)
