@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class Bank:
             {
                 "gold.customer_features": [
                     {"customer_id": name, "consent_marketing": True, "relationship": "owner", "risk_level": "C3",
-                     "customer_txn_amount_90d": int(name[1:]) % 7, "age_years": 30 + int(name[1:]) % 40}
+                     "customer_txn_amount_90d": Decimal(int(name[1:]) % 7), "age_years": 30 + int(name[1:]) % 40}
                     for name in CUSTOMERS
                 ],
                 "gold.customer_portrait": [

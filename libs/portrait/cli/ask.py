@@ -33,6 +33,7 @@ def sql_command(
     with reading(settings, target) as opened:
         for table in tables:
             if not table.startswith("published."):
+                opened.read(table)  # one that was never written is refused by name
                 opened.register(table)  # SQL asks by the name, which jobs do not need
         if any(table.startswith("published.") for table in tables):
             register_views(opened)

@@ -20,7 +20,7 @@ FAILS: Final = 0.06
 
 def contact_outcomes(people: DataFrame, bank: Bank) -> DataFrame:
     """One row per contact that was sent: delivered or failed."""
-    draws, key = bank.draws, ("contact_id",)
+    draws, key = bank.draws, (F.xxhash64("contact_id"),)  # draws are keyed by numbers
     sent = contacts(people, bank).where(F.col("channel").isNotNull())
     failed = draws.happens(FAILS, "contact fails", *key)
     later = F.when(failed, 1).otherwise(draws.whole(3, "told after", *key))
