@@ -104,9 +104,11 @@ def readable_identifiers(reader: Reader, summary: Sequence[Waiting]) -> dict[tup
     asked = [item for item in summary if item.rule.endswith(IDENTIFIER) and item.file_status == "accepted"]
     if not asked:
         return {}
-    files = reader.read(FILES).where("status", "=", "accepted").rows(["feed", "file", "file_hash", "columns"])
+    table = reader.read(FILES)
+    facts = ["feed", "file", "file_hash", "columns", *(["mapping"] if "mapping" in table.columns else [])]
+    files = table.where("status", "=", "accepted").rows(facts)
     known = {(row["feed"], row["file"]): row for row in files}
-    if any(not item.file.startswith(f"{item.feed}/") for item in asked):
+    if any(known[item.feed, item.file].get("mapping") for item in asked):
         return None  # files of sources: only their mapping knows what is where
     wanted = sorted({known[item.feed, item.file]["file_hash"] for item in asked})
     open_rows = reader.read(QUARANTINE).where("status", "=", "open").where("file_hash", "in", wanted)
