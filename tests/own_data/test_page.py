@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.conftest import CHECKOUT
@@ -44,6 +45,13 @@ class Done:
             capture_output=True, text=True, check=False, timeout=1500,
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """The answer of `portrait sql`; what Spark says on standard error stands behind it."""
+        code, output = self.shell(f'portrait sql "{query}" --lake bank/lake --format json')
+        assert code == 0, output
+        found: list[dict[str, Any]] = json.JSONDecoder().raw_decode(output)[0]
+        return found
 
 
 def blocks() -> Iterator[tuple[str, str, str]]:
@@ -99,10 +107,8 @@ def test_all_bookings_are_in_silver_to_the_cent(done: Done):
 
 def test_customers_have_their_bookings_and_labels(done: Done):
     words = "select count(*) as n, sum(txn_count_life) as bookings from gold.customer_features"
-    code, output = done.shell(f'portrait sql "{words}" --lake bank/lake --format json')
-    assert code == 0, output
     # One row per customer of the file, and every booking belongs to one of them.
-    assert json.loads(output[output.index("[") :]) == [{"n": 60, "bookings": len(records())}]
+    assert done.rows(words) == [{"n": 60, "bookings": len(records())}]
 
 
 def test_a_report_was_written(done: Done):

@@ -53,6 +53,12 @@ class Vocabulary(Strict):
         return found
 
 
+def required_vocabulary(conf: Path) -> Vocabulary:
+    """`conf/vocabulary.yml`, as `load_vocabulary` has it; ConfigurationError where it is absent."""
+    load_yaml(conf / FILE, Vocabulary)
+    return load_vocabulary(conf)
+
+
 def load_vocabulary(conf: Path) -> Vocabulary:
     """`conf/vocabulary.yml`, or nothing where a configuration has none.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from portrait.capability import capabilities, modules_of_rooms
 from portrait.contracts import Catalogue, load_catalogue
-from portrait.contracts.vocabulary import load_vocabulary, with_vocabulary
+from portrait.contracts.vocabulary import required_vocabulary, with_vocabulary
 from portrait.entities.currencies import load_currency_policy
 from portrait.entities.reconciliation import load_policy as load_reconciliation
 from portrait.entities.recorded import load_recorded
@@ -34,7 +34,7 @@ KIT: dict[str, Callable[[Path], object]] = {
     "references.yml": load_reference_policy,
     "sql_server.yml": load_login_policy,
     "trust.yml": load_trust_policy,
-    "vocabulary.yml": load_vocabulary,
+    "vocabulary.yml": required_vocabulary,
 }
 # Read below, because they are checked against contracts, features and labels.
 DECLARATIONS = ("features/*.yml", "labels/*/*.yml", "sources/*/*.yml", "superset.yml", "superset/*.yml")
