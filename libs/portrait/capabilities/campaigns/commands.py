@@ -125,6 +125,9 @@ def explain_command(
     Example: portrait campaign explain first_card C000017
     """
     with looking(settings, target) as opened:
+        if not opened.has(ASSIGNMENTS):
+            console.print("No campaign has been started so far: nobody is assigned. See `portrait campaign start`.")
+            return
         day, rows = opened.slice_at(ASSIGNMENTS, as_of)
         mine = rows.where("campaign", "=", name).where("customer_id", "=", customer)
         found = python_rows(mine.first(1, order=["customer_id"]))
