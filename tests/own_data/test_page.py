@@ -94,11 +94,7 @@ def test_all_bookings_are_in_silver_to_the_cent(done: Done):
     for cells in records():
         expected[cells[4]].append(Decimal(cells[3].replace(" ", "").replace(",", ".")))
     words = "select direction, count(*) as n, sum(amount) as amount from silver.transactions group by direction"
-    code, output = done.shell(f'portrait sql "{words}" --lake bank/lake --format json')
-    assert code == 0, output
-    found = {
-        row["direction"]: (row["n"], Decimal(str(row["amount"]))) for row in json.loads(output[output.index("[") :])
-    }
+    found = {row["direction"]: (row["n"], Decimal(row["amount"])) for row in done.rows(words)}
     assert found == {
         "credit": (len(expected["K"]), sum(expected["K"])),
         "debit": (len(expected["D"]), sum(expected["D"])),
