@@ -310,6 +310,7 @@ def simulated(spark: SparkSession, *, days: int, customers: int, seed: int) -> N
             assert len(window) <= cap["contacts"], (customer, when, cap, window)
 
 
+@pytest.mark.process
 def test_caps_hold_over_days_with_retries_and_crashes(spark: SparkSession) -> None:
     simulated(spark, days=9, customers=25, seed=1)
 
