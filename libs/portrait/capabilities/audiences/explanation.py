@@ -75,6 +75,9 @@ def behind(
         reads = sorted(
             {column for name in columns if labels[name].label.source == source for column in labels[name].reads}
         )
+        if as_of not in reader.slices(source):  # its capability is not used: nothing is on record
+            facts[source] = {}
+            continue
         rows = reader.slice(source, as_of).where("customer_id", "=", customer)
         there = [column for column in reads if column in set(rows.columns)]  # others are younger than the table
         found = rows.rows(there) if there else []
