@@ -54,7 +54,8 @@ def bank(
         work = tmp_path_factory.mktemp(name)
         rows = tried(spark, landing=landing, feed=name, catalogue=catalogue, mappings=mappings, work=work)
         columns = catalogue.table(f"raw.{name}").column_names
-        return rows.selectExpr(*columns, "1L as _run", "__file as _file", "__place as _line")
+        sound = rows.where("__reasons is null and __present is not null")
+        return sound.selectExpr(*columns, "1L as _run", "__file as _file", "__place as _line")
 
     parties = next(item for item in dimensions(catalogue) if item.table == "silver.account_parties")
     owners = parties.versions(feed("account_parties"))

@@ -147,7 +147,7 @@ def frequent_sets(
     )
     baskets = (
         bought.join(customers.where("group_id is not null").select("customer_id", "group_id"), "customer_id", "inner")
-        .groupBy("customer_id", "group_id", F.date_trunc("week", "booked_on").alias("week"))
+        .groupBy("customer_id", "group_id", F.date_sub("booked_on", F.weekday("booked_on")).alias("week"))
         .agg(F.collect_set("category").alias("items"))
         .select(F.concat("items", F.array(F.concat(F.lit("group "), F.col("group_id").cast("string")))).alias("items"))
         .persist()
