@@ -28,6 +28,9 @@ from portrait.ingest.trial import tried
 from portrait.mappings import load_mappings
 from portrait.sources.berka import land_berka
 
+# The mapping of the real bank is judged whole here, which takes minutes.
+pytestmark = pytest.mark.process
+
 FILE = "trans_bankwide_19930101_19940331.csv"
 LAST_DAY = date(1994, 3, 31)
 
