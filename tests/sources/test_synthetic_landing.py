@@ -27,10 +27,11 @@ CHANGES = ("changes_to_2025-03-31", "opening")
 
 
 def test_the_files(bank: Landed):
-    changing = ("account_parties", "accounts", "cards", "customers", "holdings", "instalments", "loans", "relations")
-    both = {f"{feed}/{name}.csv" for feed in (*changing, "standing_orders") for name in CHANGES}
+    changing = ("account_parties", "accounts", "applications", "cards", "customers", "holdings", "instalments", "loans")
+    both = {f"{feed}/{name}.csv" for feed in (*changing, "relations", "standing_orders") for name in CHANGES}
     opening = {f"{feed}/opening.csv" for feed in ("branches", "companies", "products", "regions", "unit_costs")}
-    later = {f"{feed}/changes_to_2025-03-31.csv" for feed in ("channel_events", "contacts", "feedback", "responses")}
+    events = ("channel_events", "contact_outcomes", "contacts", "feedback", "responses")
+    later = {f"{feed}/changes_to_2025-03-31.csv" for feed in events}
     months = {f"transactions/{name}.csv" for name in ("2025-01", "2025-02", "2025-03", "opening")}
     others = {"campaigns/changes_to_2025-03-31.csv", "transfer_prices/opening.csv"}
     found = {str(path.relative_to(bank.landing)) for path in bank.landing.rglob("*") if path.is_file()}
@@ -41,6 +42,7 @@ def test_the_files(bank: Landed):
 def test_truth_stands_beside_the_landing_folder(bank: Landed):
     assert {path.name for path in bank.truth.iterdir()} == {
         *(
+            "applications",
             "bad_loans",
             "bad_rows",
             "belonging",
