@@ -351,7 +351,8 @@ def test_the_suite_has_products_that_can_move_by_themselves(schemas_dir: Path) -
     of_risk = {"credit", "early_warning", "funds", "relations"}
     assert dependents(suite, ["core"]) == of_groups | of_marketing | of_risk
     assert dependents(suite, ["offers"]) == {"core_group", "segments"}
-    assert products_made_from(suite, "bronze.feedback") == {"core"}
+    assert products_made_from(suite, "bronze.feedback") == {"campaigns"}
+    assert products_made_from(suite, "bronze.read_by_nothing") == {"core"}
 
 
 def test_products_that_are_made_from_each_other_are_refused(catalogue: Catalogue) -> None:
