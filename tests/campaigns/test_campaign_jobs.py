@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -14,8 +17,10 @@ import yaml
 from pyspark.sql import Row, SparkSession
 from tests.deliveries import run_job
 from tests.report.bank import values
+from typer.testing import CliRunner
 
 import portrait.lake.lake as lake_module
+from portrait.capabilities.campaigns.commands import campaign as command
 from portrait.capabilities.campaigns.declaration import Campaign, load_campaigns
 from portrait.capabilities.campaigns.policy import load_campaign_policy
 from portrait.capabilities.campaigns.starting import start_campaign
@@ -78,6 +83,10 @@ class Bank:
                 ],
                 "gold.customer_portrait": [
                     {"customer_id": name, "early_warning": int(name[1:]) % 10 == 0} for name in CUSTOMERS
+                ],
+                "gold.audiences": [
+                    {"audience": "affluent_mobile", "customers": 240, "members": 0, "unknown": 240,
+                     "labels": ["tier"], "doubts": ["tier: nothing is known"], "trust": "warned"}
                 ],
                 "gold.audience_members": [
                     {"audience": "card_prospects", "customer_id": name} for name in CUSTOMERS[:200]
@@ -166,7 +175,9 @@ def test_every_customer_of_the_audience_is_planned_or_refused_by_a_rule(bank: Ba
 
 def test_run_again_the_day_adds_nothing(bank: Bank) -> None:
     before, decisions = bank.rows(LEDGER), bank.rows(ASSIGNMENTS, FIRST)
+    cached = bank.spark.sparkContext._jsc.sc().getPersistentRDDs().size()
     bank.run(FIRST)
+    assert bank.spark.sparkContext._jsc.sc().getPersistentRDDs().size() == cached  # a run of months keeps nothing
     assert bank.rows(LEDGER) == before
     assert bank.rows(ASSIGNMENTS, FIRST) == decisions
 
@@ -178,7 +189,9 @@ def test_a_start_needs_a_sample_that_can_show_the_effect(bank: Bank) -> None:
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("first_card_1", "another_lot"), encoding="utf-8")
     try:
-        with pytest.raises(ConfigurationError, match="the sample is too small: the arms amount to 97 customers each"):
+        with pytest.raises(
+            ConfigurationError, match=r"(?s)the arms amount to 97 customers each.*can tell a rise to 12.4%"
+        ):
             bank.start(FIRST, why=None)
     finally:
         file.write_text(text, encoding="utf-8")
@@ -205,6 +218,14 @@ def test_a_design_that_changed_after_the_start_is_refused_as_is_one_without_its_
     (row,) = bank.rows("gold.campaigns", day)
     assert (row.state, row.planned) == ("refused", 0)
     assert "the feed feedback never came" in row.reason
+    rules = bank.conf / "campaigns.yml"
+    kept = rules.read_text(encoding="utf-8")
+    rules.write_text(kept.replace("veto_days: 120", "veto_days: 30"), encoding="utf-8")  # the last is of 1 December
+    bank.run(day)
+    rules.write_text(kept, encoding="utf-8")
+    (row,) = bank.rows("gold.campaigns", day)
+    assert (row.state, row.planned) == ("refused", 0)
+    assert "the feed responses has stopped: its newest record is of 2025-12-01" in row.reason
     assert marketing.read_text(encoding="utf-8") == recorded
     assert bank.planned(day) == []
 
@@ -292,3 +313,32 @@ def test_what_was_sent_is_in_the_ledger_and_counts_for_the_caps(ended: Bank) -> 
     decisions = ended.rows(ASSIGNMENTS, date(2026, 1, 10))
     reached = {row.customer_id for row in sent}
     assert {row.channels["mobile"] for row in decisions if row.customer_id in reached} == {"cap_7d_channel"}
+
+
+def test_the_commands_tell_the_whole_way_of_a_campaign(ended: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def opened(*_: object) -> Iterator[Lake]:
+        yield ended.lake()
+
+    monkeypatch.setattr("portrait.capabilities.campaigns.starting.reading", opened)
+    monkeypatch.setattr("portrait.capabilities.campaigns.starting.writing", opened)
+
+    def said(*words: str, day: date = LAST) -> str:
+        places = ("--lake", str(ended.root), "--conf", str(ended.conf), "--as-of", str(day))
+        return CliRunner().invoke(command, [*words, *places], catch_exceptions=False, env={"COLUMNS": "200"}).output
+
+    planned, last = ended.planned(FIRST)[0].customer_id, ended.rows("gold.campaigns", LAST)[0]
+    status = said("status")
+    assert "contacts nobody before" not in status
+    assert f"control {last.refused['control']}" in status.split("first_card: refused by ")[1]
+    assert "contacts nobody before `portrait campaign start first_card`" in said("status", day=BEFORE)
+    assert "the contacts caused" in said("effect", "first_card")
+    assert "a contact by mobile about gold_card is planned, worth 1.00" in said(
+        "explain", "first_card", planned, day=FIRST
+    )
+    assert "is not assigned to first_card" in said("explain", "first_card", "c230")
+    counts = {row["decision"]: row["customers"] for row in json.loads(said("plan", "first_card", "--format", "json"))}
+    assert sum(counts.values()) == 200
+    assert counts["control"] == last.refused["control"]
+    with pytest.raises(ConfigurationError, match="started already"):
+        said("start", "first_card", "--accept-small", "again")

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from scipy import stats
 
 from portrait.capabilities.campaigns.assignment import arm, bucket, universal_control
-from portrait.capabilities.campaigns.effect import cuped, intention_to_treat, sample_ratio, sample_size
+from portrait.capabilities.campaigns.effect import cuped, intention_to_treat, sample_ratio, sample_size, smallest_effect
 from portrait.errors import ConfigurationError, InputRefused
 
 PLAN = {"treated": 0.95, "control": 0.05}
@@ -29,6 +29,12 @@ def test_sample_size_of_the_page() -> None:
     assert sample_size(0.020, 0.025) == 13_809
     with pytest.raises(ConfigurationError):
         sample_size(0.02, 0.02)
+
+
+def test_the_smallest_effect_that_a_sample_can_tell_is_that_whose_sample_size_it_has() -> None:
+    assert smallest_effect(0.02, 13_809) == 0.005
+    assert smallest_effect(0.02, 13_808) == 0.006
+    assert smallest_effect(0.02, 0) is None
 
 
 @pytest.mark.parametrize(

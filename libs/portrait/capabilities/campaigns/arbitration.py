@@ -41,6 +41,8 @@ class Allocation:
     bound: float
     used: dict[str, float]
     cost: float | None
+    held: DataFrame
+    """What is cached behind `chosen`: `held.unpersist()` when the rows have been used."""
 
     @property
     def gap(self) -> float:
@@ -113,6 +115,7 @@ def allocate(
         max(found.bound, sums[0]),
         {name: used / by for name, used, by in zip(capacities, sums[2:], scales, strict=True)},
         sums[1] if cost is not None else None,
+        chosen,
     )
 
 

@@ -81,9 +81,14 @@ def status_command(
     with looking(settings, target) as opened:
         day, rows = opened.slice_at(STATUS, as_of)
         found = python_rows(rows.first(10_000, order=["campaign"]))
-    columns = ["campaign", "state", "treated", "control", "universal_control", "planned", "refused", "reason"]
-    lines = [[_plain(row[name]) for name in columns] for row in found]
-    emit(columns, lines, output, title=f"Campaigns of {day}")
+    counts = ["campaign", "state", "treated", "control", "universal_control", "planned"]
+    columns = counts if output is Format.table else [*counts, "refused", "reason"]
+    heads = [name.removesuffix("_control") if output is Format.table else name for name in columns]
+    emit(heads, [[_plain(row[name]) for name in columns] for row in found], output, title=f"Campaigns of {day}")
+    if output is Format.table:
+        for row in found:
+            for line in _refused_words(row):
+                console.print(f"  {line}", soft_wrap=True)
 
 
 @with_settings
@@ -160,8 +165,22 @@ def _row(opened: Reader, table: str, name: str, as_of: Any) -> tuple[Any, dict[s
     if not found:
         known = python_rows(rows.first(10_000, order=["campaign"]))
         names = ", ".join(row["campaign"] for row in known) or "none"
-        raise PortraitError(f"'{name}' has no read-out on {day}", where=table, remedy=f"campaigns: {names}")
+        remedy = f"a campaign has one from its first day on, when it was started; with a read-out: {names}"
+        raise PortraitError(f"'{name}' has no read-out on {day}", where=table, remedy=remedy)
     return day, found[0]
+
+
+def _refused_words(row: dict[str, Any]) -> list[str]:
+    """Why a campaign is refused or what is to be done, and who was refused by which rule, the largest first."""
+    name, said = row["campaign"], []
+    if row["reason"]:
+        said.append(f"{name}: {row['reason']}")
+    if row["state"] == "not_started":
+        said.append(f"{name}: contacts nobody before `portrait campaign start {name}`")
+    refused = sorted(dict(row["refused"] or {}).items(), key=lambda item: (-item[1], item[0]))
+    if refused:
+        said.append(f"{name}: refused by {', '.join(f'{rule} {number:,}' for rule, number in refused)}")
+    return said
 
 
 def _plain(value: Any) -> Any:

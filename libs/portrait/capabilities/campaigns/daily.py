@@ -16,12 +16,13 @@ from portrait.capabilities.campaigns.declaration import CONTROL, Campaign
 from portrait.capabilities.campaigns.eligibility import assigned, customer_facts, history
 from portrait.capabilities.campaigns.ledger import contacts_of, delivered_events, new_events
 from portrait.capabilities.campaigns.planning import Constraint, Plan, plan_day, status_row
-from portrait.capabilities.campaigns.policy import CampaignPolicy
+from portrait.capabilities.campaigns.policy import CampaignPolicy, ContactPolicy
 from portrait.capabilities.campaigns.saved import load_uplift
 from portrait.capabilities.campaigns.uplift import UPLIFT
 from portrait.entities.recorded import load_recorded
 from portrait.entities.versions import as_of as versions_at
 from portrait.lake import Lake, ModelStore
+from portrait.spark.days import day_of
 from portrait.spark.frames import frame_of
 
 LEDGER, ASSIGNMENTS, STATUS = "gold.campaign_contacts", "gold.campaign_assignments", "gold.campaigns"
@@ -63,14 +64,29 @@ def states_of(lake: Lake, campaigns: Mapping[str, Campaign], *, as_of: date) -> 
     return found
 
 
-def why_nobody_is_contacted(lake: Lake, conf: Path, features: DataFrame) -> str | None:
-    """What is missing for the vetoes; None: nothing. A campaign does not go on without them."""
+def why_nobody_is_contacted(lake: Lake, conf: Path, *, policy: ContactPolicy, as_of: date) -> str | None:
+    """What is missing or stale of what vetoes need; None: nothing. A campaign does not go on without them."""
     recorded = load_recorded(conf)
-    if contradictions := recorded.contradictions(features):
+    if contradictions := recorded.contradictions(lake.slice("gold.customer_features", as_of)):
         return "; ".join(contradictions)
-    for feed in _NEEDED:
-        if recorded.feeds.get(feed, True) and not lake.has(f"bronze.{feed}"):
+    needed = [feed for feed in _NEEDED if recorded.feeds.get(feed, True)]
+    for feed in needed:
+        if not lake.has(f"bronze.{feed}"):
             return f"the feed {feed} never came, but conf/marketing.yml says that the bank delivers it"
+    when = day_of("at", lake.catalogue.time_zone)
+    days = [lake.read(f"bronze.{feed}").select(F.lit(feed).alias("feed"), when.alias("day")) for feed in needed]
+    if not days:
+        return None
+    told = reduce(DataFrame.unionByName, days).where(F.col("day") <= F.lit(as_of))
+    newest = {row.feed: row.day for row in told.groupBy("feed").agg(F.max("day").alias("day")).collect()}
+    for feed in needed:
+        last = newest.get(feed)
+        if last is None or (as_of - last).days > policy.veto_days:
+            since = f"is of {last}" if last else "does not exist"
+            return (
+                f"the feed {feed} has stopped: its newest record {since}, and conf/campaigns.yml takes a feed without "
+                f"any for more than {policy.veto_days} days (veto_days) to have stopped"
+            )
     return None
 
 
@@ -87,8 +103,9 @@ def run_day(lake: Lake, campaigns: Mapping[str, Campaign], *, policy: CampaignPo
         _append(lake, new_events(told, ledger), part="feeds")
         ledger = _ledger(lake)
     states = states_of(lake, campaigns, as_of=as_of)
-    features = lake.slice("gold.customer_features", as_of)
-    if any(state.name == "running" for state in states) and (why := why_nobody_is_contacted(lake, conf, features)):
+    if any(state.name == "running" for state in states) and (
+        why := why_nobody_is_contacted(lake, conf, policy=policy.contacts, as_of=as_of)
+    ):
         states = [
             State(item.campaign, "refused", why, item.started_on) if item.name == "running" else item for item in states
         ]
@@ -101,6 +118,7 @@ def run_day(lake: Lake, campaigns: Mapping[str, Campaign], *, policy: CampaignPo
         lake.replace(ASSIGNMENTS, plan.decisions, as_of)
         written = lake.rows(ASSIGNMENTS, as_of=as_of)
         _append(lake, new_events(plan.events, ledger), part="plan")
+        plan.release()
         constraints = plan.constraints
         _write_constraints(lake, constraints, as_of)
     _write_status(lake, states, written, as_of)
@@ -198,6 +216,7 @@ def _append(lake: Lake, events: DataFrame, *, part: str) -> None:
     if not fresh.isEmpty():
         name = lake.catalogue.table(LEDGER).job
         lake.append(LEDGER, fresh, transaction=(f"{name}:{LEDGER}:{part}", lake.run_number))
+    fresh.unpersist()
 
 
 def _write_constraints(lake: Lake, constraints: Sequence[Constraint], as_of: date) -> None:

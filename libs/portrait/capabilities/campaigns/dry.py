@@ -22,7 +22,7 @@ def planned_counts(
 
     Raises PortraitError where what a veto needs is missing: then the campaign would contact nobody.
     """
-    why = why_nobody_is_contacted(lake, conf, lake.slice("gold.customer_features", as_of))
+    why = why_nobody_is_contacted(lake, conf, policy=policy.contacts, as_of=as_of)
     if why:
         raise PortraitError(
             f"the campaign would contact nobody: {why}",
@@ -32,4 +32,5 @@ def planned_counts(
     plan = planned_day(lake, [campaign], [campaign], policy=policy, conf=conf, as_of=as_of)
     what = F.coalesce("rule", F.lit("planned")).alias("what")
     counted = Counter({row["what"]: row["count"] for row in plan.decisions.groupBy(what).count().collect()})
+    plan.release()
     return dict(counted.most_common())

@@ -7,6 +7,7 @@ by the arm to which they were assigned, contacted or not.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -215,3 +216,13 @@ def sample_size(base: float, expected: float, *, policy: EffectPolicy | None = N
     alone = float(norm.isf(policy.alpha / 2)) * math.sqrt(2 * mean * (1 - mean))
     both = float(norm.ppf(policy.power)) * math.sqrt(base * (1 - base) + expected * (1 - expected))
     return math.ceil((alone + both) ** 2 / (base - expected) ** 2)
+
+
+def smallest_effect(base: float, customers: float, *, policy: EffectPolicy | None = None) -> float | None:
+    """The smallest rise above `base`, in tenths of a percentage point, that so many customers per arm can tell.
+
+    None where even the largest cannot be told. The sample size of `sample_size` falls as the rise grows.
+    """
+    steps = range(1, math.ceil((1 - base) * 1000 - 1e-6))
+    place = bisect_left(steps, True, key=lambda step: sample_size(base, base + step / 1000, policy=policy) <= customers)
+    return steps[place] / 1000 if place < len(steps) else None

@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from portrait.capabilities.campaigns.arbitration import allocate
+from portrait.capabilities.campaigns.arbitration import Allocation, allocate
 from portrait.capabilities.campaigns.declaration import Campaign
 from portrait.capabilities.campaigns.eligibility import options_of, refusals, vetoes
 from portrait.capabilities.campaigns.ledger import CONTACT, planned_events, withdrawn_events
@@ -38,6 +38,13 @@ class Plan:
     decisions: DataFrame
     events: DataFrame
     constraints: tuple[Constraint, ...]
+    held: tuple[DataFrame, ...] = ()
+    """What is cached until decisions and events have been written."""
+
+    def release(self) -> None:
+        """Give back what is cached."""
+        for frame in self.held:
+            frame.unpersist()
 
 
 def plan_day(
@@ -62,11 +69,12 @@ def plan_day(
     options = options_of(assignments, contacts, running, as_of=as_of) if running else None
     if options is None:
         chosen, constraints = None, tuple[Constraint, ...]()
-        judged = None
+        judged, held = None, tuple[DataFrame, ...]()
     else:
         judged = refusals(options, facts, past, policy=rules, as_of=as_of).drop(*facts.columns[1:], *past.columns[1:])
         judged = judged.persist()
-        chosen, constraints = _arbitrated(judged.where("refused is null"), running, spent=spent, policy=policy)
+        found, constraints = _arbitrated(judged.where("refused is null"), running, spent=spent, policy=policy)
+        chosen, held = found.chosen, (judged, found.held)
     decisions = _decisions(assignments, judged, chosen, as_of=as_of)
     credit = {offer.product: offer.credit for campaign in campaigns for offer in campaign.offers}
     ours = contacts.where("is_open and planned_by = 'plan'").where(
@@ -82,12 +90,12 @@ def plan_day(
     if chosen is not None:
         planned = planned_events(chosen, as_of=as_of, opens=rules.opens, closes=rules.closes, zone=zone)
         events = planned.unionByName(taken_back)
-    return Plan(decisions, events, constraints)
+    return Plan(decisions, events, constraints, held)
 
 
 def _arbitrated(
     allowed: DataFrame, running: Sequence[Campaign], *, spent: Mapping[str, float], policy: CampaignPolicy
-) -> tuple[DataFrame, tuple[Constraint, ...]]:
+) -> tuple[Allocation, tuple[Constraint, ...]]:
     """The options to take, at most one per customer, and the capacities."""
     rules = policy.contacts
     usage = {f"contacts by {name}": (F.col("channel") == name).cast("int") for name in rules.capacity}
@@ -117,7 +125,7 @@ def _arbitrated(
     constraints = tuple(
         Constraint(name, units[name], limits[name], found.used[name], found.prices[name]) for name in usage
     )
-    return found.chosen, constraints
+    return found, constraints
 
 
 def _decisions(assignments: DataFrame, judged: DataFrame | None, chosen: DataFrame | None, *, as_of: date) -> DataFrame:

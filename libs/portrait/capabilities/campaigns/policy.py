@@ -126,6 +126,8 @@ class ContactPolicy(Strict):
     complaint_days: Annotated[int, Field(ge=1, le=366)] = 90
     """Days for which a complaint (feedback with a score up to complaint_score) stops all contacts."""
     complaint_score: Annotated[int, Field(ge=1, le=5)] = 2
+    veto_days: Annotated[int, Field(ge=1, le=366)] = 120
+    """Days without a record of a feed that a veto needs, after which it has stopped and no campaign runs."""
     opens: Annotated[int, Field(ge=0, le=23)] = 9
     """Hour of the bank's day from which customers are contacted."""
     closes: Annotated[int, Field(ge=1, le=24)] = 21

@@ -12,6 +12,7 @@ from portrait.capabilities.campaigns.commands import Name, known_campaign, told
 from portrait.capabilities.campaigns.daily import MEMBERS, STARTS
 from portrait.capabilities.campaigns.declaration import Campaign, SampleCheck, load_campaigns, sample_check
 from portrait.capabilities.campaigns.dry import planned_counts
+from portrait.capabilities.campaigns.effect import smallest_effect
 from portrait.capabilities.campaigns.policy import CampaignPolicy, load_campaign_policy
 from portrait.cli.context import declarations_of, reading, writing
 from portrait.cli.options import Format, OptionalAsOf, Output, Target, with_settings
@@ -19,6 +20,8 @@ from portrait.cli.output import console, emit
 from portrait.errors import ConfigurationError
 from portrait.lake import Lake
 from portrait.settings import Settings, actor_of
+
+AUDIENCES = "gold.audiences"
 
 
 @with_settings
@@ -38,6 +41,7 @@ def plan_command(
     known_campaign(campaigns, name)
     with reading(settings, target) as opened:
         day = as_of or opened.newest_slice(MEMBERS)
+        check_audience(opened, campaigns[name], as_of=day)
         counts = planned_counts(opened, campaigns[name], policy=policy, conf=settings.conf, as_of=day)
     check = sample_check(campaigns[name], sum(counts.values()), policy=policy)
     rows = [[what, told(what) if what != "planned" else "is contacted", number] for what, number in counts.items()]
@@ -66,6 +70,8 @@ def start_command(
     with writing(settings, target) as opened:
         check = start_campaign(opened, campaigns[name], policy=policy, as_of=as_of, accept_small=accept_small)
     console.print(f"Started {name}: {_said(check, campaigns[name])}", soft_wrap=True)
+    first = campaigns[name].starts_on
+    console.print(f"  Each `portrait run` of a day from {first} on contacts customers; see `portrait campaign status`.")
 
 
 def start_campaign(
@@ -73,8 +79,8 @@ def start_campaign(
 ) -> SampleCheck:
     """Record the start of a campaign in ops.campaign_starts; the lake must be open to write.
 
-    Raises ConfigurationError when its last day has passed, when it was started already with this design, or when the
-    sample is too small and nobody says why it is accepted.
+    Raises ConfigurationError when its last day has passed, when it was started already with this design, when nobody is
+    in its audience, or when the sample is too small and nobody says why it is accepted.
     """
     day = as_of or lake.newest_slice(MEMBERS)
     where = f"conf/campaigns/{campaign.id}.yml"
@@ -88,14 +94,16 @@ def start_campaign(
         .where((F.col("campaign") == campaign.id) & (F.col("design") == campaign.design))
         .isEmpty()
     ):
-        raise ConfigurationError(f"'{campaign.id}' was started already", where=STARTS, remedy="there is nothing to do")
-    customers = lake.slice(MEMBERS, day).where(F.col("audience") == campaign.audience).count()
+        raise ConfigurationError(
+            f"'{campaign.id}' was started already", where=STARTS, remedy="see `portrait campaign status`"
+        )
+    customers = check_audience(lake, campaign, as_of=day)
     check = sample_check(campaign, customers, policy=policy)
     if not check.enough and not accept_small:
         raise ConfigurationError(
             f"the sample is too small: {_said(check, campaign)}",
             where=where,
-            remedy="widen the audience or the control, expect a larger effect, or say why with --accept-small",
+            remedy=_remedy(check, campaign, policy),
         )
     row = (
         campaign.id, day, datetime.now(UTC), campaign.design, actor_of(), customers, check.needed,
@@ -103,6 +111,34 @@ def start_campaign(
     )  # fmt: skip
     lake.record(STARTS, [row])
     return check
+
+
+def check_audience(lake: Lake, campaign: Campaign, *, as_of: date) -> int:
+    """Customers in the campaign's audience; ConfigurationError, with what is known of it, when nobody is."""
+    customers = lake.slice(MEMBERS, as_of).where(F.col("audience") == campaign.audience).count()
+    if customers:
+        return customers
+    built = lake.slice(AUDIENCES, as_of).where(F.col("audience") == campaign.audience).collect()
+    if built:
+        row = built[0]
+        why = f": of {row.customers:,} customers it cannot be told of {row.unknown:,} whether they are"
+        why += "; " + "; ".join(row.doubts) if row.doubts else ""
+        labels = ", ".join(row.labels)
+        remedy = f"see the labels that it reads ({labels}) with `portrait audience count`, or name another audience"
+    else:
+        why, remedy = ", which was not built on that day", f"portrait run --as-of {as_of} --select audiences"
+    raise ConfigurationError(
+        f"nobody is in the audience '{campaign.audience}' on {as_of}{why}",
+        where=f"conf/campaigns/{campaign.id}.yml audience",
+        remedy=remedy,
+    )
+
+
+def _remedy(check: SampleCheck, campaign: Campaign, policy: CampaignPolicy) -> str:
+    base, given = campaign.expected.base, "widen the audience or the control, or start a pilot with --accept-small WHY"
+    rise = smallest_effect(base, check.effective, policy=policy.effect)
+    told = f"this sample can tell a rise to {base + rise:.1%}" if rise else "this sample can tell no rise at all"
+    return f"{given}; {told} (expected.effect)"
 
 
 def _said(check: SampleCheck, campaign: Campaign) -> str:
