@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import shutil
@@ -145,6 +146,20 @@ def test_online_retail(catalogue: Catalogue, knowledge: Knowledge):
     assert proposals["customers"].first_of == ("CustomerID",)
     assert proposals["customers"].where == "CustomerID is not null"
     assert proposals["transactions"].columns["account_id"].spec == {"expression": "split_part(CustomerID, '.', 1)"}
+
+
+@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the public files are not here")
+def test_of_files_that_are_no_feed_nothing_is_sure(catalogue: Catalogue, knowledge: Knowledge):
+    folders = ("cdnow", "dea", "german_credit", "hillstrom", "latent_classes", "pendigits")
+    paths = [path for name in folders for path in sorted((SHARED_DATA / name).rglob("*")) if path.is_file()]
+    sure: dict[str, list[str]] = {}
+    for path in paths:
+        with contextlib.suppress(InputRefused):  # like no feed at all, or no text
+            for proposal in infer([path], catalogue, knowledge):
+                firm = [item.target for item in proposal.columns.values() if item.level != "unsure"]
+                sure[f"{path.name} as {proposal.feed}"] = firm
+    assert sure
+    assert {name: firm for name, firm in sure.items() if firm} == {}
 
 
 def test_a_name_by_hand_wins_over_the_name_of_the_file(tmp_path: Path, catalogue: Catalogue, knowledge: Knowledge):
