@@ -74,7 +74,8 @@ def customer_money(
     liquidity: Liquidity, conversion: Conversion | None, as_of: date, zone: str = UTC,
 ) -> DataFrame:  # fmt: skip
     """One row per customer who owns an open account of the kinds that count: as `liquidity_of`, and currency."""
-    mine = people.owners.where((F.col("state") == "open") & F.col("kind").isin(*liquidity.kinds))
+    counts = (F.col("role") == "owner") & (F.col("state") == "open") & F.col("kind").isin(*liquidity.kinds)
+    mine = people.roles.where(counts).select("account_id", "customer_id", "opened_on", "closed_on")
     named = versions_at(accounts, as_of, zone=zone).select("account_id", "currency")
     runs = customer_runs(mine, balances, liquidity=liquidity, as_of=as_of, conversion=conversion)
     starts = [(item.id, item.start) for item in templates if item.start is not None]
