@@ -9,17 +9,14 @@ A rerun replaces the slices; a number that was issued stays.
 
 from __future__ import annotations
 
-from portrait.capabilities.offers.eligibility import customer_facts, judged_candidates
-from portrait.capabilities.offers.policy import load_recommendation_policy
+from portrait.capabilities.products.candidates import judged_templates
 from portrait.capabilities.products.configuring import card_habits, configured, product_offers, product_refusals
 from portrait.capabilities.products.liquidity import customer_money
 from portrait.capabilities.products.policy import categories_of, load_product_policy, load_templates
 from portrait.capabilities.products.register import issue
-from portrait.capabilities.products.templates import card_holders, product_rows, template_rows, term_options
+from portrait.capabilities.products.templates import product_rows, template_rows, term_options
 from portrait.entities.currencies import conversion_of, load_currency_policy
 from portrait.entities.ownership import people_of
-from portrait.entities.recorded import load_recorded
-from portrait.events import event
 from portrait.run.job import job_arguments, open_lake, submit
 
 OFFERS, BEHAVIOUR, WARNINGS = "gold.product_offers", "gold.group_behaviour", "gold.customer_warnings"
@@ -31,10 +28,6 @@ def main(argv: list[str] | None = None) -> None:
     with open_lake(args) as lake:
         spark, zone, categories = lake.spark, lake.catalogue.time_zone, categories_of(templates)
         features, tiers, groups = (lake.slice(f"gold.customer_{name}", day) for name in ("features", "tier", "group"))
-        recorded = load_recorded(args.conf)
-        if contradictions := recorded.contradictions(features):
-            event("products_refused", as_of=day, reasons=contradictions)
-            print(f"no configured product is offered for {day}: {'; '.join(contradictions)}")
         behaviour, warnings = (
             lake.slice(table, day) if table in lake.catalogue.contracts and day in lake.slices(table) else None
             for table in (BEHAVIOUR, WARNINGS)
@@ -47,11 +40,7 @@ def main(argv: list[str] | None = None) -> None:
             owned, accounts, lake.read("silver.balances"), templates,
             liquidity=policy.liquidity, conversion=conversion, as_of=day, zone=zone,
         )  # fmt: skip
-        listed = product_rows(spark, templates)
-        judged = judged_candidates(
-            customer_facts(features, tiers, groups, recorded=recorded), listed, card_holders(features, templates),
-            policy=load_recommendation_policy(args.conf), as_of=day, contradicted=bool(contradictions),
-        )  # fmt: skip
+        judged = judged_templates(features, tiers, groups, templates, conf=args.conf, as_of=day)
         habits = card_habits(features, behaviour, categories=categories, policy=policy, groups=groups)
         options = term_options(spark, templates, prices, as_of=day, zone=zone)
         rows = configured(
@@ -62,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
         issue(lake, offers, as_of=day)
         lake.replace(OFFERS, offers, day)
         written = lake.rows(OFFERS, as_of=day)
-        refusals = product_refusals(rows, written, features, listed, as_of=day)
+        refusals = product_refusals(rows, written, features, product_rows(spark, templates), as_of=day)
         lake.replace("gold.product_refusals", refusals, day)
 
 

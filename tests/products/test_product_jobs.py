@@ -107,7 +107,7 @@ def bank(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, conf_dir
 
 def test_offers_are_of_the_customers_whom_no_rule_refuses(bank: Bank) -> None:
     by_template: dict[str, list[str]] = {}
-    for row in bank.rows(OFFERS):
+    for row in [row for row in bank.rows(OFFERS) if row.as_of == DAY]:
         by_template.setdefault(row.template, []).append(row.customer_id)
     # A term deposit starts with 5,000 at least: from 100 x 4^3 = 6,400 on; c05 refused marketing.
     assert by_template["TD01"] == ["c04", "c06", "c07", "c08", "c09", "c10", "c11"]
@@ -149,7 +149,7 @@ def portrait(bank: Bank, *words: str) -> int:
 
 
 def test_a_number_shows_its_terms_and_proves_them(bank: Bank, capsys: pytest.CaptureFixture[str]) -> None:
-    (offer,) = [row for row in bank.rows(OFFERS) if (row.customer_id, row.template) == ("c10", "TD01")]
+    (offer,) = [row for row in bank.rows(OFFERS) if (row.as_of, row.customer_id, row.template) == (DAY, "c10", "TD01")]
     assert portrait(bank, "show", offer.number.lower()) == 0
     shown = capsys.readouterr().out
     assert "50000.00" in shown  # half of 100,000
