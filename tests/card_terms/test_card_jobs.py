@@ -47,10 +47,11 @@ PEOPLE: dict[str, dict[str, Any]] = {
     "warned": {"card_count": 1, "card_limit": Decimal(5000), "early_warning": True},
     "unknown": {"card_count": 1, "card_limit": Decimal(5000), "early_warning": None},
     "nameless": {"card_count": 1, "card_limit": Decimal(5000), "scored": False},
+    "grouped": {"card_count": 1, "card_limit": Decimal(5000)},
     "near": {"card_count": 1, "card_limit": Decimal(15_000)},
     "lower": {"card_count": 1, "card_limit": Decimal(15_000), "grade": "D", "probability": 0.2, "early_warning": True},
 }
-HOLDERS = ("raise", "warned", "unknown", "nameless", "near", "lower")
+HOLDERS = ("raise", "warned", "unknown", "nameless", "grouped", "near", "lower")
 
 
 class Bank:
@@ -88,6 +89,7 @@ class Bank:
                     ],
                     "gold.relation_groups": [
                         {"kind": "connected", "group_id": "g", "member_id": "in_group"},
+                        {"kind": "connected", "group_id": "g", "member_id": "grouped"},
                         {"kind": "family", "group_id": "f", "member_id": "good"},
                     ],
                 },
@@ -151,6 +153,7 @@ def test_limits_are_raised_lowered_or_kept_with_a_veto(bank: Bank) -> None:
         "warned": ("keep", 5000, "early_warning"),
         "unknown": ("keep", 5000, "early_warning_unknown"),
         "nameless": ("keep", 5000, "unscored"),
+        "grouped": ("raise", 8000, "raise_to_best_line"),  # 3,500 are left beside its own 5,000
         "near": ("keep", 15_000, "near"),
         "lower": ("lower", 7500, "lower_to_best_line"),  # no line is worth it; half of the limit at most
     }

@@ -122,7 +122,7 @@ def test_terms_by_hand(spark: SparkSession, conf_dir: Path) -> None:
     assert (card.yearly_fee, card.start_amount, card.currency) == (0, None, "EUR")
     assert deposit.number.startswith("TD0101")
     assert deposit.facts["transfer_price_of"] == "the template"
-    assert "50000.00 has been lying still for 180 of the last 180 days" in deposit.reason
+    assert "50000.00 was there on at least 90 % of the last 180 days, so it is bound for 180 days" in deposit.reason
 
 
 def test_prices_of_the_feed_come_first(spark: SparkSession, conf_dir: Path) -> None:

@@ -60,6 +60,8 @@ def card_facts(
         {
             "band": F.coalesce("band", F.lit(UNSCORED)),
             "pd": pd,
+            # What is lent by the customer's own cards is part of the exposure: it does not stand in its own way.
+            "headroom": F.col("headroom") + F.coalesce("card_limit", F.lit(0)).cast("double"),
             "exposure_unknown": F.coalesce("exposure_unknown", F.lit(False)),
         }
     )

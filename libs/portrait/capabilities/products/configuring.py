@@ -215,10 +215,10 @@ def product_offers(rows: DataFrame, *, policy: ProductPolicy, as_of: date) -> Da
 
 
 def _reason(policy: ProductPolicy) -> Column:
-    kind, days = F.col("product_kind"), policy.liquidity.days
+    kind, share = F.col("product_kind"), f"{100 * policy.liquidity.share:g} %"
     tier = F.coalesce("tier", F.lit(TIERS[-1]))
-    rests = F.concat(F.col("start_amount").cast("string"), F.lit(" has been lying still for "), F.col("horizon"),
-                     F.lit(f" of the last {days} days"))  # fmt: skip
+    was_there = F.lit(f" was there on at least {share} of the last ")
+    rests = F.concat(F.col("start_amount").cast("string"), was_there, F.col("horizon"), F.lit(" days"))
     paid = F.concat(F.lit(", at the transfer price less the margin of the tier "), tier, F.lit("."))
     deposit = F.concat(rests, F.lit(", so it is bound for "), F.col("holding_days"), F.lit(" days"), paid)
     savings = F.concat(rests, F.lit(", longer than the notice of "), F.col("notice_days"), F.lit(" days"), paid)
