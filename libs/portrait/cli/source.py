@@ -15,7 +15,7 @@ from portrait.cli.options import CONF, Conf, Format, Landing, Output, Target, id
 from portrait.cli.output import console, emit
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
-from portrait.ingest.landing import landed_feeds, source_files
+from portrait.ingest.discover import landed_feeds, source_files
 from portrait.mappings import load_mappings
 from portrait.sources.inference import Proposal, infer, load_knowledge, mapping_text
 
@@ -190,7 +190,8 @@ def _doubts(item: object) -> list[str]:
 
 def _show(proposal: Proposal, catalogue: Catalogue, written: Path | None) -> None:
     layout = proposal.layout
-    told = [layout.type, layout.encoding]
+    told = [layout.type, *([layout.encoding] if layout.type != "xlsx" else [])]
+    told += [f"sheet {layout.sheet!r}"] if layout.sheet else []
     told += [f"delimiter {layout.delimiter!r}"] if layout.type == "csv" else []
     told += [f"decimal mark {layout.decimal!r}"] if layout.decimal != "." else []
     told += [f"{layout.skip_lines} lines above"] if layout.skip_lines else []
