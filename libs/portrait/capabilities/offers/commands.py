@@ -91,8 +91,9 @@ def _of_day(opened: Reader, table: str, day: date, *, customer: str | None = Non
 
 def _check_known(opened: Reader, customer: str, day: date) -> None:
     """Raise PortraitError for a customer whom the slice of the day does not have."""
-    known = opened.slice("gold.customer_features", day).where("customer_id", "=", customer)
-    if not known.rows(["customer_id"]):
+    table = "gold.customer_features"
+    there = opened.has(table) and day in opened.slices(table)
+    if not there or not opened.slice(table, day).where("customer_id", "=", customer).rows(["customer_id"]):
         raise PortraitError(
             f"no such customer in the slice of {day}",
             where="gold.customer_features",

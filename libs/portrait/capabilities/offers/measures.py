@@ -6,7 +6,7 @@ finds them. Beside ALS stand popularity and "the same as last month".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +52,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean NDCG of a method minus that of another, on the same customers, with a bootstrap interval."""
+    """Mean NDCG (or `of`) of a method minus that of another, on the same customers, with a bootstrap interval."""
 
     mean: float
     low: float
@@ -106,9 +106,15 @@ def measures(model: ShoppingModel, pairs: Pairs, *, k: int) -> list[Measure]:
     ]
 
 
-def difference(first: Measure, second: Measure, *, resamples: int, confidence: float) -> Difference:
+def _ndcg(item: Measure) -> Floats:
+    return item.ndcg
+
+
+def difference(
+    first: Measure, second: Measure, *, resamples: int, confidence: float, of: Callable[[Measure], Floats] = _ndcg
+) -> Difference:
     """Mean NDCG of `first` minus that of `second`; customers are drawn with replacement (Efron 1979, percentiles)."""
-    paired = first.ndcg - second.ndcg
+    paired = of(first) - of(second)
     draws = np.random.default_rng(1)
     means = [paired[draws.integers(0, len(paired), len(paired))].mean() for _ in range(resamples)]
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
