@@ -34,13 +34,13 @@ def recommend_command(
     The score of a product is the sum of its parts; `because` names what the customer buys and holds that speaks most
     for it. Example: portrait recommend C000000017
     """
-    with looking(settings, target) as opened:
-        day, found = opened.slice_at(_PRODUCTS, as_of)
+    with looking(settings, target) as lake:
+        day, found = lake.slice_at(_PRODUCTS, as_of)
         products = found.where("customer_id", "=", customer).rows()
-        shopping = _of_day(opened, _SHOPPING, day, customer=customer)
-        quality = _of_day(opened, _QUALITY, day)
+        shopping = _of_day(lake, _SHOPPING, day, customer=customer)
+        quality = _of_day(lake, _QUALITY, day)
         if not products and not shopping:
-            _check_known(opened, customer, day)
+            _check_known(lake, customer, day)
     rows = [_product(row) for row in sorted(products, key=lambda row: row["rank"])]
     used = next((row for row in quality if (row["basis"], row["kind"], row["method"]) == ("new", "all", "als")), None)
     if used is None or used["used"]:
