@@ -15,6 +15,8 @@ import yaml
 from pyspark.sql import Row, SparkSession
 from tests.deliveries import run_job
 
+from portrait.capabilities.offers.product_affinities import why_not_used
+from portrait.capabilities.offers.shopping import is_due
 from portrait.contracts import Catalogue
 from portrait.lake import Lake, Lease, ModelStore, Write
 from portrait.run.job import shared_lake
@@ -192,9 +194,20 @@ def test_without_anything_to_learn_from_the_job_succeeds_and_says_so(
     )
 
 
-def test_when_a_model_is_due() -> None:
-    from portrait.capabilities.offers.shopping import is_due
+def test_products_that_it_ranks_worse_are_ranked_without_it() -> None:
+    def measured(low: float | None, high: float | None, **chief: Any) -> dict[str, dict[str, Any]]:
+        product = {"difference": -0.1, "difference_low": low, "difference_high": high}
+        return {"all": {"used": True, "reason": None} | chief, "product": product}
 
+    assert why_not_used(measured(-0.2, 0.01)) is None
+    assert why_not_used(measured(None, None)) is None  # nobody opened a product: nothing is shown
+    assert why_not_used({"all": {"used": True, "reason": None}}) is None
+    worse = "it ranks new products worse than popularity does: difference of NDCG -0.1000 (-0.2000 to -0.0100)"
+    assert why_not_used(measured(-0.2, -0.01)) == worse
+    assert why_not_used(measured(-0.2, 0.01, used=False, reason="too few")) == "too few"
+
+
+def test_when_a_model_is_due() -> None:
     def rows(**changed: Any) -> list[dict[str, Any]]:
         known = {"basis": "new", "kind": "all", "method": "als", "fitted_on": AS_OF, "settings": "s", "ndcg": 0.1}
         return [{"basis": "repeat", "kind": "all", "method": "als"}, known | changed]

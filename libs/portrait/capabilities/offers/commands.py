@@ -109,6 +109,7 @@ def _lines(products: list[dict[str, Any]], chief: dict[str, Any] | None) -> list
         lines.append("Shopping: what customers buy was not judged for this day.")
     elif not chief["used"]:
         lines.append(f"Shopping is no part of the scores: {chief['reason']}.")
-    elif any("shopping" not in (row.get("parts") or {}) for row in products):
-        lines.append("Shopping is no part of these scores: nothing that the model knows was bought or is held.")
+    elif products and all("shopping" not in dict(row.get("parts") or {}) for row in products):
+        told = dict(products[0].get("facts") or {}).get("shopping", "not used")
+        lines.append(f"Shopping is no part of these scores: {told}.")
     return lines

@@ -68,7 +68,7 @@ class RefitPolicy(Strict):
     """The last days before as_of, of which the model learns nothing and on which it is measured."""
     month_days: Annotated[int, Field(ge=1, le=366)] = 30
     """Days before these that the baseline "same as last month" repeats."""
-    measured_customers: Annotated[int, Field(ge=100, le=200_000)] = 3_000
+    measured_customers: Annotated[int, Field(ge=100, le=200_000)] = 1_500
     """Customers at most on whom it is measured."""
     least_measured: Annotated[int, Field(ge=2)] = 30
     """Customers who must have taken something new in the days held out."""
