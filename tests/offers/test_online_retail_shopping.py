@@ -35,7 +35,7 @@ pytestmark = [
 def bookings(spark: SparkSession) -> DataFrame:
     """Lines of invoices of customers as bookings: the article stands where a bank has the merchant."""
     lines = spark.read.csv(str(FILE), header=True)
-    bought = lines.where("CustomerID is not null and cast(Quantity as int) > 0 and cast(UnitPrice as double) > 0")
+    bought = lines.where("CustomerID is not null and cast(Quantity as double) > 0 and cast(UnitPrice as double) > 0")
     once = bought.groupBy("CustomerID", "InvoiceNo", "StockCode").agg(F.min(F.to_date("InvoiceDate")).alias("day"))
     return once.select(
         F.col("CustomerID").alias("customer_id"),
