@@ -1,9 +1,10 @@
 """gold.recommendations: the best products that each customer may have and does not hold, with reason and facts.
 
 Also gold.recommendation_rejections: customers by failing rule and product. Reads the slices of gold.customer_features,
-gold.customer_tier and gold.customer_group, and silver.products and silver.holdings as known at as_of; rules and weights
-from conf/offers.yml, what the bank records from conf/marketing.yml: where the data of the day contradict it,
-nothing is recommended. A rerun replaces the slices.
+gold.customer_tier and gold.customer_group, and silver.products and silver.holdings as known at as_of; and what
+customers buy (gold.shopping_recommendations) where gold.recommendation_quality says that it is used. Rules and weights
+from conf/offers.yml, what the bank records from conf/marketing.yml: where the data of the day contradict it, nothing is
+recommended. A rerun replaces the slices.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from portrait.capabilities.offers.eligibility import (
     rejections,
 )
 from portrait.capabilities.offers.policy import load_recommendation_policy
+from portrait.capabilities.offers.product_affinities import product_affinities
 from portrait.capabilities.offers.recommendation import recommendations
 from portrait.entities.recorded import load_recorded
 from portrait.events import event
@@ -37,7 +39,10 @@ def main(argv: list[str] | None = None) -> None:
         holders = holders_at(lake.read("silver.holdings"), as_of=day, zone=zone)
         refused = bool(contradictions)
         judged = judged_candidates(customers, products, holders, policy=policy, as_of=day, contradicted=refused)
-        best = recommendations(judged, customers, products, holders, policy=policy, as_of=day)
+        shopping, not_used = product_affinities(lake, day)
+        best = recommendations(
+            judged, customers, products, holders, policy=policy, as_of=day, shopping=shopping, not_used=not_used
+        )
         lake.replace("gold.recommendations", best, day)
         lake.replace("gold.recommendation_rejections", rejections(judged, as_of=day), day)
 

@@ -30,10 +30,12 @@ TABLES: dict[str, list[dict[str, Any]]] = {
     ],
     "ops.publication": [
         {"sequence": 1, "run": 2, "as_of": D2, "action": "publish", "published_at": NOW,
-         "days": {"gold.recommendations": D1},  # the offers of D2 were refused
+         "days": dict.fromkeys(  # the offers of D2 were refused
+             ["gold.recommendations", "gold.shopping_recommendations", "gold.recommendation_quality"], D1),
          "versions": dict.fromkeys(
              ["gold.customer_tier", "gold.customer_portrait", "gold.label_statistics", "gold.customer_features",
-              "gold.audiences", "gold.audience_members", "gold.label_history", "gold.recommendations"], 0)},
+              "gold.audiences", "gold.audience_members", "gold.label_history", "gold.recommendations",
+              "gold.shopping_recommendations", "gold.recommendation_quality"], 0)},
     ],
     "gold.customer_tier": [
         {"as_of": D2, "customer_id": "C2", "tier": "vip", "assets": Decimal("74558.93")},
@@ -44,7 +46,18 @@ TABLES: dict[str, list[dict[str, Any]]] = {
         {"as_of": D2, "customer_id": "C1", "salary_count_90d": 3, "tenure_days": 400},
         {"as_of": D2, "customer_id": "C2", "tenure_days": 10},
     ],
-    "gold.recommendations": [{"as_of": D1, "customer_id": "C1", "rank": 1, "product_id": "P1"}],
+    "gold.recommendations": [
+        {"as_of": D1, "customer_id": "C1", "rank": 1, "product_id": "P1", "product_name": "Card", "score": 0.42,
+         "reason": "Because.", "because": ["travel"], "parts": {"group": 0.2, "tier": 0.1, "shopping": 0.12}},
+    ],
+    "gold.shopping_recommendations": [
+        {"as_of": D1, "customer_id": "C1", "kind": kind, "rank": 1, "item": item, "title": title, "affinity": 0.3,
+         "because": ["travel", "merchant S2"]}
+        for kind, item, title in (("merchant", "S1", "merchant S1"), ("product", "P1", "Card"))
+    ],
+    "gold.recommendation_quality": [
+        {"as_of": D1, "basis": "new", "kind": "all", "method": "als", "used": True},
+    ],
     "gold.customer_portrait": [
         {"as_of": D2, "customer_id": "C1", "salary_customer": True, "value_tier": "vip", "prefers_mobile": True,
          "early_warning": False},
@@ -165,6 +178,8 @@ def test_every_command_that_looks_answers_without_java(lake: Path) -> None:
         "show, no slices": ["show", "ops.conflicts", *at, "--format", "json"],
         "explain": ["explain", "C1", *at],
         "explain, nobody": ["explain", "C9", *at],
+        "recommend": ["recommend", "C1", *csv],
+        "recommend, nobody": ["recommend", "C9", *at, "--as-of", "2025-02-28"],
         "quarantine": ["quarantine", *csv],
         "quarantine, for people": ["quarantine", *at],
         "conflicts": ["quarantine", "--conflicts", *csv],
@@ -180,7 +195,7 @@ def test_every_command_that_looks_answers_without_java(lake: Path) -> None:
     assert told["heavy"] == []
     answers = dict(zip(questions, told["answers"], strict=True))
     codes = {name: code for name, (code, _, _) in answers.items() if code}
-    assert codes == {"explain, nobody": 2, "audience members, an earlier day": 4}, answers
+    assert codes == {"explain, nobody": 2, "recommend, nobody": 1, "audience members, an earlier day": 4}, answers
     out = {name: answer[1] for name, answer in answers.items()}
     assert out["status"].splitlines()[1:] == [
         "2,2025-02-28,done,61.3,2025-03-01 04:05:06.000789,,gold.x",
@@ -200,6 +215,13 @@ def test_every_command_that_looks_answers_without_java(lake: Path) -> None:
     assert re.search(r"assets +│ 1\.50", out["explain"])
     assert re.search(r"Recommendations of 2025-01-31[^\n]+\n.*\n.*│ rank.*\n│ product_id +│ P1", out["explain"])
     assert "no such customer in the slice of 2025-02-28" in answers["explain, nobody"][2]
+    assert out["recommend"].splitlines() == [
+        "kind,rank,what,score,group,tier,popularity,shopping,reason,because",
+        "product,1,Card,0.42,0.2,0.1,,0.12,Because.,travel",
+        'merchant,1,merchant S1,0.3,,,,,"New to the customer. travel, merchant S2 speak most for it.",'
+        '"travel, merchant S2"',
+    ]
+    assert "no such customer in the slice of" in answers["recommend, nobody"][2]
     assert out["quarantine"].splitlines()[1:] == [
         "customers,gender.enum,customers/a.csv,accepted,1,7,,,",
         "customers,row.malformed,customers/a.csv,accepted,2,4,,,",

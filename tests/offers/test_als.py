@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from portrait.capabilities.offers.als import AlsModel, fit_als
-from portrait.capabilities.offers.policy import AlsPolicy, load_recommendation_policy
+from portrait.capabilities.offers.policy import AlsPolicy, ShoppingPolicy, load_recommendation_policy
 from portrait.errors import ConfigurationError, InputRefused
 
 USERS, ITEMS, TASTES, K = 500, 400, 6, 10
@@ -199,3 +199,4 @@ def test_wrong_names_are_refused(spark: SparkSession, tiny: AlsModel) -> None:
 
 def test_the_shipped_file_has_the_defaults(conf_dir: Path) -> None:
     assert load_recommendation_policy(conf_dir).als == AlsPolicy()
+    assert load_recommendation_policy(conf_dir).shopping == ShoppingPolicy()

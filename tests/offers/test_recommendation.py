@@ -235,3 +235,51 @@ def test_the_contract_lists_the_chief_labels(schemas_dir: Path, conf_dir: Path) 
     assert 5 <= sum(name == label for name, label in labels.items()) <= 8
     assert set(labels.values()) <= declared
     assert catalogue.label_synonyms() == {"tier": "value_tier", "group_name": "behaviour_group"}
+
+
+def affinities(spark: SparkSession) -> DataFrame:
+    """c0 likes the new product, c1 does not; nothing is known of the others. The mean of both is .2."""
+    rows = [("c0", "new", 0.39, ["travel", "merchant S1"]), ("c1", "new", 0.01, [])]
+    return spark.createDataFrame(rows, "customer_id string, item string, affinity double, because array<string>")
+
+
+def test_shopping_is_a_part_of_the_score_by_hand(
+    spark: SparkSession, customers: DataFrame, products: DataFrame, holders: DataFrame, policy: RecommendationPolicy
+) -> None:
+    judged = judged_candidates(customers, products, holders, policy=policy, as_of=AS_OF)
+    found = recommendations(
+        judged, customers, products, holders, policy=policy, as_of=AS_OF, shopping=affinities(spark)
+    ).collect()
+    rows = {(row.customer_id, row.product_id): row for row in found}
+    # Smoothed with .01: (.39 + .01) / (.2 + .01) = 1.9048 times the average, so 190.48 / 290.48 = .65574 of .2.
+    # Nobody holds it, in no group and tier: TGI 100 both, so .36 / 2 + .28 / 2 + .16 x 0.
+    liked = rows["c0", "new"]
+    assert dict(liked.parts) == pytest.approx({"group": 0.18, "tier": 0.14, "popularity": 0, "shopping": 0.131148})
+    assert liked.score == pytest.approx(0.451148)
+    assert liked.because == ["travel", "merchant S1"]
+    assert liked.reason == "What the customer buys and holds speaks for it: travel, merchant S1."
+    assert (liked.facts["shopping"], liked.facts["shopping_tgi"]) == ("travel, merchant S1", "190.5")
+    # (.01 + .01) / .21 = 9.52: 9.52 / 109.52 of .2.
+    assert rows["c1", "new"].parts["shopping"] == pytest.approx(0.2 * 9.52381 / 109.52381, abs=1e-6)
+    # Cold: the other three weights divided by .8: .45 / 2 + .35 / 2 = .4.
+    cold = rows["c4", "new"]
+    assert dict(cold.parts) == pytest.approx({"group": 0.225, "tier": 0.175, "popularity": 0})
+    assert (cold.score, cold.because) == (pytest.approx(0.4), [])
+    assert cold.facts["shopping"] == "not used: nothing that the model knows was bought or is held"
+    # Known, but not with this product: as likely as everybody's.
+    assert rows["c1", "card"].parts["shopping"] == pytest.approx(0.1)
+
+
+def test_without_a_model_rows_are_as_they_were_before(best: list[Row], policy: RecommendationPolicy) -> None:
+    """Scores of the release before shopping, with .45 / .35 / .20: the arithmetic of `affinity` and `popularity`."""
+    old = {"group": 0.45, "tier": 0.35, "popularity": 0.20}
+    weights = policy.weights
+    for name, weight in old.items():
+        assert getattr(weights, name) / (1 - weights.shopping) == pytest.approx(weight)
+    # c1, card: group 100 x (1 + 12) / 14.4 = 90.28, tier the same four customers, popularity 1.
+    row = next(row for row in best if (row.customer_id, row.product_id) == ("c1", "card"))
+    tgi = 100 * (1 + 20 * 0.6) / (24 * 0.6)
+    assert row.score == pytest.approx(0.8 * tgi / (tgi + 100) + 0.2, abs=1e-6)
+    assert all(row.facts["shopping"] == "not used: no model" for row in best)
+    assert all("shopping" not in row.parts for row in best)
+    assert all(sum(row.parts.values()) == pytest.approx(row.score, abs=2e-6) for row in best)

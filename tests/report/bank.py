@@ -209,6 +209,31 @@ def write_offers(bank: Writer) -> None:
         {"rule": "suitability", "product_id": "P3", "customers": 7},
     ]
     bank.job(5.2, NOW, {"gold.recommendations": chosen, "gold.recommendation_rejections": kept})
+    held_out = {
+        "customers": 90,
+        "items": 40,
+        "k": 10,
+        "used": True,
+        "fitted_on": NOW,
+        "held_out_from": date(1994, 3, 2),
+    }
+    measured = [
+        {
+            "method": "als",
+            "recall": 0.3,
+            "ndcg": 0.2,
+            "difference": 0.05,
+            "difference_low": 0.02,
+            "difference_high": 0.08,
+        },
+        {"method": "popularity", "recall": 0.2, "ndcg": 0.15},
+    ]
+    quality = [held_out | row for row in measured]
+    shops = [
+        {"customer_id": f"C{n}", "kind": "merchant", "rank": 1, "item": "S1", "title": "merchant S1", "affinity": 0.2}
+        for n in range(60)
+    ]
+    bank.job(4.1, NOW, {"gold.recommendation_quality": quality, "gold.shopping_recommendations": shops})
 
 
 def write_ops(bank: Writer) -> None:

@@ -71,6 +71,9 @@ def test_a_label_has_a_point_a_slice(bank: Bank) -> None:
 def test_recommendations_by_product(bank: Bank) -> None:
     found = {row["product_id"]: (row["customers"], row["first"]) for row in bank.figures["products"]}
     assert found == {"P1": (150, 150), "P2": (130, 30)}
+    assert [(row["title"], row["customers"]) for row in bank.figures["shopping_items"]] == [("merchant S1", 60)]
+    ndcg = {row["method"]: str(row["ndcg"]) for row in bank.figures["shopping_quality"]}
+    assert ndcg == {"als": "0.2", "popularity": "0.15"}
 
 
 def test_a_file_that_was_judged_again_counts_once(bank: Bank) -> None:

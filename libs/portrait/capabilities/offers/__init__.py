@@ -6,5 +6,6 @@ CAPABILITY = Capability(
     name="offers",
     title="Which product next, and why.",
     uses=("tiers",),
-    explain={"Recommendations": "gold.recommendations"},
+    commands={"recommend": "commands:recommend_command"},
+    explain={"Recommendations": "gold.recommendations", "Shopping": "gold.shopping_recommendations"},
 )

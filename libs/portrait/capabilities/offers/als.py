@@ -129,9 +129,15 @@ def fit_als(interactions: DataFrame, *, user: str, item: str, weight: str, polic
         pairs.join(users, on="user", how="inner").join(items, on="item", how="left").select("uid", "place", "strength")
     )
     coded = coded.localCheckpoint()
-    report["pairs"] = coded.count()
-    count = report["pairs"] - (none := coded.where("not strength > 0").count())
-    report |= {"pairs_without_strength": none, "users": users.count(), "items": items.count()}
+    totals = coded.agg(
+        F.count(F.lit(1)).alias("pairs"),
+        F.count_if(F.col("strength") > 0).alias("taken"),
+        (F.coalesce(F.max("uid"), F.lit(-1)) + 1).alias("users"),
+        (F.coalesce(F.max("place"), F.lit(-1)) + 1).alias("items"),
+    ).collect()[0]  # numbers begin at 0: the greatest one says how many there are
+    count = totals["taken"]
+    report |= {"pairs": totals["pairs"], "pairs_without_strength": totals["pairs"] - count}
+    report |= {"users": totals["users"], "items": totals["items"]}
     if not count:
         raise InputRefused(
             "no interaction has a positive weight",

@@ -22,7 +22,8 @@ def recommendations_section(figures: Figures, catalogue: Catalogue) -> Html:
         return section(anchor, name, "Recommendations were not computed for this day.")
     products = sorted(figures["products"], key=lambda row: (-int(row["customers"]), row["product_id"]))
     if not products:
-        return section(anchor, name, "No product may be recommended to anyone.", _rejections_card(figures))
+        empty = "No product may be recommended to anyone."
+        return section(anchor, name, empty, _rejections_card(figures), *_shopping_cards(figures))
     reached = figures.total("products", "first")
     lead = (
         f"{plural(reached, 'customer')} of {count(figures.total('tiers', 'customers'))} have a next best product; "
@@ -43,6 +44,7 @@ def recommendations_section(figures: Figures, catalogue: Catalogue) -> Html:
             note="Dark: the customer's first choice. Light: further down the list.",
         ),
         _rejections_card(figures),
+        *_shopping_cards(figures),
     )
 
 
@@ -83,6 +85,65 @@ def _rejections_card(figures: Figures) -> Html:
     )
 
 
+def _shopping_cards(figures: Figures) -> list[Html]:
+    """Whether what customers buy is used, how good it is, and where they would shop next."""
+    rows = figures["shopping_quality"] if figures.has("shopping_quality") else []
+    chief = next((row for row in rows if (row["basis"], row["kind"], row["method"]) == ("new", "all", "als")), None)
+    if chief is None:
+        return []
+    title = "What customers buy"
+    if not chief["used"]:
+        told = f"Not used in recommendations: {chief['reason']}."
+        return [card(title, _quality_table(rows), note=told) if len(rows) > 1 else remark(title, told)]
+    popular = next(row for row in rows if (row["basis"], row["kind"], row["method"]) == ("new", "all", "popularity"))
+    note = (
+        f"Used: it ranks what customers took for the first time from {chief['held_out_from']} to {chief['fitted_on']} "
+        f"better than popularity does. NDCG@{chief['k']} {_figure(chief['ndcg'])} against {_figure(popular['ndcg'])}; "
+        f"difference {_interval(chief)}."
+    )
+    cards = [card(title, _quality_table(rows), note=note, wide=True)]
+    if items := figures["shopping_items"]:
+        bought = [Bar(f"{row['title']} ({row['kind']})", row["customers"], count(row["customers"])) for row in items]
+        note = "Categories and merchants that are new to the customer; customers to whom each is recommended."
+        cards.append(card("Where customers would shop next", bars("Items by customers", bought[:12]), note=note))
+    return cards
+
+
+_METHOD = {"als": "what customers buy", "popularity": "popularity", "last_month": "same as last month"}
+
+
+def _quality_table(rows: list[Row]) -> Html:
+    heads = [Head("Items"), Head("Kind"), Head("Ranked by"), Head("Customers", True), Head("Recall", True)]
+    heads += [Head("NDCG", True), Head("Against popularity", True), Head("Coverage", True), Head("Novelty", True)]
+    order = list(_METHOD)
+    lines = [
+        [
+            "new to the customer" if row["basis"] == "new" else "had before",
+            row["kind"],
+            _METHOD[row["method"]],
+            count(row["customers"]),
+            _figure(row["recall"]),
+            _figure(row["ndcg"]),
+            _interval(row),
+            percent(row["coverage"]),
+            NONE if row["novelty"] is None else f"{float(row['novelty']):.1f}",
+        ]
+        for row in sorted(rows, key=lambda row: (row["basis"], row["kind"], order.index(row["method"])))
+    ]
+    return folded("In figures", table("Quality of rankings", heads, lines))
+
+
+def _figure(value: object) -> str:
+    return NONE if value is None else f"{float(str(value)):.3f}"
+
+
+def _interval(row: Row) -> str:
+    if row["difference"] is None:
+        return NONE
+    mean, low, high = (float(row[name]) for name in ("difference", "difference_low", "difference_high"))
+    return f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
 def recommendation_tiles(figures: Figures) -> list[Tile]:
     """Recommendations, and the share of customers who have one."""
     if not figures.has("products"):
@@ -102,6 +163,17 @@ def products(recommendations: DataFrame) -> DataFrame:
     return found.orderBy(F.col("customers").desc(), "product_id").limit(MOST)
 
 
+def quality(measured: DataFrame) -> DataFrame:
+    """gold.recommendation_quality without what only a machine reads."""
+    return measured.drop("as_of", "settings", "model_version")
+
+
+def shopping_items(recommended: DataFrame) -> DataFrame:
+    """One row per category and merchant: customers to whom it is recommended; the most frequent ones."""
+    shops = recommended.where("kind <> 'product'").groupBy("kind", "title").agg(customers_counted())
+    return shops.orderBy(F.col("customers").desc(), "kind", "title").limit(12)
+
+
 def product_names(products: DataFrame) -> DataFrame:
     """One row per product that the bank has now."""
     current = products.where("is_current").select("product_id", F.col("name").alias("product_name"))
@@ -117,8 +189,14 @@ SECTIONS = (
         figures={
             "products": Figure("gold.recommendations", products),
             "rejections": Figure("gold.recommendation_rejections", whole_slice),
+            "shopping_quality": Figure("gold.recommendation_quality", quality),
+            "shopping_items": Figure("gold.shopping_recommendations", shopping_items),
             "product_names": Figure("silver.products", product_names),
         },
         tiles=recommendation_tiles,
+        glossary={
+            "NDCG": "How far up a ranking puts what customers took afterwards; 1 is a perfect order, 0 finds nothing.",
+            "Novelty": "How rare what is recommended is: -log2 of the share of customers who have it, on average.",
+        },
     ),
 )
