@@ -134,7 +134,8 @@ def test_what_is_nearly_a_circle_is_none(found: dict[str, Found], case: str) -> 
 @pytest.mark.parametrize("case", ["own", "gathers slowly", "passes once", "stays", "more than a week",
                                   "not just below", "before the window", "bipartite of two", "bipartite slowly",
                                   "stack upside down", "short walk", "walk that shrinks",
-                                  "scatter-gather of small change", "scatter without gather", "gathers and keeps"])  # fmt: skip
+                                  "scatter-gather of small change", "scatter without gather",
+                                  "gathers and keeps"])  # fmt: skip
 def test_what_is_nearly_a_pattern_is_none(found: dict[str, Found], case: str) -> None:
     assert found[case] == {}
 
