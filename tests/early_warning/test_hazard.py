@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from datetime import date, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from scipy.optimize import minimize
+from tests.report.figures import figures
 
 from portrait.capabilities.early_warning.hazard import counted_patterns, loan_hazards, loan_months, month_ends
 from portrait.capabilities.early_warning.hazard_fit import HazardModel, Pattern, fit_hazard, judge
 from portrait.capabilities.early_warning.hazard_rows import hazard_row
 from portrait.capabilities.early_warning.policy import Hazard
+from portrait.capabilities.early_warning.report import warnings_section
+from portrait.contracts import load_catalogue
 
 DAY = date(2025, 6, 30)
 POLICY = Hazard(months_on_book=(3,), capacity=1, least_events=1)
@@ -71,7 +75,7 @@ def test_loan_months_are_counted_once_and_not_after_arrears(months: DataFrame) -
     assert by_month == {1: [4, 0, 0], 2: [4, 0, 2], 3: [4, 0, 2], 4: [4, 2, 2], 5: [2, 0, 0]}
 
 
-def test_probabilities_the_one_worked_on_and_false_calm(months: DataFrame) -> None:
+def test_probabilities_the_one_worked_on_and_false_calm(months: DataFrame, schemas_dir: Path) -> None:
     model = HazardModel(bounds=(8,), base=(-5.0, -4.0), of_late=0.5, of_past_due=1.0)
     debtors = months.selectExpr("account_id", "concat('owner of ', loan_id) as customer_id").distinct()
     rows = loan_hazards(months, debtors, model, policy=POLICY, model_version="v1", as_of=DAY).collect()
@@ -90,7 +94,10 @@ def test_probabilities_the_one_worked_on_and_false_calm(months: DataFrame) -> No
     # 60 days before 6 May is 7 March: the one late instalment of February is no sign yet, two are asked for.
     assert {loan for loan, row in found.items() if row.is_missed} == {"slow then gone", "gone at once"}
     one = POLICY.model_copy(update={"sign_late": 1})
-    again = loan_hazards(months, debtors, None, policy=one, model_version=None, as_of=DAY).collect()
+    without = loan_hazards(months, debtors, None, policy=one, model_version=None, as_of=DAY)
+    contract = load_catalogue(schemas_dir).table("gold.loan_hazards")
+    assert dict(without.dtypes) == {column.name: column.physical_type.lower() for column in contract.columns}
+    again = without.collect()
     assert {row.loan_id: row.warned_on for row in again if row.arrears_on} == {
         "slow then gone": date(2025, 2, 28),
         "gone at once": None,
@@ -156,3 +163,19 @@ def test_too_few_events_make_no_model_and_the_table_says_so() -> None:
     assert fit_hazard(patterns, policy) is None
     assert hazard_row(patterns, None, None, policy, DAY)[1] == "too_few_events"
     assert hazard_row([], None, None, policy, DAY)[1] == "no_instalments"
+
+
+def test_the_report_says_what_the_forecast_is_worth_and_lists_false_calm(schemas_dir: Path) -> None:
+    catalogue, classes = load_catalogue(schemas_dir), [{"class": "normal", "loans": 50, "overdue": None}]
+    model = {"state": "fitted", "loan_months": 900, "events": 31, "least_events": 20, "capacity": 20,
+             "judged_on": date(2025, 3, 31), "judged_loans": 50, "judged_events": 4, "worked": 20, "precision": 0.15,
+             "recall": 0.75}  # fmt: skip
+    calm = [{"loan_id": "L7", "arrears_on": date(2025, 5, 6)}]
+    rows = {"loan_classes": classes, "warning_signals": [], "watch_events": []}
+    page = str(warnings_section(figures(**rows, hazard_model=[model], missed_loans=calm), catalogue))
+    assert "900 months of loans, 31 ended in arrears" in page
+    assert "L7" in page
+    assert "2025-05-06" in page
+    few = {**model, "state": "too_few_events", "events": 3, "judged_on": None}
+    page = str(warnings_section(figures(**rows, hazard_model=[few], missed_loans=[]), catalogue))
+    assert "3 loans fell into arrears, 20 are asked for: no model" in page

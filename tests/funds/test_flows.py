@@ -87,8 +87,12 @@ def test_every_account_adds_up_and_the_gate_sees_one_that_does_not(
     bookings: DataFrame, flows: DataFrame, schemas_dir: Path
 ) -> None:
     """Traced in = traced out + remainder; a part that is missing, doubled, or a cent too small breaks rules."""
-    rules = {rule.id: rule.predicate for rule in load_catalogue(schemas_dir).table("gold.account_flows").row_rules}
+    catalogue = load_catalogue(schemas_dir)
+    rules = {rule.id: rule.predicate for rule in catalogue.table("gold.account_flows").row_rules}
     assert len(rules) == 3
+    for table, frame in (("fund_flows", flows), ("account_flows", account_flows(bookings, flows, as_of=DAY))):
+        columns = catalogue.table(f"gold.{table}").columns
+        assert dict(frame.dtypes) == {column.name: column.physical_type.lower() for column in columns}
     found = {row.account_id: row for row in account_flows(bookings, flows, as_of=DAY).collect()}
     assert {account: tuple(map(int, sums(row))) for account, row in found.items()} == {
         "v": (40, 150, 130, 130, 60, 0),

@@ -155,7 +155,7 @@ def loan_hazards(
         "place",
         *("arrears_on", "warned_on"),
         (fell & F.col("warned_on").isNull()).alias("is_missed"),
-        F.lit(model_version).alias("model_version"),
+        F.lit(model_version).cast("string").alias("model_version"),
     )
 
 
