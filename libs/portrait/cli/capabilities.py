@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 from portrait.capability import capabilities
 from portrait.cli.context import contracts_of
 from portrait.cli.options import Format, Output, SettingsAndLanding, with_settings
@@ -11,7 +13,6 @@ from portrait.lake import Reader
 from portrait.mappings import load_mappings
 
 _COLUMNS = ["capability", "answers", "state", "needs feeds", "missing", "tables", "commands"]
-_ON_A_TERMINAL = ["capability", "state", "missing", "tables", "commands"]
 
 
 @with_settings
@@ -42,6 +43,21 @@ def capabilities_command(
         emit(_COLUMNS, rows, output)
         return
     texts = [[", ".join(cell) if isinstance(cell, list) else cell for cell in row] for row in rows]
-    shown = _ON_A_TERMINAL if output is Format.table else _COLUMNS  # a terminal is not wide enough for all
-    places = [_COLUMNS.index(name) for name in shown]
-    emit(shown, [[row[place] for place in places] for row in texts], output, title="Capabilities")
+    if output is Format.csv:
+        emit(_COLUMNS, texts, output)
+        return
+    for row in texts:
+        _show(dict(zip(_COLUMNS, map(str, row), strict=True)))
+
+
+def _show(room: dict[str, str]) -> None:
+    """A paragraph: names of tables are too long for the columns of a terminal."""
+    print(f"{room['capability']}: {room['answers']}")
+    for name, value in (
+        (room["state"], room["missing"] if room["state"] == "feeds missing" else ""),
+        ("needs feeds", room["needs feeds"]),
+        ("tables", room["tables"]),
+        ("commands", room["commands"]),
+    ):
+        if value or name == room["state"]:
+            print(fill(f"{name}: {value}".removesuffix(": "), 100, initial_indent="  ", subsequent_indent="      "))

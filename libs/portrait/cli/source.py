@@ -190,7 +190,8 @@ def _doubts(item: object) -> list[str]:
 
 def _show(proposal: Proposal, catalogue: Catalogue, written: Path | None) -> None:
     layout = proposal.layout
-    told = [layout.type, layout.encoding]
+    told = [layout.type, *([layout.encoding] if layout.type != "xlsx" else [])]
+    told += [f"sheet {layout.sheet!r}"] if layout.sheet else []
     told += [f"delimiter {layout.delimiter!r}"] if layout.type == "csv" else []
     told += [f"decimal mark {layout.decimal!r}"] if layout.decimal != "." else []
     told += [f"{layout.skip_lines} lines above"] if layout.skip_lines else []

@@ -73,7 +73,7 @@ def layouts_of_records(mapping: SourceMapping, headers: Mapping[str, tuple[str, 
     whole = {
         name: (columns, True)
         for name, columns in headers.items()
-        if mapping.spec.format.type != "csv" or all(resolved(wanted, columns) for wanted in read)
+        if not mapping.spec.format.is_delimited or all(resolved(wanted, columns) for wanted in read)
     }
     return _layouts(mapping, whole)
 
@@ -83,7 +83,7 @@ def _layouts(mapping: SourceMapping, files: Mapping[str, tuple[tuple[str, ...], 
     form, read = mapping.spec.format, read_columns(mapping)
     groups: dict[tuple[tuple[str, ...], bool], list[str]] = {}
     for name, (columns, one_line) in files.items():
-        groups.setdefault((columns if form.type == "csv" else (), one_line), []).append(name)
+        groups.setdefault((columns if form.is_delimited else (), one_line), []).append(name)
     fixed = {field.name: (field.from_, field.to - field.from_ + 1) for field in form.fields}
     layouts = []
     for (columns, one_line), names in groups.items():
@@ -95,7 +95,8 @@ def _layouts(mapping: SourceMapping, files: Mapping[str, tuple[tuple[str, ...], 
                 sources[f"s{place}"] = fixed[resolved(name, list(fixed)) or ""]
             else:
                 sources[f"s{place}"] = columns.index(resolved(name, columns) or "")
-        layouts.append(Layout(form.type, columns, tuple(names), one_line, dialect_of(form), sources))
+        kind = "csv" if form.is_delimited else form.type
+        layouts.append(Layout(kind, columns, tuple(names), one_line, dialect_of(form), sources))
     return layouts
 
 

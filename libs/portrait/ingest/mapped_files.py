@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 
 from portrait.ingest.content import Inspection, Text, csv_reader, inspect_parquet
 from portrait.ingest.landing import LandedFile
-from portrait.ingest.text import Body, Bounds, Dialect, Hashed, Unreadable, recoded, unpacked
+from portrait.ingest.text import Body, Bounds, Dialect, Hashed, Unreadable, recoded, text_of
+from portrait.ingest.workbook import Sheet
 from portrait.mappings.expressions import read_columns, resolved
-from portrait.mappings.model import FIRST_YEAR, FileFormat, SnapshotDate, Trailer
+from portrait.mappings.model import FIRST_YEAR, FileFormat, SnapshotDate
 from portrait.mappings.source import SourceMapping
 
 _TAIL = 1 << 16
@@ -25,7 +26,15 @@ _NO_QUOTE = Dialect("\x1f", None)
 
 def dialect_of(form: FileFormat) -> Dialect:
     """The marks of a format's lines."""
-    return Dialect(form.delimiter, form.quote) if form.type == "csv" else _NO_QUOTE
+    return Dialect(form.delimiter, form.quote) if form.is_delimited else _NO_QUOTE
+
+
+def sheet_of(form: FileFormat) -> Sheet | None:
+    """How the rows of a workbook are read as text; None for files of text."""
+    if form.type != "xlsx":
+        return None
+    width = len(form.names) if form.names and not form.header else None
+    return Sheet(form.sheet, form.skip_lines, width, form.decimal)
 
 
 def inspect_mapped(landed: LandedFile, mapping: SourceMapping, *, bounds: Bounds) -> Inspection:
@@ -62,7 +71,8 @@ def day_of_text(text: str, pattern: str) -> date | None:
     tokens = {"yyyy": r"(?P<y>\d{4})", "yy": r"(?P<yy>\d{2})", "MM": r"(?P<m>\d{2})", "M": r"(?P<m>\d{1,2})"}
     tokens |= {"dd": r"(?P<d>\d{2})", "d": r"(?P<d>\d{1,2})"}
     parts = re.findall(r"yyyy|yy|MM|M|dd|d|[^yMd]", pattern)
-    found = re.fullmatch("".join(tokens.get(part) or re.escape(part) for part in parts), text.strip())
+    day = text.strip().removesuffix(" 00:00:00")  # as a cell of a workbook is read that holds a date
+    found = re.fullmatch("".join(tokens.get(part) or re.escape(part) for part in parts), day)
     if found is None:
         return None
     facts = found.groupdict()
@@ -82,13 +92,14 @@ def _inspect_lines(
 ) -> tuple[Inspection, str | None]:
     """What the file is, and what is wrong with its trailer."""
     is_json, dialect = form.type == "jsonl", dialect_of(form)
-    headless = not (form.type == "csv" and form.header)
+    headless = not (form.is_delimited and form.header)
     text = Text(json=is_json, most=bounds.line_bytes, dialect=dialect, headless=headless)
     most = bounds.unpack_ratio * landed.size + bounds.line_bytes
     skipped, tail = _Skipped(form.skip_lines), _Tail()
     records, problem, of_trailer, body, first = 0, None, None, None, b""
     try:
-        chunks = recoded(unpacked(source, packed=landed.extension == ".gz", most=most), form.encoding)
+        whole = text_of(source, packed=landed.extension == ".gz", sheet=sheet_of(form), most=most)
+        chunks = recoded(whole, form.encoding)
         for chunk in skipped.rest(chunks):
             text.take(chunk)
             tail.take(chunk)
@@ -101,8 +112,9 @@ def _inspect_lines(
             begin, line = tail.last_line()
             if begin >= begins:
                 ends, records = skipped.bytes + begin, max(text.rows - 1, 0)
-            of_trailer = _trailer_problem(form.trailer, line, records)
-        body = Body(form.skip_lines + len(text.header), skipped.bytes + begins, ends, form.encoding, dialect)
+            of_trailer = _trailer_problem(form, line, records)
+        above, begins = form.skip_lines + len(text.header), skipped.bytes + begins
+        body = Body(above, begins, ends, form.encoding, dialect, sheet_of(form))
         problem = text.problem(1) or _delimiter_problem(form, first)
     except Unreadable as error:
         problem = str(error)
@@ -118,7 +130,7 @@ def _inspect_lines(
 def _delimiter_problem(form: FileFormat, text: bytes) -> str | None:
     """For files without a header: whether their first record is one field where it should be several."""
     names = len(form.names or ())
-    if form.type != "csv" or form.header or names < 2 or form.delimiter.encode() in text.split(b"\n", 1)[0]:
+    if not form.is_delimited or form.header or names < 2 or form.delimiter.encode() in text.split(b"\n", 1)[0]:
         return None
     return f"file.delimiter: the first record is one field, 'names' of the mapping are {names}; correct 'delimiter'"
 
@@ -130,9 +142,10 @@ def trailer_group(mapping: SourceMapping, landed: LandedFile, group: str) -> str
         return None
     with landed.source.open("rb") as raw:
         tail = _Tail()
-        for chunk in recoded(unpacked(Hashed(raw), packed=landed.extension == ".gz"), form.encoding):
+        whole = text_of(Hashed(raw), packed=landed.extension == ".gz", sheet=sheet_of(form))
+        for chunk in recoded(whole, form.encoding):
             tail.take(chunk)
-    found = _trailer(form.trailer, tail.last_line()[1])
+    found = _trailer(form, tail.last_line()[1])
     return None if found is None else found.groupdict().get(group)
 
 
@@ -174,12 +187,16 @@ class _Tail:
         return self.total - len(self.end) + begin, text[begin:]
 
 
-def _trailer(trailer: Trailer, line: bytes) -> re.Match[str] | None:
-    return re.fullmatch(trailer.pattern, line.decode("utf-8", "replace").lstrip("\ufeff"))
+def _trailer(form: FileFormat, line: bytes) -> re.Match[str] | None:
+    if form.trailer is None:
+        return None
+    text = line.decode("utf-8", "replace").lstrip("\ufeff")
+    # The cells of a sheet that has no more values in this row say nothing.
+    return re.fullmatch(form.trailer.pattern, text.rstrip(",") if form.type == "xlsx" else text)
 
 
-def _trailer_problem(trailer: Trailer, line: bytes, records: int) -> str | None:
-    found = _trailer(trailer, line)
+def _trailer_problem(form: FileFormat, line: bytes, records: int) -> str | None:
+    found = _trailer(form, line)
     if found is None:
         return "file.trailer: the last line is not the trailer that the mapping describes; is the file cut off?"
     told = found.groupdict().get("records")
@@ -227,7 +244,8 @@ def first_value(landed: LandedFile, mapping: SourceMapping, column: str) -> str 
         rows = pq.read_table(landed.source, columns=[column]).slice(0, 1).to_pylist()
         return str(rows[0][column]) if rows and rows[0][column] is not None else None
     with landed.source.open("rb") as raw:
-        chunks = recoded(unpacked(Hashed(raw), packed=landed.extension == ".gz"), form.encoding)
+        whole = text_of(Hashed(raw), packed=landed.extension == ".gz", sheet=sheet_of(form))
+        chunks = recoded(whole, form.encoding)
         text = next(_Skipped(form.skip_lines).rest(chunks), b"").decode("utf-8", "ignore").removeprefix("\ufeff")
     if form.type == "fixed_width":
         field = next(field for field in form.fields if field.name == column)

@@ -17,6 +17,7 @@ from typing import Any
 from portrait.errors import PortraitError
 from portrait.ingest.landing import LandedFile
 from portrait.ingest.text import Body, Dialect, write_staged
+from portrait.ingest.workbook import Sheet
 
 
 @dataclass(frozen=True)
@@ -168,5 +169,7 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     fine = tuple((column, row, rest) for column, row, rest in content.get("fine", ()))
     body = content.get("body")
     if body is not None:
-        body = Body(**{**body, "dialect": Dialect(**body["dialect"])})
+        sheet = body.get("sheet")
+        parts = {"dialect": Dialect(**body["dialect"]), "sheet": None if sheet is None else Sheet(**sheet)}
+        body = Body(**{**body, **parts})
     return Manifest(**{**content, **lists, "fine": fine, "body": body})

@@ -76,10 +76,11 @@ class IngestSummary:
 _REMEDIES = {
     "file.gzip": "deliver the file again, whole, under a new name",
     "file.parquet": "write the file again as plain Parquet, and deliver it under a new name",
+    "file.workbook": "correct the workbook, or save its sheet as CSV, and deliver it under a new name",
     "file.encoding": "export the file as UTF-8, and deliver it under a new name",
     "file.empty": "deliver the file again; a day without rows is a file with a header alone",
     "file.delimiter": "export the file with commas, and deliver it under a new name",
-    "file.format": "deliver .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet under a new name",
+    "file.format": "deliver .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet under a new name; .xlsx needs a mapping",
     "file.trailer": "deliver the file again, whole, under a new name; or correct the trailer of its mapping",
     "file.columns": "correct the mapping, or deliver the file as it says under a new name",
     "snapshot.day": "deliver the copy under a name (with a trailer, with records) of one day, or correct its mapping",
@@ -92,7 +93,7 @@ _REMEDIES = {
 
 def remedy_of(reason: str) -> str:
     """What helps against a reason for which a file was quarantined whole."""
-    if reason.startswith(("file.delimiter", "file.encoding")) and "correct '" in reason:
+    if reason.startswith(("file.delimiter", "file.encoding", "file.workbook")) and "correct '" in reason:
         return "correct the mapping and run again; or deliver the file as it says under a new name"
     return _REMEDIES.get(reason.split(":", 1)[0], "correct the file and deliver it under a new name")
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from portrait.contracts import Contract
+from portrait.ingest.workbook import Sheet, UnreadableWorkbook, sheet_lines
 
 CHUNK = 1 << 20
 BOM = "\ufeff".encode()
@@ -105,6 +106,20 @@ class Hashed:
         return self.digest.hexdigest()
 
 
+def text_of(source: Hashed, *, packed: bool, sheet: Sheet | None = None, most: int | None = None) -> Iterator[bytes]:
+    """The text of a file in chunks: as `unpacked`, or the rows of a sheet of a workbook as lines."""
+    if sheet is None:
+        yield from unpacked(source, packed=packed, most=most)
+        return
+    source.whole()  # a workbook is not read from its beginning to its end
+    if packed:
+        raise Unreadable("file.workbook: a workbook is packed already; deliver it without gzip")
+    try:
+        yield from sheet_lines(source.raw, sheet, most=most)
+    except UnreadableWorkbook as error:
+        raise Unreadable(str(error)) from error
+
+
 def unpacked(source: Hashed, *, packed: bool, most: int | None = None) -> Iterator[bytes]:
     """The text in chunks. Several gzip members and zero padding behind the last are fine.
 
@@ -155,6 +170,7 @@ class Body:
     ends: int | None = None
     encoding: str = "utf-8"
     dialect: Dialect = RFC_4180
+    sheet: Sheet | None = None
 
     def of(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """The staged form of a text: blank lines, then the records alone."""
@@ -200,7 +216,7 @@ def write_staged(source: Path, target: Path, *, packed: bool, one_line: bool, bo
     """
     with source.open("rb") as raw, target.open("wb") as out:
         hashed = Hashed(raw)
-        chunks = unpacked(hashed, packed=packed)
+        chunks = text_of(hashed, packed=packed, sheet=None if body is None else body.sheet)
         dialect = RFC_4180
         if body is not None:
             chunks, dialect = body.of(chunks), body.dialect

@@ -75,7 +75,7 @@ class FixedField(Described):
 class FileFormat(Described):
     """How the files are written. Names that end in .gz are unpacked whatever the format."""
 
-    type: Literal["csv", "fixed_width", "jsonl", "parquet"] = "csv"
+    type: Literal["csv", "fixed_width", "jsonl", "parquet", "xlsx"] = "csv"
     delimiter: str = ","
     quote: str | None = '"'
     """A quote within a quoted value is doubled. Null: quotes are plain characters."""
@@ -94,6 +94,8 @@ class FileFormat(Described):
     """Whether blanks around values are cut off; in lines of fixed width they always are."""
     fields: tuple[FixedField, ...] = ()
     """The fields of lines of fixed width."""
+    sheet: str | None = None
+    """The sheet of a workbook (xlsx). Absent: the only one that is not empty."""
 
     @field_validator("delimiter", "quote")
     @classmethod
@@ -122,16 +124,25 @@ class FileFormat(Described):
             raise ValueError("'delimiter' and 'quote' are the same character")
         if (self.type == "fixed_width") != bool(self.fields):
             raise ValueError("'fields' belong to type fixed_width, and to nothing else")
-        if self.type == "csv" and not self.header and not self.names:
+        if self.is_delimited and not self.header and not self.names:
             raise ValueError("files without a header need 'names'")
-        if self.type != "csv" and self.names:
-            raise ValueError("'names' belong to type csv")
+        if not self.is_delimited and self.names:
+            raise ValueError("'names' belong to the types csv and xlsx")
+        if self.type != "xlsx" and self.sheet is not None:
+            raise ValueError("'sheet' belongs to type xlsx")
+        if self.type == "xlsx" and (given := {"delimiter", "quote", "encoding"} & self.model_fields_set):
+            raise ValueError(f"'{min(given)}' belongs to text: a workbook has none")
         for names in (self.names or (), tuple(field.name for field in self.fields)):
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"the name '{twice[0]}' is there twice")
         if self.type in ("jsonl", "parquet") and (self.trailer or self.skip_lines):
             raise ValueError(f"files of type {self.type} have neither 'trailer' nor 'skip_lines'")
         return self
+
+    @property
+    def is_delimited(self) -> bool:
+        """Whether a record is a line of fields, below a header or not; a sheet of a workbook is read as such lines."""
+        return self.type in ("csv", "xlsx")
 
     @property
     def columns(self) -> tuple[str, ...] | None:

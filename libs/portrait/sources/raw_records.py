@@ -6,11 +6,14 @@ import csv
 import gzip
 import io
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
+from portrait.ingest.mapped_files import sheet_of
+from portrait.ingest.workbook import sheet_lines
 from portrait.mappings.model import FileFormat
 from portrait.mappings.source import SourceMapping
 
@@ -30,13 +33,14 @@ class Cut:
 def first_records(path: Path, mapping: SourceMapping, *, rows: int | None, to: Path) -> Cut:
     """A copy of the first `rows` records of a file, in its own form; all of them for None.
 
-    What is cut has no trailer, so the mapping of the copy asks for none.
+    What is cut has no trailer, so the mapping of the copy asks for none. The copy of a workbook is CSV.
     """
     to.mkdir(parents=True, exist_ok=True)
     form = mapping.spec.format
     copy = to / path.name.removesuffix(".gz")
     if form.type == "parquet":
         return Cut(copy, mapping, _cut_parquet(path, copy, rows))
+    written = form.model_copy(update={"type": "csv", "sheet": None}) if form.type == "xlsx" else form
     with (
         _opened(path, form) as source,
         copy.open("w", encoding=form.encoding, errors="surrogateescape", newline="") as made,
@@ -48,10 +52,9 @@ def first_records(path: Path, mapping: SourceMapping, *, rows: int | None, to: P
                 break
             made.write(text)
             kept += lines
-    if not more:
-        return Cut(copy, mapping, False)
-    spec = mapping.spec.model_copy(update={"format": form.model_copy(update={"trailer": None})})
-    return Cut(copy, replace(mapping, spec=spec), True)
+    if more:
+        written = written.model_copy(update={"trailer": None})
+    return Cut(copy, replace(mapping, spec=mapping.spec.model_copy(update={"format": written})), more)
 
 
 def values_by_line(path: Path, mapping: SourceMapping, *, lines: set[int]) -> dict[int, dict[str, str]]:
@@ -64,7 +67,7 @@ def values_by_line(path: Path, mapping: SourceMapping, *, lines: set[int]) -> di
     with _opened(path, form) as source:
         at = 0
         for number, (count, text) in enumerate(_records(source, form)):
-            if number == _lead(form) - 1 and form.type == "csv" and form.header and names is None:
+            if number == _lead(form) - 1 and form.is_delimited and form.header and names is None:
                 names = next(_cells(text, form), [])
             elif at in lines:
                 found[at] = _values(text, form, names or [])
@@ -75,6 +78,12 @@ def values_by_line(path: Path, mapping: SourceMapping, *, lines: set[int]) -> di
 
 
 def _opened(path: Path, form: FileFormat) -> IO[str]:
+    if (sheet := sheet_of(form)) is not None:
+        text = tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogatepass", newline="")  # noqa: SIM115
+        with path.open("rb") as workbook:
+            text.writelines(chunk.decode("utf-8", "surrogatepass") for chunk in sheet_lines(workbook, sheet))
+        text.seek(0)
+        return text
     if path.name.endswith(".gz"):
         packed = gzip.open(path, "rt", encoding=form.encoding, errors="surrogateescape", newline="")  # noqa: SIM115
         return cast(IO[str], packed)
@@ -83,13 +92,13 @@ def _opened(path: Path, form: FileFormat) -> IO[str]:
 
 def _lead(form: FileFormat) -> int:
     """Records, or lines, above the first record of data."""
-    return form.skip_lines + (1 if form.type == "csv" and form.header else 0)
+    return form.skip_lines + (1 if form.is_delimited and form.header else 0)
 
 
 def _records(source: IO[str], form: FileFormat) -> Iterator[tuple[int, str]]:
     """Each record as it is written, with its number of lines; lines that are skipped count as one each."""
     for number, line in enumerate(source):
-        if form.type != "csv" or form.quote is None or number < form.skip_lines:
+        if not form.is_delimited or form.quote is None or number < form.skip_lines:
             yield 1, line
             continue
         lines, text = 1, line

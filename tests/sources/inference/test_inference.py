@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from openpyxl import Workbook
 from tests.cli.test_looking import ask
 from tests.conftest import CHECKOUT, SHARED_DATA
 from tests.sources.inference.ugly import UGLY, Truth, Ugly, written
@@ -143,6 +146,20 @@ def test_online_retail(catalogue: Catalogue, knowledge: Knowledge):
     assert proposals["customers"].first_of == ("CustomerID",)
     assert proposals["customers"].where == "CustomerID is not null"
     assert proposals["transactions"].columns["account_id"].spec == {"expression": "split_part(CustomerID, '.', 1)"}
+
+
+@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the public files are not here")
+def test_of_files_that_are_no_feed_nothing_is_sure(catalogue: Catalogue, knowledge: Knowledge):
+    folders = ("cdnow", "dea", "german_credit", "hillstrom", "latent_classes", "pendigits")
+    paths = [path for name in folders for path in sorted((SHARED_DATA / name).rglob("*")) if path.is_file()]
+    sure: dict[str, list[str]] = {}
+    for path in paths:
+        with contextlib.suppress(InputRefused):  # like no feed at all, or no text
+            for proposal in infer([path], catalogue, knowledge):
+                firm = [item.target for item in proposal.columns.values() if item.level != "unsure"]
+                sure[f"{path.name} as {proposal.feed}"] = firm
+    assert sure
+    assert {name: firm for name, firm in sure.items() if firm} == {}
 
 
 def test_a_name_by_hand_wins_over_the_name_of_the_file(tmp_path: Path, catalogue: Catalogue, knowledge: Knowledge):
@@ -306,6 +323,26 @@ def test_objects_within_objects(tmp_path: Path, catalogue: Catalogue, knowledge:
     assert proposal.layout.doubts == ("'tags' is a list: a mapping reads single values only",)
 
 
+def test_a_workbook_is_read_as_its_rows_are(tmp_path: Path, catalogue: Catalogue, knowledge: Knowledge):
+    header = ["client no", "date of birth", "sex", "town"]
+    people = [[f"K{n:05d}", f"19{n:02d}-05-01", "FM"[n % 2], "Praha"] for n in range(30, 99)]
+    (tmp_path / "clients.csv").write_text("".join(",".join(row) + "\n" for row in [header, *people]))
+    workbook = Workbook()
+    workbook.active.title = "People"
+    for row in [header, *([*row[:1], date.fromisoformat(row[1]), *row[2:]] for row in people)]:
+        workbook.active.append(row)
+    workbook.create_sheet("Notes").append(["read me"])
+    workbook.save(tmp_path / "clients.xlsx")
+    of_text, of_sheet = infer([tmp_path / "clients.csv", tmp_path / "clients.xlsx"], catalogue, knowledge)
+    assert of_sheet.layout.type == "xlsx"
+    assert (of_sheet.layout.sheet, of_sheet.layout.doubts) == ("People", ("only the sheet 'People' of 2 was read",))
+    assert of_sheet.feed == of_text.feed == "customers"
+    assert of_sheet.columns["customer_id"].sources == ("client no",)
+    assert {name: item.sources for name, item in of_sheet.columns.items()} == {
+        name: item.sources for name, item in of_text.columns.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -313,7 +350,8 @@ def test_objects_within_objects(tmp_path: Path, catalogue: Catalogue, knowledge:
         ("a.csv", b"\n\n", "empty"),
         ("a.csv.gz", b"not gzip", "cannot be read"),
         ("a.parquet", b"not Parquet", "no Parquet file"),
-        ("a.xlsx", b"PK", "spreadsheet"),
+        ("a.xlsx", b"PK", "no .xlsx workbook"),
+        ("a.xls", b"\xd0\xcf\x11\xe0", "spreadsheets of this kind"),
         ("a.csv", b"x;y\n1;2\n3;4\n", "like no feed"),
     ],
 )

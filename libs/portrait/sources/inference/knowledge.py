@@ -61,6 +61,8 @@ class Knowledge(Strict):
     """Feed to what is added to its score."""
     least_feed: Share
     """The score below which a file is like no feed."""
+    least_firm: Share
+    """Share of a feed's required columns that must be found firmly, or everything that is proposed is unsure."""
     feeds: dict[str, list[str]]
     columns: dict[str, list[str]]
     codes: dict[str, dict[str, list[str]]]

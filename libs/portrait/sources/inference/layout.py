@@ -21,7 +21,7 @@ class Layout:
     """The format of a file, as a mapping states it."""
 
     type: str
-    """csv, fixed_width, jsonl or parquet."""
+    """csv, fixed_width, jsonl, parquet or xlsx."""
     encoding: str = "UTF-8"
     delimiter: str = ","
     quote: str | None = '"'
@@ -30,6 +30,8 @@ class Layout:
     names: tuple[str, ...] = ()
     """Names that the file does not give itself."""
     fields: tuple[Field, ...] = ()
+    sheet: str | None = None
+    """The sheet of a workbook that has more than one."""
     trailer: str | None = None
     """A regular expression of the last line, with the group `records` where it says how many there are."""
     decimal: str = "."

@@ -106,6 +106,7 @@ def infer(
             table,
             _ranked(table, contracts, matcher, keys),
             knowledge,
+            catalogue=catalogue,
             joins=_joins(table, tables),
             alone=feed is not None,
         )
@@ -166,7 +167,13 @@ def _keys(tables: Sequence[Table], chosen: Sequence[_Candidate], catalogue: Cata
 
 
 def _proposals(
-    table: Table, ranked: Sequence[_Candidate], knowledge: Knowledge, *, joins: Mapping[str, str], alone: bool
+    table: Table,
+    ranked: Sequence[_Candidate],
+    knowledge: Knowledge,
+    *,
+    catalogue: Catalogue,
+    joins: Mapping[str, str],
+    alone: bool,
 ) -> list[Proposal]:
     best = ranked[0]
     if best.score < knowledge.least_feed and not alone:
@@ -176,10 +183,23 @@ def _proposals(
     inside = [] if alone else [_inside(item, best, table, knowledge) for item in ranked[1:]]
     more = [item for item in inside if item is not None]
     proposals = [_proposal(table, item, joins) for item in (best, *more)]
+    if not alone:
+        proposals = [_in_doubt(item, catalogue.table(f"raw.{item.feed}"), knowledge) for item in proposals]
     names = [item.feed for item in proposals]
     return [
         replace(item, others=tuple(name for name in names if name != item.feed)) if more else item for item in proposals
     ]
+
+
+def _in_doubt(proposal: Proposal, contract: Contract, knowledge: Knowledge) -> Proposal:
+    """The proposal with nothing in it sure, where so little of the feed is there that the file may be no such feed."""
+    needed = needed_columns(contract)
+    firm = [name for name in needed if name in proposal.columns and proposal.columns[name].level != "unsure"]
+    if len(firm) >= knowledge.least_firm * len(needed):
+        return proposal
+    doubt = f"only {len(firm)} of {len(needed)} required columns are firmly there: is this a file of {proposal.feed}?"
+    unsure = {name: replace(item, level="unsure") for name, item in proposal.columns.items()}
+    return replace(proposal, columns=unsure, notes=(doubt, *proposal.notes))
 
 
 def _inside(other: _Candidate, best: _Candidate, table: Table, knowledge: Knowledge) -> _Candidate | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from portrait.errors import InputRefused
+from portrait.ingest.workbook import Sheet, UnreadableWorkbook, names_of_sheets, sheet_lines
 from portrait.sources.inference.delimited import delimited, trailer_pattern
 from portrait.sources.inference.encoding import detect_encoding
 from portrait.sources.inference.fixed import fields_of, is_fixed
@@ -20,7 +21,7 @@ from portrait.sources.inference.numbers import marks_of
 
 NOTHING = ("NULL", "null", "\\N", "N/A", "n/a", "#N/A", "NA", "None", "NaN", "nan", "<NA>", "-", "?", "(null)")
 """Words that say that there is no value."""
-_SPREADSHEETS = (".xlsx", ".xls", ".ods")
+_SPREADSHEETS = (".xls", ".xlsm", ".xlsb", ".ods")
 
 
 def sample_of(path: Path, knowledge: Knowledge) -> Sample:
@@ -30,7 +31,10 @@ def sample_of(path: Path, knowledge: Knowledge) -> Sample:
     """
     name = path.name.removesuffix(".gz").lower()
     if name.endswith(_SPREADSHEETS):
-        raise InputRefused("a spreadsheet is no file of records", where=str(path), remedy="save its sheet as CSV")
+        remedy = "save it as .xlsx, or its sheet as CSV"
+        raise InputRefused("spreadsheets of this kind cannot be read", where=str(path), remedy=remedy)
+    if path.name.lower().endswith(".xlsx"):
+        return _workbook(path, knowledge)
     try:
         if name.endswith(".parquet"):
             return _parquet(path, knowledge)
@@ -52,6 +56,29 @@ def _head(path: Path, size: int) -> tuple[bytes, bool]:
     with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
         content = file.read(size)
         return content, not file.read(1)
+
+
+def _workbook(path: Path, knowledge: Knowledge) -> Sample:
+    """The first sheet that is not empty, as text."""
+    try:
+        with path.open("rb") as file:
+            names = names_of_sheets(file)
+            if not names:
+                raise InputRefused("the workbook is empty", where=str(path), remedy="name a file with records")
+            content, whole = b"", True
+            for chunk in sheet_lines(file, Sheet(names[0])):
+                content += chunk
+                if len(content) > knowledge.sample.bytes:
+                    whole = False
+                    break
+    except (OSError, UnreadableWorkbook) as error:
+        reason = getattr(error, "strerror", None) or str(error).removeprefix("file.workbook: ")
+        raise InputRefused(reason, where=str(path), remedy="correct it, or save its sheet as CSV") from error
+    others = f"only the sheet '{names[0]}' of {len(names)} was read"
+    found = _text(path, content.decode("utf-8", "replace"), "UTF-8", whole, (), knowledge)
+    doubts = found.layout.doubts + ((others,) if names[1:] else ())
+    layout = replace(found.layout, type="xlsx", sheet=names[0] if names[1:] else None, doubts=doubts)
+    return replace(found, layout=layout)
 
 
 def _parquet(path: Path, knowledge: Knowledge) -> Sample:

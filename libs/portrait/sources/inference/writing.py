@@ -73,6 +73,8 @@ def _wanted(column: Column, contract: Contract) -> str:
 def _format(layout: Layout) -> dict[str, Any]:
     """Only what is not as usual."""
     found: dict[str, Any] = {"type": layout.type}
+    if layout.sheet is not None:
+        found["sheet"] = layout.sheet
     if layout.type == "csv" and layout.delimiter != _PLAIN.delimiter:
         found["delimiter"] = layout.delimiter
     if layout.type == "csv" and layout.quote != _PLAIN.quote:
@@ -85,7 +87,7 @@ def _format(layout: Layout) -> dict[str, Any]:
         found["thousands"] = {"\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " "}.get(
             layout.thousands, layout.thousands.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
         )
-    if layout.type == "csv" and not layout.header:
+    if layout.type in ("csv", "xlsx") and not layout.header:
         found["header"] = False
     if layout.names:
         found["names"] = list(layout.names)
