@@ -86,8 +86,8 @@ def missed_command(
 
     Example: portrait warnings missed
     """
-    with looking(settings, target) as opened:
-        day, loans = opened.slice_at("gold.loan_hazards", as_of)
+    with looking(settings, target) as lake:
+        day, loans = lake.slice_at("gold.loan_hazards", as_of)
         found = loans.where("is_missed", "=", True).rows()
     found.sort(key=lambda row: (row["arrears_on"], row["loan_id"]), reverse=True)
     columns = ["loan_id", "customer_id", "arrears_on", "months_on_book"]

@@ -70,8 +70,8 @@ def trace_command(
 
     Example: portrait funds trace C000000017
     """
-    with looking(settings, target) as opened:
-        day, flows = opened.slice_at("gold.fund_flows", as_of)
+    with looking(settings, target) as lake:
+        day, flows = lake.slice_at("gold.fund_flows", as_of)
         found = flows.where("customer_id", "=", customer).rows()
     if not found:
         raise PortraitError(
