@@ -17,12 +17,12 @@ from portrait.contracts.catalogue import bronze_contract
 from portrait.contracts.contract import Rule, contract_of
 from portrait.contracts.document import load_document
 from portrait.ingest import IngestSummary, ingest
-from portrait.ingest.inspection import inspect_file
-from portrait.ingest.landing import landed_files
+from portrait.ingest.discover import landed_files
+from portrait.ingest.files import Manifest
+from portrait.ingest.inspect import inspect_file
 from portrait.ingest.pipeline import OnQuarantine
-from portrait.ingest.staging import Manifest
+from portrait.ingest.read import judged_lines
 from portrait.ingest.text import write_staged
-from portrait.ingest.verdicts import judged_lines
 from portrait.lake import Lake, Lease
 from portrait.mappings import Mappings, load_mappings
 from portrait.mappings.source import NO_MAPPINGS

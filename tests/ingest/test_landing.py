@@ -18,8 +18,9 @@ import pytest
 from portrait.errors import ConfigurationError
 from portrait.ingest import text
 from portrait.ingest.content import Inspection
-from portrait.ingest.inspection import inspect_file
-from portrait.ingest.landing import LandedFile, landed_files
+from portrait.ingest.discover import landed_files
+from portrait.ingest.files import LandedFile
+from portrait.ingest.inspect import inspect_file
 
 
 def inspect(folder: Path, name: str, data: bytes, *, width: int = 3) -> Inspection:

@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from portrait.contracts import Column, Contract
-from portrait.ingest.lines import Counts, block_counts, file_counts, with_lines
+from portrait.ingest.files import Counts
+from portrait.ingest.lines import block_counts, file_counts, with_lines
 from portrait.ingest.verdicts import origin_of
 
 from .conftest import judged_files, staged

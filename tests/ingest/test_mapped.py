@@ -17,8 +17,8 @@ from tests.ingest.conftest import BOOKINGS, PEOPLE, Bank, NewBank, catalogue_of
 
 from portrait.errors import ConfigurationError
 from portrait.ingest import export_quarantine, release, unmapped_codes
-from portrait.ingest.inspection import inspect_file
-from portrait.ingest.landing import landed_files
+from portrait.ingest.discover import landed_files
+from portrait.ingest.inspect import inspect_file
 from portrait.ingest.mapped import moment_text, number_text
 from portrait.lake import Lease
 from portrait.mappings.model import ColumnMapping, FileFormat

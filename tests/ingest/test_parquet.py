@@ -13,8 +13,8 @@ import pytest
 from pyspark.sql import Row
 
 from portrait.errors import InputRefused
-from portrait.ingest.inspection import inspect_file
-from portrait.ingest.landing import landed_files
+from portrait.ingest.discover import landed_files
+from portrait.ingest.inspect import inspect_file
 from portrait.ingest.parquet import takes
 
 from .conftest import Bank, NewBank, good

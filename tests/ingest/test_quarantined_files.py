@@ -14,7 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from portrait.errors import InputRefused, PortraitError
-from portrait.ingest import FileCache, admission, batch, quarantined_files, unreadable
+from portrait.ingest import FileCache, admit, judge, quarantined_files, unreadable
 
 from .conftest import Bank, good
 
@@ -69,20 +69,20 @@ def test_an_unreadable_file_beside_a_sound_one_is_a_warning_until_it_comes_alone
 
 
 def miscounting(monkeypatch: pytest.MonkeyPatch) -> None:
-    inspect = admission.inspect_file
+    inspect = admit.inspect_file
 
     def one_more(landed: Any, **bounds: Any) -> Any:
         seen = inspect(landed, **bounds)
         return replace(seen, rows=seen.rows + 1) if "wrong" in landed.path else seen
 
-    monkeypatch.setattr(admission, "inspect_file", one_more)
+    monkeypatch.setattr(admit, "inspect_file", one_more)
 
 
-@pytest.mark.parametrize("small", [batch._SMALL, -1], ids=["in memory", "in files"])
+@pytest.mark.parametrize("small", [judge._SMALL, -1], ids=["in memory", "in files"])
 def test_a_file_of_which_spark_reads_another_number_of_rows_is_quarantined_alone(
     bank: Bank, monkeypatch: pytest.MonkeyPatch, small: int
 ) -> None:
-    monkeypatch.setattr(batch, "_SMALL", small)
+    monkeypatch.setattr(judge, "_SMALL", small)
     bank.csv("wrong.csv", good(1), good(2), "torn")
     bank.csv("right.csv", good(3))
     with monkeypatch.context() as patch:
@@ -99,12 +99,12 @@ def test_a_file_of_which_spark_reads_another_number_of_rows_is_quarantined_alone
     assert bank.bronze_ids() == ["B3", "B4"]
 
 
-@pytest.mark.parametrize("small", [batch._SMALL, -1], ids=["in memory", "in files"])
+@pytest.mark.parametrize("small", [judge._SMALL, -1], ids=["in memory", "in files"])
 def test_a_file_that_spark_cannot_read_is_quarantined_alone(
     bank: Bank, monkeypatch: pytest.MonkeyPatch, small: int
 ) -> None:
     """Parquet packed with Brotli: Arrow reads it, Spark has no such codec."""
-    monkeypatch.setattr(batch, "_SMALL", small)
+    monkeypatch.setattr(judge, "_SMALL", small)
     bank.land("people/p.csv", "id,active\nP1,true\n")
     table = pa.table({"id": ["P2"] * 100, "active": [True] * 100})
     for name, how in (("brotli", "brotli"), ("a", "snappy"), ("z", "zstd")):
@@ -130,7 +130,7 @@ def test_a_disk_that_is_full_blames_no_file(bank: Bank) -> None:
 @pytest.mark.parametrize("name", ["O'Brien", "Bank [test] {1}", "Köln #1 100%"])
 def test_lake_and_landing_folder_may_have_any_name(bank: Bank, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if name.startswith("Bank"):
-        monkeypatch.setattr(batch, "_SMALL", -1)  # judged rows go through files
+        monkeypatch.setattr(judge, "_SMALL", -1)  # judged rows go through files
     odd = replace(bank, root=bank.root / name)
     odd.csv("it's [one] {1} 100% #1.csv", good(1), *(good(number) for number in range(4, 8)), "torn")
     odd.land("bookings/dt=2025-01-01/c.jsonl", json.dumps({"id": "B2"} | SOUND))

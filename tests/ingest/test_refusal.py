@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from portrait.errors import InputRefused
-from portrait.ingest.lines import Counts
-from portrait.ingest.staging import Manifest
+from portrait.ingest.files import Counts, Manifest
 from portrait.ingest.verdicts import judge_files
 
 from .conftest import BOOKINGS, HEADER, Bank, good

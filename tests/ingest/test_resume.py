@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from portrait.ingest import batch, pipeline
-from portrait.ingest.staging import judged_folder
+from portrait.ingest import judge, pipeline, write
+from portrait.ingest.stage import judged_folder
 from portrait.lake import digest
 
 from .conftest import HEADER, Bank, NewBank, good
@@ -36,7 +36,8 @@ def power_cut(bank: Bank, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
             raise PowerCut(name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(batch, "fault_point", fault)
+        for module in (write, pipeline):
+            patch.setattr(module, "fault_point", fault)
         with pytest.raises(PowerCut):
             bank.run()
 
@@ -59,11 +60,11 @@ def clean(new_bank: NewBank) -> dict[str, str]:
     return digests(bank)
 
 
-@pytest.mark.parametrize("small", [batch._SMALL, -1], ids=["in memory", "in files"])
+@pytest.mark.parametrize("small", [judge._SMALL, -1], ids=["in memory", "in files"])
 def test_a_run_that_dies_after_judging_wrote_no_table(
     bank: Bank, clean: dict[str, str], monkeypatch: pytest.MonkeyPatch, small: int
 ) -> None:
-    monkeypatch.setattr(batch, "_SMALL", small)
+    monkeypatch.setattr(judge, "_SMALL", small)
     delivery(bank)
     # A kill leaves the judged rows where they are; here of another delivery, as if the contract had changed since.
     torn = judged_folder(bank.root / "lake", "bookings") / "part-0.parquet"

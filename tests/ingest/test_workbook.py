@@ -18,7 +18,8 @@ from tests.ingest.conftest import BOOKINGS, PEOPLE, Bank, catalogue_of
 
 from portrait.contracts.identifiers import identifier_of
 from portrait.errors import ConfigurationError
-from portrait.ingest.staging import Batch, Manifest, begin, unfinished
+from portrait.ingest.files import Manifest
+from portrait.ingest.stage import Batch, begin, unfinished
 from portrait.ingest.text import Body, Dialect
 from portrait.ingest.workbook import Sheet, UnreadableWorkbook, names_of_sheets, sheet_lines
 from portrait.mappings import load_mappings

@@ -25,7 +25,8 @@ from portrait.contracts import Catalogue
 from portrait.contracts.contract import contract_of
 from portrait.contracts.document import load_document
 from portrait.errors import PortraitError
-from portrait.ingest import staging
+from portrait.ingest import stage
+from portrait.ingest.files import Manifest
 from portrait.lake import Lake, Lease, commits, files
 
 pytestmark = pytest.mark.delta
@@ -239,7 +240,7 @@ def test_f27_a_record_is_not_written_again_by_itself(lake: Lake, monkeypatch: py
 def test_f27_the_document_of_a_batch_is_whole_or_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    item = staging.Manifest("accounts", "accounts/a.csv", "h", "csv", ("id",), (), 1, "c")
+    item = Manifest("accounts", "accounts/a.csv", "h", "csv", ("id",), (), 1, "c")
     whole = Path.write_text
 
     def half(file: Path, text: str, **words: str) -> int:
@@ -249,10 +250,10 @@ def test_f27_the_document_of_a_batch_is_whole_or_not_there(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", half)
         with pytest.raises(OSError, match=os.strerror(number)):
-            staging.begin(tmp_path, staging.Batch({"bronze.accounts": 1}, {"x": item}))
-    assert staging.unfinished(tmp_path) is None
-    staging.begin(tmp_path, staging.Batch({"bronze.accounts": 1}, {"x": item}))
-    assert staging.unfinished(tmp_path) == staging.Batch({"bronze.accounts": 1}, {"x": item})
+            stage.begin(tmp_path, stage.Batch({"bronze.accounts": 1}, {"x": item}))
+    assert stage.unfinished(tmp_path) is None
+    stage.begin(tmp_path, stage.Batch({"bronze.accounts": 1}, {"x": item}))
+    assert stage.unfinished(tmp_path) == stage.Batch({"bronze.accounts": 1}, {"x": item})
 
 
 # -- F8 ---------------------------------------------------------------------------------------------------------------

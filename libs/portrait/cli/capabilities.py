@@ -8,7 +8,7 @@ from portrait.capability import capabilities
 from portrait.cli.context import contracts_of
 from portrait.cli.options import Format, Output, SettingsAndLanding, with_settings
 from portrait.cli.output import emit
-from portrait.ingest.landing import landed_feeds
+from portrait.ingest.discover import landed_feeds
 from portrait.lake import Reader
 from portrait.mappings import load_mappings
 

@@ -48,13 +48,23 @@ def status_command(*, settings: Settings, target: Target = None, output: Output 
         ]
         for record in records
     ]
-    emit(columns, rows, output, title="Runs")
-    if output is Format.table:
-        if served:
-            told = served_words(served, served.days_of(opened.catalogue))
-            console.print(f"Served: {told}, run {served.run} ({served.action}).", soft_wrap=True)
-        for subject, text in not_ingested(settings.lake):
-            console.print(f"{subject}: {text}", soft_wrap=True)
+    if output is not Format.table:
+        emit(columns, rows, output)
+        return
+    ended = {record.run for record in records if record.status != "started"} | died
+    shown = [
+        [*row[:4], f"{record.recorded_at:%Y-%m-%d %H:%M}", row[5]]
+        for record, row in zip(records, rows, strict=True)
+        if row[2] != "started" or record.run not in ended
+    ]
+    emit(columns[:-1], shown, output, title="Runs")
+    if records and (absent := (records[0].facts or {}).get("absent")):
+        console.print(f"Absent in run {records[0].run}: {absent}.", soft_wrap=True)
+    if served:
+        told = served_words(served, served.days_of(opened.catalogue))
+        console.print(f"Served: {told}, run {served.run} ({served.action}).", soft_wrap=True)
+    for subject, text in not_ingested(settings.lake):
+        console.print(f"{subject}: {text}", soft_wrap=True)
 
 
 def not_ingested(root: Path) -> list[tuple[str, str]]:

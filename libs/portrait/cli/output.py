@@ -39,9 +39,27 @@ def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, 
         table = Table(title=title, title_justify="left", header_style="bold")
         for column in columns:
             table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*["" if value is None else _text(value) for value in row])
-        console.print(table)
+        texts = [["" if value is None else _text(value) for value in row] for row in rows]
+        for row in texts:
+            table.add_row(*row)
+        if console.measure(table).minimum > console.width - 1:  # names would be cut within words
+            _print_records(columns, texts, title)
+        else:
+            console.print(table)
+
+
+def _print_records(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> None:
+    """Each row as lines of a column and its value: for tables that are too wide for the terminal."""
+    if title:
+        console.print(title, style="bold")
+    if not rows:
+        console.print("no rows")
+    width = max(map(len, columns), default=0)
+    for place, row in enumerate(rows):
+        if place:
+            console.print()
+        for name, value in zip(columns, row, strict=True):
+            console.print(f"{name:<{width}}  {value}", soft_wrap=True)
 
 
 def _text(value: Any) -> str:

@@ -15,7 +15,7 @@ from portrait.cli.options import CONF, Conf, Format, Landing, Output, Target, id
 from portrait.cli.output import console, emit
 from portrait.contracts import Catalogue
 from portrait.errors import ConfigurationError
-from portrait.ingest.landing import landed_feeds, source_files
+from portrait.ingest.discover import landed_feeds, source_files
 from portrait.mappings import load_mappings
 from portrait.sources.inference import Proposal, infer, load_knowledge, mapping_text
 

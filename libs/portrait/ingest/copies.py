@@ -12,9 +12,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
-from portrait.ingest.landing import RELEASED
+from portrait.ingest.discover import RELEASED
+from portrait.ingest.files import Counts, Manifest
 from portrait.ingest.ledger import FILES
-from portrait.ingest.lines import Counts
 from portrait.ingest.parsing import MALFORMED
 from portrait.ingest.snapshots import (
     PLACE,
@@ -25,7 +25,6 @@ from portrait.ingest.snapshots import (
     states_of,
     too_much_lost,
 )
-from portrait.ingest.staging import Manifest
 from portrait.lake import Lake
 from portrait.mappings.load import supplied_columns
 from portrait.mappings.source import Mappings, SourceMapping

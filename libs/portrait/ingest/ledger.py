@@ -18,10 +18,11 @@ from portrait.lake.log import newest_content
 from portrait.lake.selection import ordered, values_of
 
 if TYPE_CHECKING:
-    from portrait.ingest.landing import LandedFile
+    from portrait.ingest.files import LandedFile
     from portrait.lake import Lake
 
 FILES = "ops.files"
+QUARANTINE = "ops.quarantine"
 
 
 @dataclass(frozen=True)

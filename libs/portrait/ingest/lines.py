@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from portrait.contracts.contract import literal
+from portrait.ingest.files import Counts
 
 
 @dataclass(frozen=True)
@@ -23,23 +24,6 @@ class Origin:
     path: str
     hash: str
     header_lines: int
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Rows of one file: lines that are neither blank nor header; `bad` ones break a rule.
-
-    `left_out`: further rows, which the condition of a mapping leaves out.
-    """
-
-    rows: int
-    bad: int
-    left_out: int = 0
-
-    @property
-    def good(self) -> int:
-        """Rows that meet the contract."""
-        return self.rows - self.bad
 
 
 def block_counts(judged: DataFrame, typed: Sequence[str] = (), unknown: Sequence[str] = ()) -> DataFrame:

@@ -26,9 +26,9 @@ from portrait.contracts import Column as ContractColumn
 from portrait.contracts import Contract
 from portrait.contracts.contract import quoted
 from portrait.contracts.identifiers import identifier_of
+from portrait.ingest.files import Manifest
 from portrait.ingest.mapped_files import dialect_of
 from portrait.ingest.parsing import Failure, Layout
-from portrait.ingest.staging import Manifest
 from portrait.mappings.expressions import LINE, NUMBER, Compiled, compiled, numbered_columns, read_columns, resolved
 from portrait.mappings.load import supplied_columns
 from portrait.mappings.model import FIRST_YEAR, QUARANTINE, ColumnMapping, FileFormat

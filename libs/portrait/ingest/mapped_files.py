@@ -11,7 +11,7 @@ from datetime import date
 import pyarrow.parquet as pq
 
 from portrait.ingest.content import Inspection, Text, csv_reader, inspect_parquet
-from portrait.ingest.landing import LandedFile
+from portrait.ingest.files import LandedFile
 from portrait.ingest.text import Body, Bounds, Dialect, Hashed, Unreadable, recoded, text_of
 from portrait.ingest.workbook import Sheet
 from portrait.mappings.expressions import read_columns, resolved

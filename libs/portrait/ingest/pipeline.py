@@ -1,41 +1,48 @@
 """Landing folder to bronze: all feeds of a bank, each file once, each row either in bronze or in quarantine.
 
-One module a step: `landing` discovers and inspects files, `admission` admits them, `staging` copies them into a batch,
-`reading` reads it, `verdicts` judges it, `batch` writes it, `ledger` remembers what became of each file.
+One module a step, in this order, and each knows only those before it:
+
+- `discover`: a landed file, its feed and its mapping.
+- `inspect`: the file is read once: its hash, whether it can be read, its columns and the number of its rows (`content`;
+  `text`, `parquet`, `workbook` by format, `mapped_files` by mapping).
+- `admit`: a manifest, if the `ledger` does not know the file and it has the columns of the contract.
+- `stage`: a private copy in a batch, which is finished by whoever comes next.
+- `read`: typed rows with the rules that each breaks (`parsing`, `casts`; of a source's file by its mapping, `mapped`).
+- `judge`: rows and bad rows of each file, and its verdict (`lines`, `verdicts`, `unreadable`, `copies`, `snapshots`).
+- `write`: rows of quarantine and of bronze.
+- `record`: what became of the file, in `ops.files`.
+
+`files` has the two shapes of a file on this way, `LandedFile` and `Manifest`, and the `FileResult` at its end.
+
+Each commit of a batch carries the number that the batch was given when it was begun, so that a batch which is replayed
+after a crash writes what is missing and skips what is there.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from portrait.contracts import Catalogue
+from portrait.contracts import Catalogue, Contract
 from portrait.events import event
-from portrait.ingest.admission import FeedAdmission, admit
-from portrait.ingest.batch import QUARANTINE, next_numbers, record, take_in, written_before
-from portrait.ingest.landing import RELEASED, LandedFile, landed_files
-from portrait.ingest.ledger import FileCache, KeptOut, read_ledger
-from portrait.ingest.lines import Counts
+from portrait.faults import fault_point
+from portrait.ingest.admit import FeedAdmission, admit
+from portrait.ingest.discover import RELEASED, landed_files
+from portrait.ingest.files import Counts, FileResult, LandedFile, Manifest
+from portrait.ingest.judge import judge_feeds, verdicts_on
+from portrait.ingest.ledger import FILES, QUARANTINE, FileCache, KeptOut, read_ledger
+from portrait.ingest.record import next_numbers, record, written_before
 from portrait.ingest.releases import settle_releases
-from portrait.ingest.staging import (
-    Batch,
-    Manifest,
-    begin,
-    clear,
-    forget_streams,
-    left_by_streams,
-    stage,
-    staged_path,
-    unfinished,
-)
+from portrait.ingest.stage import Batch, begin, clear, forget_streams, left_by_streams, stage, staged_path, unfinished
 from portrait.ingest.summary import FeedSummary, IngestSummary, refusal
-from portrait.ingest.verdicts import FileResult
+from portrait.ingest.write import append_bronze, append_quarantine
 from portrait.lake import Lake
 from portrait.mappings.source import NO_MAPPINGS, Mappings, rules_hash
+from portrait.spark.at_once import at_once
 from portrait.spark.frames import frame_of
 
 OnQuarantine = Literal["refuse", "warn"]
@@ -202,3 +209,53 @@ def _refused(admissions: dict[str, FeedAdmission], results: list[FileResult]) ->
 def _by_feed(results: list[FileResult]) -> tuple[FeedSummary, ...]:
     feeds = sorted({item.manifest.feed for item in results})
     return tuple(FeedSummary(feed, tuple(item for item in results if item.manifest.feed == feed)) for feed in feeds)
+
+
+def take_in(
+    lake: Lake,
+    batch: Batch,
+    *,
+    loaded_at: datetime,
+    mappings: Mappings = NO_MAPPINGS,
+    decided: Callable[[list[FileResult]], list[FileResult]] = lambda results: [],
+) -> list[FileResult]:
+    """Judge and write a batch; `decided` gives further results to record, once those of the batch are known.
+
+    A replay writes nothing twice. Afterwards the batch may be cleared.
+    """
+    contracts = {feed: lake.catalogue.table(f"raw.{feed}") for feed in batch.feeds}
+    stale = [item for item in batch.files.values() if item.contract_hash != _rules_of(item, contracts, mappings)]
+    # The contract or the mapping changed between a crash and now: what bronze has stays, the rest is admitted anew.
+    results = written_before(lake, stale)
+    fresh = {feed: batch.of_feed(feed) for feed in batch.feeds if feed not in {item.feed for item in stale}}
+    feeds = judge_feeds(lake, {feed: (contracts[feed], files) for feed, files in fresh.items()}, mappings)
+    try:
+        compared = {feed.contract.name: feed.compared(lake) for feed in feeds}
+        refused = {file: why for found in compared.values() for item in found for file, why in item.refused().items()}
+        verdicts = verdicts_on(feeds, refused)
+        for feed in feeds:
+            fault_point("ingest.after_judging", feed.contract.name)
+        results += [item for found in verdicts.values() for item in found]
+        append_quarantine(lake, feeds, verdicts, batch, loaded_at)
+        at_once(
+            lambda feed: append_bronze(
+                lake, feed, verdicts[feed.contract.name], compared[feed.contract.name], batch, loaded_at
+            ),
+            feeds,
+        )
+    finally:
+        for feed in feeds:
+            feed.rows.unpersist()
+    results += decided(results)
+    record(lake, results, transaction=batch.transaction(FILES), loaded_at=loaded_at)
+    for name in batch.feeds:
+        fault_point("ingest.before_checkpoint", name)
+    return results
+
+
+def _rules_of(item: Manifest, contracts: Mapping[str, Contract], mappings: Mappings) -> str | None:
+    """The hash of what a staged file is judged by today; None where its mapping is gone."""
+    if item.mapping is None:
+        return contracts[item.feed].hash
+    found = next((mapping for mapping in mappings if mapping.id == item.mapping and mapping.feed == item.feed), None)
+    return None if found is None else rules_hash(contracts[item.feed], found)

@@ -19,10 +19,10 @@ from pyspark.sql import functions as F
 from portrait.contracts import Catalogue, Column, Contract
 from portrait.contracts.identifiers import visible
 from portrait.errors import ConfigurationError, InputRefused
-from portrait.ingest.batch import QUARANTINE
-from portrait.ingest.inspection import inspect_file
-from portrait.ingest.landing import RELEASED, LandedFile
-from portrait.ingest.ledger import FILES
+from portrait.ingest.discover import RELEASED
+from portrait.ingest.files import LandedFile
+from portrait.ingest.inspect import inspect_file
+from portrait.ingest.ledger import FILES, QUARANTINE
 from portrait.ingest.mapped import apply_mapping, layouts_of_records, source_contract, with_line_numbers
 from portrait.ingest.parsing import Failure, Layout, escaped, judge, parse_lines
 from portrait.ingest.quarantine import IDENTIFIER, Waiting

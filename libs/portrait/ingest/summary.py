@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from portrait.errors import InputRefused
+from portrait.ingest.files import FileResult
 from portrait.ingest.ledger import KeptOut
 
 if TYPE_CHECKING:
-    from portrait.ingest.verdicts import FileResult
+    from portrait.ingest.files import FileResult
 
 
 @dataclass(frozen=True)

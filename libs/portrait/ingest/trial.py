@@ -8,10 +8,11 @@ from pyspark.sql import DataFrame, SparkSession
 
 from portrait.contracts import Catalogue
 from portrait.errors import InputRefused
-from portrait.ingest.inspection import inspect_file
-from portrait.ingest.landing import landed_files
-from portrait.ingest.reading import judged_files
-from portrait.ingest.staging import Manifest, stage
+from portrait.ingest.discover import landed_files
+from portrait.ingest.files import Manifest, manifest_of
+from portrait.ingest.inspect import inspect_file
+from portrait.ingest.read import judged_files
+from portrait.ingest.stage import stage
 from portrait.ingest.text import bounds_of
 from portrait.mappings.source import Mappings, rules_hash
 
@@ -31,23 +32,7 @@ def tried(
         seen = inspect_file(landed, width=len(contract.columns), bounds=bounds_of(contract))
         if seen.problem is not None:
             raise InputRefused(seen.problem, where=landed.path, remedy="correct the mapping, or the file")
-        manifest = Manifest(
-            feed=feed,
-            path=landed.path,
-            hash=seen.hash,
-            format=landed.format or "",
-            columns=seen.columns,
-            ignored=(),
-            rows=seen.rows,
-            contract_hash=rules_hash(contract, landed.mapping),
-            types=seen.types,
-            fine=seen.fine,
-            one_line=seen.one_line,
-            clock_times=seen.clock_times,
-            mapping=None if landed.mapping is None else landed.mapping.id,
-            body=seen.body,
-            snapshot_on=seen.snapshot_on,
-        )
+        manifest = manifest_of(landed, seen, rules=rules_hash(contract, landed.mapping))
         name = stage(work, landed, manifest, run=len(staged))
         if name is not None:
             staged[name] = manifest

@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
 from portrait.errors import PortraitError
-from portrait.ingest.reading import judged_files
-from portrait.ingest.staging import Manifest
+from portrait.ingest.files import Manifest
+from portrait.ingest.read import judged_files
 from portrait.ingest.verdicts import UNREADABLE
 from portrait.lake import Lake
 from portrait.mappings.source import NO_MAPPINGS, Mappings

@@ -73,9 +73,11 @@ def _figure(phone: Html, desk: Html) -> Html:
 
 
 def _bars_data(rows: Sequence[Bar], limit: float) -> alt.InlineData:
+    # Vega lays bars of one label on top of each other: blanks without width tell them apart.
+    labels = [row.label for row in rows]
     values = [
         {
-            "label": row.label,
+            "label": row.label + "\N{ZERO WIDTH SPACE}" * labels[:place].count(row.label),
             "value": row.value,
             "inner": row.value if row.inner is None else row.inner,
             "limit": limit,
@@ -84,7 +86,7 @@ def _bars_data(rows: Sequence[Bar], limit: float) -> alt.InlineData:
             "none": "",
             "fill": f"var(--{row.accent})",
         }
-        for row in rows
+        for place, row in enumerate(rows)
     ]
     return alt.InlineData(values=values)
 

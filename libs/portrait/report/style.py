@@ -49,12 +49,12 @@ nav {
   border-bottom: 1px solid var(--line); margin-top: 16px;
 }
 nav ul {
-  max-width: 1120px; margin: 0 auto; padding: 0 24px; display: flex; gap: 22px; overflow-x: auto;
+  max-width: 1120px; margin: 0 auto; padding: 4px 24px; display: flex; flex-wrap: wrap; gap: 0 22px;
   list-style: none; scrollbar-width: none;
 }
 nav ul::-webkit-scrollbar { display: none; }
 nav a {
-  display: block; padding: 11px 0; white-space: nowrap; color: var(--muted); text-decoration: none;
+  display: block; padding: 7px 0; white-space: nowrap; color: var(--muted); text-decoration: none;
   font-size: 15px;
 }
 nav a:hover { color: var(--ink); }
@@ -177,7 +177,7 @@ footer { padding-top: 36px; padding-bottom: 48px; color: var(--muted); font-size
 }
 @media (max-width: 700px) {
   header, main, footer { padding-left: 14px; padding-right: 14px; }
-  nav ul { padding: 0 14px; gap: 18px; }
+  nav ul { padding: 0 14px; gap: 18px; flex-wrap: nowrap; overflow-x: auto; }
   header { padding-top: 24px; }
   h1 { font-size: 27px; }
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 10px; margin-top: 18px; }

@@ -40,6 +40,11 @@ def exact(value: Number | None) -> str:
     return NONE if value is None else f"{Decimal(value):,.2f}"
 
 
+def chance(p: float) -> str:
+    """A p-value: `0.941`, `below 0.001`."""
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def percent(share: Number | None) -> str:
     """A share as a percentage. What is not nothing never reads as 0 %, and what is not all never as 100 %."""
     if share is None:

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from portrait.contracts.graph import Job
-from portrait.ingest.landing import feed_files
+from portrait.ingest.discover import feed_files
 from portrait.lake import Lake
 from portrait.lake.files import bytes_of
 from portrait.mappings.load import load_mappings

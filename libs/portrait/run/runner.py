@@ -23,7 +23,7 @@ from portrait.contracts.graph import downstream
 from portrait.errors import ConfigurationError
 from portrait.events import start_log
 from portrait.faults import fault_point
-from portrait.ingest.landing import landed_feeds
+from portrait.ingest.discover import landed_feeds
 from portrait.lake import Lake, Lease, Publication, compact_records, publications
 from portrait.lake.gate import RESULTS, gate_results
 from portrait.mappings import load_mappings

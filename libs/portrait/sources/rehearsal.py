@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from portrait.contracts import Catalogue, Contract
 from portrait.errors import InputRefused
-from portrait.ingest.landing import source_files
+from portrait.ingest.discover import source_files
 from portrait.ingest.trial import tried
 from portrait.mappings.expressions import read_columns, resolved
 from portrait.mappings.source import Mappings, SourceMapping

@@ -39,7 +39,7 @@ def _group(rows: list[Row]) -> Html:
         h(
             "li",
             h("b", row["wording"]),
-            h("p", f"{row['moment'].capitalize()}, by {row['channel']}; product: {plain(row['product_kind'])}."),
+            h("p", f"{_capitalized(row['moment'])}, by {row['channel']}; product: {plain(row['product_kind'])}."),
             h("p", f"Evidence: {row['evidence']}. Expected effect: {row['expected_effect']}.", class_="note"),
         )
         for row in shown
@@ -55,6 +55,10 @@ def _group(rows: list[Row]) -> Html:
         note=f"{count(rows[0]['customers'])} customers; a control group takes {count(rows[0]['control_size'])} per arm"
         + (f": {small}." if small else "."),
     )
+
+
+def _capitalized(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _telling(rows: list[Row]) -> Html | None:

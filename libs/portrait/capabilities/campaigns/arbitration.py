@@ -97,12 +97,11 @@ def allocate(
         F.xxhash64(places["customer"]).alias("g"),
         hashed.alias("h"),
         number["value"].alias("v"),
-        (F.pmod(F.xxhash64(hashed), F.lit(2**40)) / F.lit(float(2**40))).alias("t"),
         F.coalesce(number.get("cost", F.lit(0.0)), F.lit(0.0)).alias("paid"),
         *units,
     ).where(_possible(whole))
     level = totals["value"] / max(totals["options"], 1)
-    found = priced(Prepared(prepared, places["customer"], whole, int(totals["options"]), level), policy=policy)
+    found = priced(Prepared(prepared, whole, int(totals["options"]), level), policy=policy)
     chosen = found.chosen.persist()
     sums = _sums(chosen, totals, len(limits))
     for frame in found.held:

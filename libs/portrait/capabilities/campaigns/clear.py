@@ -2,23 +2,28 @@
 
 A range of prices surrounds those of the sample. A customer whose best option is the same at every price in the range is
 decided by Spark; the driver prices and rounds the others with the capacity that is left. Where they are too many, the
-next sample is drawn from them and the range narrows; where the result misses the bound, the range widens.
+next sample is drawn from them, the range narrows, and they alone are asked again; where the result misses the bound,
+the range widens. All options are moved once, as a few numbers each: what is told of the chosen is read at the end.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from portrait.capabilities.campaigns.deciding import TIES, decided_options, tie_of
 from portrait.capabilities.campaigns.dual import Options, Vector, dual, prices_of, rounded
 from portrait.capabilities.campaigns.policy import ArbitrationPolicy
 from portrait.errors import PortraitError
 from portrait.spark.frames import frame_of
+from portrait.spark.workers import use_own_python
 
 _QUARTERS = 4
 _DRAWS = 2**30
@@ -26,10 +31,9 @@ _DRAWS = 2**30
 
 @dataclass(frozen=True)
 class Prepared:
-    """Options that can be chosen: customer column, g (hash of customer), h (hash of row), v, t (0..1), u0, u1, ..."""
+    """Options that can be chosen, with g (hash of customer), h (hash of row), v and the usages u0, u1, ..."""
 
     frame: DataFrame
-    customer: str
     limits: NDArray[np.int64]
     count: int
     level: float
@@ -39,6 +43,16 @@ class Prepared:
     def usage(self) -> list[str]:
         """The columns of usage."""
         return [f"u{place}" for place in range(len(self.limits))]
+
+    @property
+    def columns(self) -> list[str]:
+        """What prices and choices need to know."""
+        return ["g", "h", "v", *self.usage]
+
+    @property
+    def rows(self) -> DataFrame:
+        """The options with these columns alone."""
+        return self.frame.select(*self.columns)
 
 
 @dataclass(frozen=True)
@@ -64,14 +78,14 @@ class _Rows:
 def priced(prepared: Prepared, *, policy: ArbitrationPolicy) -> Priced:
     """The options to take."""
     if prepared.count <= policy.driver_options:
-        rows = _collected(prepared, prepared.frame)
+        rows = _collected(prepared, prepared.rows)
         prices, taken, _, bound = _rounded(rows, prepared.limits, prepared.level, policy=policy)
-        return Priced(_with_hashes(prepared, rows.hashes[taken]), prices, bound)
+        return Priced(_with_hashes(prepared, _hashes(prepared, rows.hashes[taken])), prices, bound)
     return _at_scale(prepared, policy=policy)
 
 
 def _collected(prepared: Prepared, frame: DataFrame) -> _Rows:
-    rows: pd.DataFrame = frame.select("g", "h", "v", "t", *prepared.usage).toPandas()
+    rows: pd.DataFrame = frame.select(*prepared.columns).toPandas()
     rows = rows.sort_values(["g", "h"], kind="stable").drop_duplicates(["g", "h"])
     customer = rows["g"].to_numpy(dtype=np.int64)
     starts = (
@@ -79,7 +93,22 @@ def _collected(prepared: Prepared, frame: DataFrame) -> _Rows:
     )
     usage = rows[prepared.usage].to_numpy(dtype=np.int64).reshape(len(rows), len(prepared.usage))
     options = Options(starts, rows["v"].to_numpy(dtype=float), usage)
-    return _Rows(options, rows["t"].to_numpy(dtype=float), rows["h"].to_numpy(dtype=np.int64))
+    hashes = rows["h"].to_numpy(dtype=np.int64)
+    return _Rows(options, (hashes & (TIES - 1)) / TIES, hashes)
+
+
+def _found(
+    options: Options,
+    limits: Vector,
+    *,
+    policy: ArbitrationPolicy,
+    low: Vector | None,
+    high: Vector | None,
+    start: Vector | None = None,
+) -> Vector:
+    """The prices; where they are nearly known (`start`), the highest temperatures would only lead away from them."""
+    temperatures = policy.smoothing if start is None else policy.smoothing[len(policy.smoothing) // 3 :]
+    return prices_of(options, limits, temperatures=temperatures, low=low, high=high, start=start)
 
 
 def _rounded(
@@ -94,9 +123,10 @@ def _rounded(
     """Prices, places of the options taken, their value, the bound; the best of the sizes of tie-breaking tried."""
     best: tuple[Vector, NDArray[np.int64], float] | None = None
     bound = np.inf
+    start = None if low is None or high is None or not np.isfinite(high).all() else (low + high) / 2
     for tie in policy.ties:
         untied = Options(rows.options.starts, rows.options.value + tie * level * rows.tie, rows.options.usage)
-        prices = prices_of(untied, limits.astype(float), temperatures=policy.smoothing, low=low, high=high)
+        prices = _found(untied, limits.astype(float), policy=policy, low=low, high=high, start=start)
         bound = min(bound, dual(rows.options, limits.astype(float), prices))
         taken, _ = rounded(untied, limits, prices)
         taken = taken[taken >= 0]
@@ -107,45 +137,50 @@ def _rounded(
     return best[0], best[1], best[2], bound
 
 
-def _with_hashes(prepared: Prepared, hashes: NDArray[np.int64]) -> DataFrame:
+def _hashes(prepared: Prepared, hashes: NDArray[np.int64]) -> DataFrame:
+    return frame_of(prepared.frame.sparkSession, [(int(value),) for value in hashes], "h bigint")
+
+
+def _with_hashes(prepared: Prepared, hashes: DataFrame) -> DataFrame:
     """The rows with these hashes; one of those that are equal in customer, option, value and usage."""
-    chosen = frame_of(prepared.frame.sparkSession, [(int(value),) for value in hashes], "h bigint")
-    return prepared.frame.join(F.broadcast(chosen), "h", "left_semi").dropDuplicates(["h"])
+    return prepared.frame.join(F.broadcast(hashes), "h", "left_semi").dropDuplicates(["h"])
 
 
 def _at_scale(prepared: Prepared, *, policy: ArbitrationPolicy) -> Priced:
-    parts = -(-prepared.count // policy.driver_options)
-    stored = prepared.frame.repartition(parts, prepared.customer).sortWithinPartitions(prepared.customer).persist()
+    use_own_python(prepared.frame.sparkSession)
     tie, wanted = policy.ties[0] * prepared.level, policy.sample_options
-    pool, left, count = stored, prepared.limits.astype(float), prepared.count
-    low, high = np.zeros(len(left)), np.full(len(left), np.inf)
+    limits = prepared.limits.astype(float)
     width = policy.box
+    pool, left, count = prepared.rows, limits, prepared.count
+    low, high = np.zeros(len(limits)), np.full(len(limits), np.inf)
+    passes: list[_Pass] = []
     for turn in range(policy.rounds):
         share = min(1.0, wanted / max(count, 1))
         draw = F.pmod(F.xxhash64(F.lit(turn), "g"), F.lit(_DRAWS)) < F.lit(int(share * _DRAWS))
         sample = _collected(prepared, pool.where(draw))
         low, high = _range(sample, left * share, tie, width=width, policy=policy, low=low, high=high)
-        best = _choices(prepared, stored, tie, low, high).persist()
-        decided = _decided(prepared, best, tie)
-        open_rows = stored.join(best.where("not decided").select(prepared.customer), prepared.customer, "left_semi")
-        rest = prepared.limits - decided.used
-        pool, left, count = open_rows, rest.astype(float), decided.open_options
+        # Who was decided in a wider range keeps that choice in this one: only the others are asked again.
+        passes.append(_passed(prepared, pool, count, tie, low, high, policy=policy))
+        pool, count = passes[-1].open_rows, passes[-1].open_options
+        rest = prepared.limits - np.sum([one.used for one in passes], axis=0)
+        left = rest.astype(float)
         if count > policy.driver_options and not (rest < 0).any():
             continue
         if not (rest < 0).any():
-            rows = _collected(prepared, open_rows)
+            rows = _collected(prepared, pool)
             prices, taken, value, open_bound = _rounded(rows, rest, prepared.level, policy=policy, low=low, high=high)
             # The decided keep their choice at all prices of the range, so this is the dual over all customers.
-            bound = decided.bound + open_bound
-            if bound - decided.value - value <= policy.gap * bound or turn == policy.rounds - 1:
-                clear = best.where("decided and best is not null").select("best.*")
-                pooled = _with_hashes(prepared, rows.hashes[taken])
-                chosen = clear.unionByName(pooled.select(*clear.columns))
-                return Priced(chosen, prices, float(f"{bound:.12g}"), (stored, best))
+            bound = math.fsum(one.bound for one in passes) + open_bound
+            value += math.fsum(one.value for one in passes)
+            if bound - value <= policy.gap * bound or turn == policy.rounds - 1:
+                clear = reduce(DataFrame.unionByName, [one.rows.where("decided").select("h") for one in passes])
+                chosen = _with_hashes(prepared, clear.unionByName(_hashes(prepared, rows.hashes[taken])))
+                return Priced(chosen, prices, float(f"{bound:.12g}"), tuple(one.rows for one in passes))
         # The range missed the prices: a wider one, for all customers again.
-        best.unpersist()
-        pool, left, count, width = stored, prepared.limits.astype(float), prepared.count, 2 * width
-        low, high = np.zeros(len(left)), np.full(len(left), np.inf)
+        for one in passes:
+            one.rows.unpersist()
+        passes, pool, left, count, width = [], prepared.rows, limits, prepared.count, 2 * width
+        low, high = np.zeros(len(limits)), np.full(len(limits), np.inf)
     raise PortraitError(
         "the prices of the capacities could not be narrowed down",
         where=f"{count} of {prepared.count} options",
@@ -158,11 +193,10 @@ def _range(
 ) -> tuple[Vector, Vector]:
     """Prices of the sample, plus and minus `width` standard errors, which four quarters of its customers give."""
     options = Options(sample.options.starts, sample.options.value + tie * sample.tie, sample.options.usage)
-    arguments = {"temperatures": policy.smoothing, "low": low, "high": high}
-    prices = prices_of(options, limits, **arguments)  # type: ignore[arg-type]
+    prices = _found(options, limits, policy=policy, low=low, high=high)
     quarter = np.arange(len(options.starts)) % _QUARTERS
     found = [
-        prices_of(options.of(quarter == part), limits / _QUARTERS, **arguments)  # type: ignore[arg-type]
+        _found(options.of(quarter == part), limits / _QUARTERS, policy=policy, low=low, high=high, start=prices)
         for part in range(_QUARTERS)
     ]
     error = np.std(found, axis=0, ddof=1) / np.sqrt(_QUARTERS)
@@ -172,47 +206,37 @@ def _range(
     return np.maximum(low, prices - half), np.minimum(high, prices + half)
 
 
-def _choices(prepared: Prepared, stored: DataFrame, tie: float, low: Vector, high: Vector) -> DataFrame:
-    """One row per customer: decided, and best (the option's row; null where none is taken)."""
-    value = F.col("v") + F.lit(tie) * F.col("t")
-    worst, most, middle = (value - _priced(prepared, prices) for prices in (high, low, (low + high) / 2))
-    row = F.struct(*stored.columns)
-    grouped = stored.groupBy(prepared.customer).agg(
-        F.max_by(row, middle).alias("row"),
-        F.max(worst).alias("sure"),
-        F.count(F.lit(1)).alias("options"),
-        F.slice(F.sort_array(F.collect_list(most), False), 1, 2).alias("tops"),
-    )
-    second = F.greatest(F.coalesce(F.try_element_at("tops", F.lit(2)), F.lit(0.0)), F.lit(0.0))
-    none = F.element_at("tops", 1) <= 0
-    taken = F.col("sure") > second
-    return grouped.select(
-        prepared.customer, "options", (none | taken).alias("decided"), F.when(taken, F.col("row")).alias("best")
-    )
-
-
-def _priced(prepared: Prepared, prices: Vector) -> Column:
-    total = F.lit(0.0)
-    for name, price in zip(prepared.usage, prices, strict=True):
-        total = total + F.col(name) * F.lit(float(price))
-    return total
-
-
 @dataclass(frozen=True)
-class _Decided:
-    """What the decided customers use and bring (bound: ties included), and how many options the others have."""
+class _Pass:
+    """One look at a pool of customers, kept: the options taken by those who are decided, all options of the others.
 
+    What the decided use and bring (bound: ties included), and how many options the others have.
+    """
+
+    rows: DataFrame
     used: NDArray[np.int64]
     value: float
     bound: float
     open_options: int
 
+    @property
+    def open_rows(self) -> DataFrame:
+        """The options of customers who are not decided."""
+        return self.rows.where("not decided")
 
-def _decided(prepared: Prepared, best: DataFrame, tie: float) -> _Decided:
+
+def _passed(
+    prepared: Prepared, pool: DataFrame, count: int, tie: float, low: Vector, high: Vector, *, policy: ArbitrationPolicy
+) -> _Pass:
+    parts = -(-count // policy.driver_options)
+    layout = ", ".join(["g bigint, h bigint, v double", *[f"{name} bigint" for name in prepared.usage]])
+    deciding = decided_options(low=low, high=high, tie=tie)
+    found = pool.select(*prepared.columns).repartition(parts, "g").mapInArrow(deciding, f"{layout}, decided boolean")
+    rows = found.persist()
     decided = F.col("decided")
-    sums = [F.sum(F.when(decided, F.col(f"best.{name}"))) for name in prepared.usage]
-    values = [F.sum(F.when(decided, value)) for value in (F.col("best.v"), F.col("best.v") + F.col("best.t") * tie)]
-    row = best.agg(F.sum(F.when(~decided, F.col("options"))), *values, *sums).first()
+    values = [F.sum(F.when(decided, value)) for value in (F.col("v"), F.col("v") + tie_of("h") * tie)]
+    sums = [F.sum(F.when(decided, F.col(name))) for name in prepared.usage]
+    row = rows.agg(F.count_if(~decided), *values, *sums).first()
     assert row is not None, "an aggregate without keys has one row"
     used = np.array([int(item or 0) for item in row[3:]], dtype=np.int64)
-    return _Decided(used, float(row[1] or 0.0), float(row[2] or 0.0), int(row[0] or 0))
+    return _Pass(rows, used, float(row[1] or 0.0), float(row[2] or 0.0), int(row[0]))

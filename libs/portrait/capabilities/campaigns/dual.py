@@ -18,6 +18,8 @@ from scipy.optimize import minimize
 
 Vector = NDArray[np.float64]
 Places = NDArray[np.int64]
+_CHUNK = 8192
+_LEAST_GAIN = 1e-12
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,16 @@ def prices_of(
     temperatures: Sequence[float],
     low: Vector | None = None,
     high: Vector | None = None,
+    start: Vector | None = None,
 ) -> Vector:
     """The prices with the smallest bound that was met, one per constraint, in value per unit; within [low, high].
 
-    `temperatures` in mean values of an option, falling.
+    `temperatures` in mean values of an option, falling. `start`: prices from which the descent begins; 0 without.
     """
     count = len(limits)
     low = np.zeros(count) if low is None else low
     high = np.full(count, np.inf) if high is None else high
-    start = np.clip(np.zeros(count), low, high)
+    start = np.clip(np.zeros(count) if start is None else start, low, high)
     if len(options.value) == 0 or count == 0:
         return start
     level = float(options.value.mean())
@@ -126,24 +129,32 @@ def rounded(options: Options, limits: NDArray[np.int64], prices: Vector) -> tupl
     reduced = options.value - options.usage @ prices
     best = np.maximum.reduceat(reduced, options.starts)
     order = np.lexsort((-reduced, -best[customer]))
-    for place in order:
-        who = customer[place]
-        if taken[who] < 0 and bool((options.usage[place] <= left).all()):
-            taken[who] = place
-            left -= options.usage[place]
-    improved = True
-    while improved:
-        improved = False
+    for begin in range(0, len(order), _CHUNK):
+        part = order[begin : begin + _CHUNK]
+        while len(part := part[(taken[customer[part]] < 0) & (options.usage[part] <= left).all(axis=1)]):
+            # All up to the first that does not fit any more; of a customer the first.
+            _, firsts = np.unique(customer[part], return_index=True)
+            firsts.sort()
+            used = np.cumsum(options.usage[part[firsts]], axis=0)
+            fitting = int(np.argmin(np.append((used <= left).all(axis=1), False)))
+            now = part[firsts[:fitting]]
+            taken[customer[now]] = now
+            left -= used[fitting - 1]
+    while True:
         current = np.where(taken >= 0, options.value[taken], 0.0)
         gain = options.value - current[customer]
-        for place in np.flatnonzero(gain > 1e-12)[np.argsort(-gain[gain > 1e-12], kind="stable")]:
+        better = np.flatnonzero(gain > _LEAST_GAIN)
+        held = taken[customer[better]]
+        more = options.usage[better] - np.where(held[:, None] >= 0, options.usage[held], 0)
+        better = better[(more <= left).all(axis=1)]
+        if not len(better):
+            return taken, left
+        for place in better[np.argsort(-gain[better], kind="stable")]:
             who = customer[place]
             before = taken[who]
-            if options.value[place] <= (options.value[before] if before >= 0 else 0.0):
+            if options.value[place] - (options.value[before] if before >= 0 else 0.0) <= _LEAST_GAIN:
                 continue
-            more = options.usage[place] - (options.usage[before] if before >= 0 else 0)
-            if bool((more <= left).all()):
+            change = options.usage[place] - (options.usage[before] if before >= 0 else 0)
+            if bool((change <= left).all()):
                 taken[who] = place
-                left -= more
-                improved = True
-    return taken, left
+                left -= change

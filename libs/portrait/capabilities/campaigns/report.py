@@ -10,7 +10,7 @@ from portrait.report.figures import MOST, Figure, Figures, Row, whole_slice
 from portrait.report.markup import Head, Html, card, folded, h, remark, section, table
 from portrait.report.section import Section, Tile
 from portrait.report.svg import inline_svg
-from portrait.report.texts import NONE, count, percent, plain, plural
+from portrait.report.texts import NONE, chance, count, percent, plain, plural
 
 _FUNNEL = ("planned", "sent", "delivered", "failed", "withdrawn")
 _SHOWN = 20  # campaigns with a panel of their own, the newest first
@@ -55,7 +55,7 @@ def _effect_card(row: Row) -> Html:
         ["Did it", f"{_share(row['treated_rate'])} treated, {_share(row['control_rate'])} control"],
         ["Caused", _interval(row, "effect", "effect_low", "effect_high")],
         ["With what was known before", _interval(row, "cuped_effect", "cuped_low", "cuped_high")],
-        ["Sizes of the arms", NONE if row["srm_p"] is None else f"as planned, p {float(row['srm_p']):.3f}"],
+        ["Sizes of the arms", NONE if row["srm_p"] is None else f"as planned, p {chance(float(row['srm_p']))}"],
     ]
     if row["state"] == "stopped":
         facts = facts[:1]

@@ -90,7 +90,7 @@ def _effect(core: Row) -> str:
     return (
         f"Plan {core['plan']}, {count(core['served_before'])} served against {count(core['control_before'])} of the "
         f"control group since the slice before: contribution {effect} per customer (95 % interval {low} to {high}), "
-        f"retention {kept} ({least} to {most})."
+        f"share that stayed {kept} higher ({least} to {most})."
     )
 
 

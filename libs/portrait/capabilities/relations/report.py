@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -54,10 +57,7 @@ def _exposure_card(figures: Figures) -> Html:
     if not rows:
         return remark("Largest exposures", "Nothing is lent to any customer or group.")
     ordered = sorted(rows, key=lambda row: (-row["exposure"], row["kind"]))[:_LARGEST]
-    bars_of = [
-        Bar(f"{plain(row['kind'])} of {count(row['members'])}", float(row["exposure"]), amount(row["exposure"]))
-        for row in ordered
-    ]
+    bars_of = [Bar(_named(row), float(row["exposure"]), amount(row["exposure"])) for row in ordered]
     states = {row["state"]: int(row["groups"]) for row in figures["limit_states"]}
     if set(states) <= {None}:
         said = "No limit was judged: enter net_capital and tier1_capital in conf/relations.yml."
@@ -99,6 +99,11 @@ def by_kind(members: DataFrame) -> DataFrame:
     return members.groupBy("kind").agg(
         F.countDistinct("group_id").alias("groups"), F.count("*").alias("members"), F.max("members").alias("largest")
     )
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    """Whose exposure it is, without an id."""
+    return "a customer alone" if row["members"] == 1 else f"{plain(row['kind'])} of {count(row['members'])}"
 
 
 def largest(exposure: DataFrame) -> DataFrame:

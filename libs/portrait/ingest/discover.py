@@ -4,37 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from portrait.errors import ConfigurationError, InputRefused
+from portrait.ingest.files import LandedFile
 from portrait.mappings.source import NO_MAPPINGS, Mappings, SourceMapping
 
 RELEASED = "released-"
 """How the names of files begin in which rows of the quarantine are landed again."""
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
-
-
-@dataclass(frozen=True)
-class LandedFile:
-    """A file of a feed: `path` is relative to the landing folder; `format` is None when its name says nothing known.
-
-    `mapping`: how a file of a source becomes records of the feed; None: it lies in the feed's own folder, as they are.
-    """
-
-    feed: str
-    path: str
-    source: Path
-    format: str | None
-    extension: str
-    size: int
-    mtime_ns: int
-    mapping: SourceMapping | None = None
-
-    @property
-    def key(self) -> str:
-        """What tells it from all others: a file of a source may become several feeds."""
-        return self.path if self.mapping is None else f"{self.feed}:{self.path}"
 
 
 def landed_files(

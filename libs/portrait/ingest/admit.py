@@ -9,14 +9,11 @@ from dataclasses import dataclass, field
 from portrait.contracts import Catalogue, Contract
 from portrait.ingest.columns import compare_columns
 from portrait.ingest.content import Inspection
-from portrait.ingest.inspection import inspect_file
-from portrait.ingest.landing import LandedFile
+from portrait.ingest.files import Counts, FileResult, LandedFile, Manifest, manifest_of
+from portrait.ingest.inspect import inspect_file
 from portrait.ingest.ledger import FileCache, Ledger
-from portrait.ingest.lines import Counts
 from portrait.ingest.parquet import takes
-from portrait.ingest.staging import Manifest
 from portrait.ingest.text import bounds_of
-from portrait.ingest.verdicts import FileResult
 from portrait.mappings.expressions import read_columns, resolved
 
 COPY_REPEATED = "snapshot.repeated"
@@ -85,23 +82,7 @@ def admit(
 def _judge(
     item: LandedFile, seen: Inspection, contract: Contract, rules: str, ledger: Ledger, feed: FeedAdmission
 ) -> None:
-    manifest = Manifest(
-        feed=item.feed,
-        path=item.path,
-        hash=seen.hash,
-        format=item.format or "",
-        columns=seen.columns,
-        ignored=(),
-        rows=seen.rows,
-        contract_hash=rules,
-        types=seen.types,
-        fine=seen.fine,
-        one_line=seen.one_line,
-        clock_times=seen.clock_times,
-        mapping=None if item.mapping is None else item.mapping.id,
-        body=seen.body,
-        snapshot_on=seen.snapshot_on,
-    )
+    manifest = manifest_of(item, seen, rules=rules)
     kept_out = Counts(seen.rows, seen.rows)
 
     def turn_away(status: str, reason: str) -> FileResult:

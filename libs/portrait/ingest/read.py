@@ -1,4 +1,4 @@
-"""From staged files to judged rows: text line by line, Parquet by the types that each file has.
+"""Read staged files into rows that say which rules they break: text line by line, Parquet by the types of each file.
 
 Paths are given one by one and never as patterns, so that a folder may have any name.
 """
@@ -14,11 +14,15 @@ from pyspark.sql import functions as F
 
 from portrait.contracts import Contract
 from portrait.contracts.contract import quoted
+from portrait.ingest.files import Manifest
+from portrait.ingest.mapped import CODES, apply_mapping, mapped_layouts, source_contract
 from portrait.ingest.parquet import NANOSECONDS, NO_TYPE
-from portrait.ingest.staging import Manifest, staged_path
-from portrait.ingest.verdicts import judged_lines
+from portrait.ingest.parsing import Layout, judge, judge_typed, parse_lines
+from portrait.ingest.stage import staged_path
 from portrait.mappings.expressions import read_columns, resolved
 from portrait.mappings.source import NO_MAPPINGS, Mappings, SourceMapping
+from portrait.settings import UTC
+from portrait.spark.days import instant_of
 from portrait.spark.paths import as_named
 
 _MOMENT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"
@@ -201,3 +205,69 @@ def _converted(name: str, found: str, wanted: str, rests: Mapping[int, int]) -> 
 
 def _with_nanoseconds(moment: Column, rest: Column) -> Column:
     return F.concat(F.date_format(moment, _MOMENT), F.lpad(rest.cast("string"), 3, "0"), F.lit("Z"))
+
+
+def judged_lines(
+    source: DataFrame,
+    *,
+    contract: Contract,
+    manifests: Mapping[str, Manifest],
+    mapping: SourceMapping | None = None,
+) -> DataFrame:
+    """Lines of text, or rows of Parquet, as one row per line: technical columns, the contract's typed, `__reasons`.
+
+    `__record` is the text of a bad row as it came (JSON for Parquet), null for good ones. `mapping`: that of all the
+    files; rows then have `CODES` too.
+    """
+    if mapping is not None:
+        judged, record = _judged_by(mapping, source, contract, manifests)
+    elif "__value" not in source.columns:
+        judged = judge_typed(_as_instants(source, contract, manifests), contract=contract)
+        record = F.col("__record")
+    else:
+        # A task numbers its rows upwards in the order of the file: see `lines`.
+        placed = source.withColumn("__place", F.monotonically_increasing_id())
+        judged = judge(parse_lines(placed, contract=contract, layouts=layouts_of(manifests)), contract=contract)
+        record = F.col("__value")
+    with_record = judged.withColumn("__record", F.when(F.col("__reasons").isNotNull(), record))
+    technical = ["__file", "__start", "__place", "__present", "__unknown", "__reasons", "__record"]
+    technical += [CODES] if mapping is not None else []
+    return with_record.select(*technical, *contract.column_names)
+
+
+def _judged_by(
+    mapping: SourceMapping, source: DataFrame, contract: Contract, manifests: Mapping[str, Manifest]
+) -> tuple[DataFrame, Column]:
+    """Rows of a mapped source, judged, and the record of each as it came."""
+    parsed, record = source, F.col("__record")
+    if "__value" in source.columns:
+        placed = source.withColumn("__place", F.monotonically_increasing_id())
+        layouts = mapped_layouts(mapping, manifests)
+        parsed, record = (
+            parse_lines(placed, contract=source_contract(mapping, contract), layouts=layouts),
+            F.col("__value"),
+        )
+    days = {name: item.snapshot_on for name, item in manifests.items() if item.snapshot_on is not None}
+    ready, failures = apply_mapping(parsed, mapping, contract, days=days)
+    return judge(ready, contract=contract, failures=failures), record
+
+
+def _as_instants(rows: DataFrame, contract: Contract, manifests: Mapping[str, Manifest]) -> DataFrame:
+    """Clock times of files that hold no instants, taken for times of the bank's clock; Spark reads them as of UTC."""
+    if contract.time_zone == UTC:
+        return rows
+    instants = {}
+    for name in (column.name for column in contract.columns if column.physical_type == "TIMESTAMP"):
+        if files := [file for file, item in manifests.items() if name in item.clock_times]:
+            told = instant_of(F.col(name), contract.time_zone)
+            instants[name] = F.when(F.col("__file").isin(*files), told).otherwise(F.col(name))
+    return rows.withColumns(instants)
+
+
+def layouts_of(manifests: Mapping[str, Manifest]) -> list[Layout]:
+    """One layout for each distinct header (and form, see `Manifest.one_line`), and one for JSON."""
+    files: dict[tuple[str, tuple[str, ...], bool], list[str]] = {}
+    for name, item in manifests.items():
+        key = (item.format, item.columns if item.format == "csv" else (), item.one_line)
+        files.setdefault(key, []).append(name)
+    return [Layout(kind, columns, tuple(names), form) for (kind, columns, form), names in files.items()]

@@ -15,39 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from portrait.errors import PortraitError
-from portrait.ingest.landing import LandedFile
+from portrait.ingest.files import LandedFile, Manifest
 from portrait.ingest.text import Body, Dialect, write_staged
 from portrait.ingest.workbook import Sheet
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What admission knows of a staged file.
-
-    `types` are the Parquet types of `columns`. `fine` are values of Parquet timestamps that no table can hold: column,
-    row and nanoseconds beyond the microsecond.
-    """
-
-    feed: str
-    path: str
-    hash: str
-    format: str
-    columns: tuple[str, ...]
-    ignored: tuple[str, ...]
-    rows: int
-    contract_hash: str
-    types: tuple[str, ...] = ()
-    fine: tuple[tuple[str, int, int], ...] = ()
-    one_line: bool = False
-    """Whether the staged file is the landed one in its one-line form (see `text`)."""
-    clock_times: tuple[str, ...] = ()
-    """Columns of a Parquet file that hold times of a clock and no instants (not adjusted to UTC)."""
-    mapping: str | None = None
-    """The mapping by which the file becomes records of its feed (`<source>/<name>`)."""
-    body: Body | None = None
-    """Where the records of a text file of a mapped source are; the staged copy has nothing else."""
-    snapshot_on: str | None = None
-    """The day of which the file is a full copy, as 2024-03-31."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +39,10 @@ class Batch:
     def feeds(self) -> list[str]:
         """The feeds that have files in it."""
         return sorted({item.feed for item in self.files.values()})
+
+    def transaction(self, table: str) -> tuple[str, int]:
+        """Under which name and number its commit on a table is known."""
+        return f"ingest-batch:{table}", self.numbers[table]
 
 
 def staged_path(root: Path, feed: str, name: str) -> Path:

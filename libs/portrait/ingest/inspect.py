@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portrait.errors import InputRefused
 from portrait.ingest.content import Inspection, Text, inspect_parquet
-from portrait.ingest.landing import LandedFile
+from portrait.ingest.files import LandedFile
 from portrait.ingest.mapped_files import inspect_mapped
 from portrait.ingest.text import DEFAULT_BOUNDS, Bounds, Hashed, Unreadable, unpacked
 
