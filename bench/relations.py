@@ -4,7 +4,8 @@
 
 A company has about 2.5 holders, a quarter of them companies registered shortly before it; one holding in 50 leads back,
 which makes cross-holdings. Beside it chains of 50, which have 25 pairs per edge, and for groups chains of 100,000
-members in no order, which are the worst for them.
+members in no order, which are the worst for them. Baselines on one core, without Spark, from the same files: scipy for
+groups and, as powers of the matrix of shares, for ownership; networkx for groups, where it is installed.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from __future__ import annotations
 import argparse
 import resource
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
-from turns import in_turns, report
+from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse.csgraph import connected_components
+from timing import in_turns, report
 
 from portrait.capabilities.relations.ownership import control, groups, integrated_ownership
 from portrait.spark.session import start_embedded
@@ -47,6 +51,41 @@ def chains(spark: SparkSession, edges: int, length: int) -> DataFrame:
     return rows.selectExpr(f"{one} as one", f"{other} as other", "0.9d as share")
 
 
+def numbered(folder: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """The holdings as numbers: owner, owned, share, and how many there are of both."""
+    rows = pd.read_parquet(folder)
+    places, names = pd.factorize(pd.concat([rows["owner"], rows["owned"]], ignore_index=True))
+    return places[: len(rows)], places[len(rows) :], rows["share"].to_numpy(), len(names)
+
+
+def groups_by_scipy(folder: str) -> int:
+    """Groups of the holdings."""
+    owner, owned, _, size = numbered(folder)
+    return int(connected_components(coo_array((np.ones(len(owner)), (owner, owned)), shape=(size, size)), False)[0])
+
+
+def groups_by_networkx(folder: str) -> int:
+    """The same by a graph of Python objects."""
+    import networkx
+
+    rows = pd.read_parquet(folder)
+    return networkx.number_connected_components(networkx.from_pandas_edgelist(rows, "owner", "owned"))
+
+
+def ownership_by_scipy(folder: str) -> int:
+    """Pairs of owner and owned: W + W^2 + .. of sparse matrices, divided by the diagonal of the sum with I."""
+    owner, owned, share, size = numbered(folder)
+    direct = csr_array(coo_array((share, (owner, owned)), shape=(size, size)))
+    total, power = direct.copy(), direct
+    while power.nnz:
+        power = power @ direct
+        power.data[power.data < 1e-9] = 0
+        power.eliminate_zeros()
+        total = total + power
+    scale = diags_array(1 / (1 + total.diagonal()))
+    return int((scale @ total).nnz)
+
+
 def main() -> None:
     """Make edges, compute by turns, print one Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -58,6 +97,7 @@ def main() -> None:
         holdings(args.edges).to_parquet(f"{folder}/holdings")
         chains(spark, args.edges, 50).write.parquet(f"{folder}/chains")
         chains(spark, args.edges, 100_000).write.parquet(f"{folder}/long")
+        file = f"{folder}/holdings"
         held, chained, long = (spark.read.parquet(f"{folder}/{name}") for name in ("holdings", "chains", "long"))
         sizes: dict[str, int] = {}
 
@@ -74,6 +114,11 @@ def main() -> None:
             "groups": lambda: counted("groups", groups(held, left="owner", right="owned")),
             "groups, chains of 100,000": lambda: counted("long", groups(long, left="one", right="other")),
         }
+        baselines = {"groups, scipy": groups_by_scipy, "ownership, scipy": ownership_by_scipy}
+        if find_spec("networkx"):
+            baselines["groups, networkx"] = groups_by_networkx
+        for name, compute in baselines.items():
+            works[name] = lambda name=name, compute=compute: sizes.__setitem__(name, compute(file))
         seconds = in_turns(works, args.repeat)
     spark.stop()
     report(f"{args.edges:,} edges", seconds, rows=args.edges)

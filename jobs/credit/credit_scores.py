@@ -8,9 +8,12 @@ the slice.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from portrait.capabilities.credit.applicants import application_facts
-from portrait.capabilities.credit.card_file import MODEL, write_card
-from portrait.capabilities.credit.decisions import credit_scores, fitted_card, grade_counts
+from portrait.capabilities.credit.card_file import MODEL, read_card, write_card
+from portrait.capabilities.credit.cutoff import grades_of
+from portrait.capabilities.credit.decisions import credit_scores, fitted_card, outcome_counts
 from portrait.capabilities.credit.policy import load_credit_policy
 from portrait.lake import ModelStore
 from portrait.run.job import job_arguments, open_lake, submit
@@ -27,11 +30,19 @@ def main(argv: list[str] | None = None) -> None:
         facts = application_facts(tables, policy=policy.applications, as_of=day, zone=zone).persist()
         card, version = fitted_card(facts, policy=policy), None
         if card is not None:
-            grades = grade_counts(facts, card, policy=policy)
+            store = ModelStore(lake)
+            before = store.current(MODEL, until=day - timedelta(1))
+            earlier = None if before is None else read_card(before.folder)[0]
+            if earlier is not None and not {item.source.name for item in earlier.features} <= set(facts.columns):
+                before = earlier = None  # it reads what is no fact of an application any more
+            outcomes = outcome_counts(facts, card, earlier=earlier, policy=policy)
             metrics = {"good": float(card.totals.good), "bad": float(card.totals.bad), **card.information}
-            version = ModelStore(lake).save(
+            compared = None if before is None else before.version
+            version = store.save(
                 MODEL,
-                lambda folder: write_card(card, folder, grades=grades),
+                lambda folder: write_card(
+                    card, folder, grades=grades_of(outcomes), outcomes=outcomes, earlier=compared
+                ),
                 as_of=day,
                 metrics=metrics,
                 parameters=card.left_out,

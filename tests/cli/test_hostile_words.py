@@ -102,6 +102,7 @@ REFUSED: dict[str, list[str]] = {
     "core-group audience name": ["core-group", "audience", "elderly", "--id", "{}"],
     "credit fairness as_of": ["credit", "fairness", "--as-of", "{}"],
     "funds alerts as_of": ["funds", "alerts", "--as-of", "{}"],
+    "funds trace as_of": ["funds", "trace", "1", "--as-of", "{}"],
     "groups show as_of": ["groups", "show", "1", "--as-of", "{}"],
     "relations as_of": ["relations", "1", "--as-of", "{}"],
     "source infer feed": ["source", "infer", "conf/tiers.yml", "--feed", "{}"],
@@ -109,6 +110,7 @@ REFUSED: dict[str, list[str]] = {
     "source test name": ["source", "test", "{}"],
     "source list name": ["source", "list", "{}"],
     "warnings list as_of": ["warnings", "list", "--as-of", "{}"],
+    "warnings missed as_of": ["warnings", "missed", "--as-of", "{}"],
     "warnings show as_of": ["warnings", "show", "x", "--as-of", "{}"],
 }
 # What may be any text: it is compared as a value, or written as text into a file that is checked as a whole.
@@ -117,6 +119,7 @@ FREE = {
     *("labels new title", "labels new value", "labels new description", "labels new unknown_means", "labels new owner"),
     *("campaign effect name", "campaign explain customer", "campaign start accept_small", "relations customer"),
     *("credit explain application", "warnings show loan", "superset uri"),
+    "funds trace customer",
 }
 
 

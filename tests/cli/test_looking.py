@@ -35,7 +35,8 @@ TABLES: dict[str, list[dict[str, Any]]] = {
          "versions": dict.fromkeys(
              ["gold.customer_tier", "gold.customer_portrait", "gold.label_statistics", "gold.customer_features",
               "gold.audiences", "gold.audience_members", "gold.label_history", "gold.recommendations",
-              "gold.shopping_recommendations", "gold.recommendation_quality"], 0)},
+              "gold.shopping_recommendations", "gold.recommendation_quality", "gold.fund_flows", "gold.loan_hazards"],
+              0)},
     ],
     "gold.customer_tier": [
         {"as_of": D2, "customer_id": "C2", "tier": "vip", "assets": Decimal("74558.93")},
@@ -81,6 +82,20 @@ TABLES: dict[str, list[dict[str, Any]]] = {
         {"as_of": D2, "audience": "affluent_mobile", "customer_id": "C2"},
         {"as_of": D2, "audience": "affluent_mobile", "customer_id": "C1"},
         {"as_of": D2, "audience": "another", "customer_id": "C0"},
+    ],
+    "gold.fund_flows": [
+        {"as_of": D2, "account_id": "A1", "customer_id": "C1", "from_id": "t1", "to_id": target, "from_on": D1,
+         "from_type": "salary", "from_other": "E1", "to_on": day, "to_type": kind, "amount": Decimal(amount),
+         "method": "fifo"}
+        for target, day, kind, amount in (("t2", D2, "card_payment", "10.05"), ("left", None, None, "0.95"))
+    ],
+    "gold.loan_hazards": [
+        {"as_of": D2, "loan_id": loan, "customer_id": "C1", "months_on_book": 7, "arrears_on": day, "is_missed": missed}
+        for loan, day, missed in (("L1", D1, True), ("L2", D2, True), ("L3", D2, False), ("L4", None, False))
+    ],
+    "ops.models": [
+        {"name": "scorecard", "version": "v2", "as_of": D2, "path": "models/scorecard/v2", "is_current": True,
+         "run": 2},
     ],
     "ops.files": [
         {"feed": "customers", "file": "customers/a.csv", "file_hash": HASH, "status": "accepted", "contract_hash": "c",
@@ -150,6 +165,11 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         path = root.joinpath(*name.split("."))
         write_deltalake(path, pa.table(columns), partition_by=contract.partitioned_by or None)
+    card = root / "models" / "scorecard" / "v2" / "scorecard.json"
+    card.parent.mkdir(parents=True)
+    # Grade, percent by this card and by v1, applications, bad.
+    outcomes = [["A", 2, 2, 80, 2], ["C", 9, 30, 10, 1], ["D", 15, 15, 6, 3], ["E", 60, 10, 4, 4]]
+    card.write_text(json.dumps({"outcomes": outcomes, "earlier": "v1"}))
     return root
 
 
@@ -190,6 +210,10 @@ def test_every_command_that_looks_answers_without_java(lake: Path) -> None:
         "audience members": ["audience", "members", "affluent_mobile", *csv],
         "audience members, an earlier day": ["audience", "members", "affluent_mobile", "--as-of", "2025-02-01", *csv],
         "audience explain": ["audience", "explain", "affluent_mobile", "C1", *at],
+        "funds trace": ["funds", "trace", "C1", *csv],
+        "warnings missed": ["warnings", "missed", *csv],
+        "credit cutoff": ["credit", "cutoff", *csv],
+        "credit cutoff, for people": ["credit", "cutoff", "--cutoff", "15", *at],
     }
     told = ask(list(questions.values()))
     assert told["heavy"] == []
@@ -202,7 +226,17 @@ def test_every_command_that_looks_answers_without_java(lake: Path) -> None:
         "1,2025-01-31,died,0.0,2025-03-01 04:05:06.000789,"
         '"no end was recorded: the process was killed, or the machine stopped",',
     ]
-    assert "Served: 7 tables of 2025-02-28; offers of 2025-01-31, run 2 (publish)." in out["status, for people"]
+    assert "Served: 9 tables of 2025-02-28; offers of 2025-01-31, run 2 (publish)." in out["status, for people"]
+    assert out["funds trace"].splitlines()[1:] == [
+        "2025-02-28,A1,card payment,10.05,10.05 of salary from E1 on 2025-01-31",
+        ",A1,left on the account,0.95,0.95 of salary from E1 on 2025-01-31",
+    ]
+    assert [line.split(",")[0] for line in out["warnings missed"].splitlines()[1:]] == ["L2", "L1"]
+    # At a cost of 5: 2 % costs 10 + 12, 9 % 15 + 3, 15 % 30 + 0; the rules decline above 20 %.
+    assert out["credit cutoff"].splitlines()[1:] == [
+        "both,80,2,2.5%", "only new,10,1,10.0%", "only old,10,7,70.0%", "none,0,0,",
+    ]  # fmt: skip
+    assert "Cut-off 15 % costs 30 and accepts 96 (6 bad)" in " ".join(out["credit cutoff, for people"].split())
     assert [line.split(",")[:3] for line in out["show"].splitlines()[1:]] == [["2025-02-28", "C1", "ordinary"]]
     assert [line.split(",")[:3] for line in out["show, a past day"].splitlines()[1:]] == [
         ["2025-01-31", "C0", "ordinary"]

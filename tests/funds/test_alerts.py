@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -65,6 +66,31 @@ CASES: dict[str, list[Row]] = {
     "stays": [
         *sent("x", "mule", 0), *sent("mule", "y", 40, 4600), *sent("x", "mule", 200), *sent("mule", "z", 249, 4900),
     ],
+    "bipartite": [row for g in "abc" for t in "xyz" for row in sent(g, t, ord(g) - 97, 600)],
+    "bipartite of two": [row for g in "ab" for t in "xyz" for row in sent(g, t, ord(g) - 97, 600)],
+    "bipartite slowly": [row for g in "abc" for t in "xyz" for row in sent(g, t, 73 * (ord(g) - 97), 600)],
+    "stack": [
+        *(row for g in "ab" for m in "mn" for row in sent(g, m, ord(g) - 97, 600)),
+        *(row for m in "mn" for t in "xy" for row in sent(m, t, 24, 590)),
+    ],
+    "stack upside down": [
+        *(row for g in "ab" for m in "mn" for row in sent(g, m, 24, 600)),
+        *(row for m in "mn" for t in "xy" for row in sent(m, t, 0, 590)),
+    ],
+    "walk": [row for n, pair in enumerate(pairwise("abcdef")) for row in sent(*pair, 24 * n, 900 - 20 * n)],
+    "short walk": [row for n, pair in enumerate(pairwise("abcde")) for row in sent(*pair, 24 * n, 900)],
+    "walk that shrinks": [row for n, pair in enumerate(pairwise("abcdef")) for row in sent(*pair, n, 900 - 99 * n)],
+    "scatter-gather": [row for m in "mno" for row in (*sent("a", m, 0, 700), *sent(m, "z", 48, 650))],
+    "scatter-gather of small change": [row for m in "mno" for row in (*sent("a", m, 0, 70), *sent(m, "z", 48, 65))],
+    "scatter without gather": [row for m in "mno" for row in (*sent("a", m, 0, 700), *sent(m, f"z{m}", 48, 650))],
+    "gather-scatter": [
+        *(row for g in "abc" for row in sent(g, "m", ord(g) - 97, 700)),
+        *(row for t in "xyz" for row in sent("m", t, 30, 650)),
+    ],
+    "gathers and keeps": [
+        *(row for g in "abc" for row in sent(g, "m", ord(g) - 97, 700)),
+        *(row for t in "xyz" for row in sent("m", t, 30, 500)),
+    ],
     "structured": [cash("a", 0, 9900), cash("a", 50, 9500), cash("a", 160, 9000)],
     "more than a week": [cash("a", 0, 9900), cash("a", 50, 9500), cash("a", 169, 9000)],
     "not just below": [cash("a", 0, 10000), cash("a", 1, 9500), cash("a", 2, 8999)],
@@ -106,7 +132,10 @@ def test_what_is_nearly_a_circle_is_none(found: dict[str, Found], case: str) -> 
 
 
 @pytest.mark.parametrize("case", ["own", "gathers slowly", "passes once", "stays", "more than a week",
-                                  "not just below", "before the window"])  # fmt: skip
+                                  "not just below", "before the window", "bipartite of two", "bipartite slowly",
+                                  "stack upside down", "short walk", "walk that shrinks",
+                                  "scatter-gather of small change", "scatter without gather",
+                                  "gathers and keeps"])  # fmt: skip
 def test_what_is_nearly_a_pattern_is_none(found: dict[str, Found], case: str) -> None:
     assert found[case] == {}
 
@@ -120,3 +149,20 @@ def test_patterns_say_how_often(found: dict[str, Found]) -> None:
         "passes twice": {("pass_through", "mule"): 2},
         "structured": {("structuring", "a"): 3},
     }
+
+
+@pytest.mark.parametrize(
+    ("case", "kind", "accounts", "evidence"),
+    [
+        ("bipartite", "bipartite", "abcxyz", "3 accounts > the same 3 accounts"),
+        ("stack", "stack", "abmnxy", "2 accounts > stack.m and stack.n > 2 accounts"),
+        ("walk", "random", "abcdef", "walk.a > walk.b > walk.c > walk.d > walk.e > walk.f"),
+        ("scatter-gather", "scatter_gather", "amnoz", "scatter-gather.a > 3 accounts > scatter-gather.z"),
+        ("gather-scatter", "gather_scatter", "abcmxyz", "3 accounts > gather-scatter.m > 3 accounts"),
+    ],
+)
+def test_a_ring_is_found_with_all_its_accounts(
+    found: dict[str, Found], case: str, kind: str, accounts: str, evidence: str
+) -> None:
+    assert set(found[case]) == {(kind, account) for account in accounts}
+    assert {row.evidence for row in found[case].values()} == {evidence}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from portrait.capabilities.credit.bins import Totals
 from portrait.capabilities.credit.counts import Source
+from portrait.capabilities.credit.cutoff import Outcome
 from portrait.capabilities.credit.feature import Bin, BinnedFeature
 from portrait.capabilities.credit.policy import Points
 from portrait.capabilities.credit.regression import Line
@@ -19,10 +21,19 @@ MODEL: Final = "scorecard"
 FILE: Final = "scorecard.json"
 
 
-def write_card(card: Scorecard, folder: Path, *, grades: dict[str, int]) -> None:
-    """Write it with `grades`: rows of the population by grade."""
+def write_card(
+    card: Scorecard,
+    folder: Path,
+    *,
+    grades: dict[str, int],
+    outcomes: Sequence[Outcome] = (),
+    earlier: str | None = None,
+) -> None:
+    """Write it with `grades`: rows of the population by grade; and `outcomes` of it, `earlier` being the version of the
+    scorecard that they are compared with."""
     folder.mkdir(parents=True, exist_ok=True)
     content = asdict(card) | {"scale": card.scale.model_dump(), "grades": grades, "points": _points(card)}
+    content |= {"outcomes": [list(row) for row in outcomes], "earlier": earlier}
     (folder / FILE).write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
 
 

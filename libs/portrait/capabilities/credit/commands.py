@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from portrait.capabilities.credit.cutoff import cheapest, cutoffs, read_outcomes, swap_set
 from portrait.capabilities.credit.decide import PlainCard, nearest_change
 from portrait.capabilities.credit.policy import load_credit_policy
 from portrait.cli.context import looking
@@ -79,6 +80,56 @@ def _warned(opened: Reader, row: dict[str, Any]) -> bool | None:
 def _card(opened: Reader, version: str) -> PlainCard:
     (model,) = opened.read(_MODELS).where("name", "=", _CARD).where("version", "=", version).rows()
     return PlainCard.read(opened.root / model["path"] / "scorecard.json")
+
+
+@credit.command("cutoff")
+@with_settings
+def cutoff_command(
+    bad_cost: Annotated[
+        float | None, typer.Option(min=0, help="Cost of an accepted bad application, of a refused good one being 1.")
+    ] = None,
+    new: Annotated[
+        int | None, typer.Option("--cutoff", min=0, max=100, help="Percent up to which the scorecard accepts.")
+    ] = None,
+    old: Annotated[
+        int | None, typer.Option("--old-cutoff", min=0, max=100, help="Percent up to which the one before it accepts.")
+    ] = None,
+    *,
+    settings: Settings,
+    target: Target = None,
+    output: Output = Format.table,
+) -> None:
+    """The cut-off that costs least, and whom it swaps: accepted by both, only by the new, only by the old, by none.
+
+    Compared are the scorecard at that cut-off and the one before it at the bound of conf/credit.yml, on applications
+    whose outcome is known.
+
+    Example: portrait credit cutoff --bad-cost 8
+    """
+    policy = load_credit_policy(settings.conf)
+    with looking(settings, target) as opened:
+        models = opened.read(_MODELS).where("name", "=", _CARD).where("is_current", "=", True).rows()
+        outcomes, earlier = read_outcomes(opened.root / models[0]["path"] / "scorecard.json") if models else ([], None)
+    if not outcomes:
+        raise PortraitError(
+            "there is no scorecard with known outcomes",
+            where=_MODELS,
+            remedy="run `portrait run` for a day by which enough outcomes are known (applications.least_bad)",
+        )
+    weight = policy.cutoff.bad_cost if bad_cost is None else bad_cost
+    found = cutoffs(outcomes, bad_cost=weight)
+    chosen = cheapest(found) if new is None else found[new]
+    before = found[policy.decline_percent if old is None else old]
+    rows = [
+        [part.accepted_by, part.applications, part.bad, None if part.bad_rate is None else f"{part.bad_rate:.1%}"]
+        for part in swap_set(outcomes, new=chosen.percent, old=before.percent)
+    ]
+    title = (
+        f"Cut-off {chosen.percent} % costs {chosen.cost:,.0f} and accepts {chosen.accepted} ({chosen.bad} bad); "
+        f"{before.percent} % costs {before.cost:,.0f} and accepts {before.accepted} ({before.bad} bad). "
+        f"New: {models[0]['version']}, old: {earlier or 'the same scorecard'}"
+    )
+    emit(["accepted by", "applications", "bad", "bad rate"], rows, output, title=title)
 
 
 @credit.command("fairness")

@@ -8,6 +8,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from portrait.capabilities.credit.cutoff import Outcome
 from portrait.capabilities.credit.decide import lacking_text, missing_text
 from portrait.capabilities.credit.policy import CreditPolicy, DecisionRule, Decisions
 from portrait.capabilities.credit.scorecard import Scorecard, fit_scorecard
@@ -36,11 +37,28 @@ def grade_of(probability: Column, policy: CreditPolicy) -> Column:
     return F.when(probability.isNotNull(), graded)
 
 
-def grade_counts(facts: DataFrame, card: Scorecard, *, policy: CreditPolicy) -> dict[str, int]:
-    """Applications with a known outcome by grade."""
-    scored = card.score(facts.where("outcome is not null").select(*policy.applications.features))
-    rows = scored.groupBy(grade_of(F.col("probability"), policy).alias("grade")).count().collect()
-    return {row["grade"]: row["count"] for row in rows}
+def outcome_counts(
+    facts: DataFrame, card: Scorecard, *, earlier: Scorecard | None, policy: CreditPolicy
+) -> list[Outcome]:
+    """Applications with a known outcome by grade and whole percent of probability, of the card and of an earlier one.
+
+    At most some thousand rows, whatever the bank's size. Without an earlier card its percents are those of the card.
+    """
+    known = facts.where("outcome is not null").select("outcome", *facts.drop("outcome").columns)
+    scored = card.score(known).withColumnRenamed("probability", "chance").drop("points")
+    if earlier is not None:
+        scored = earlier.score(scored).withColumnRenamed("probability", "earlier").drop("points")
+    else:
+        scored = scored.withColumn("earlier", F.col("chance"))
+    counted = scored.groupBy(
+        grade_of(F.col("chance"), policy).alias("grade"), _percent("chance"), _percent("earlier")
+    ).agg(F.count("*").alias("applications"), F.count_if(F.col("outcome") == "bad").alias("bad"))
+    return sorted(Outcome(*row) for row in counted.collect())
+
+
+def _percent(chance: str) -> Column:
+    """The smallest whole percent that is not below a probability: a cut-off of so much accepts it."""
+    return F.ceil(F.col(chance) * 100).cast("int").alias(chance)
 
 
 def credit_scores(

@@ -201,6 +201,13 @@ class Monitoring(Strict):
     fairness_days: Annotated[int, Field(ge=1)] = 365
 
 
+class Cutoff(Strict):
+    """What a wrong decision costs."""
+
+    bad_cost: Annotated[float, Field(gt=0)] = 5.0
+    """Cost of an accepted application that turns bad; that of a refused good one is 1."""
+
+
 class CreditPolicy(Strict):
     """Everything in `conf/credit.yml`."""
 
@@ -216,7 +223,17 @@ class CreditPolicy(Strict):
     }
     """Probability up to which an application is of a grade; above the last one it is E."""
     decisions: Decisions = Decisions()
+    cutoff: Cutoff = Cutoff()
     monitoring: Monitoring = Monitoring()
+
+    @property
+    def decline_percent(self) -> int:
+        """The highest probability, in whole percents, that no rule declines."""
+        bounds = [
+            rule.above for rule in self.decisions.rules
+            if rule.fact == "probability" and rule.effect == "decline" and rule.above is not None
+        ]  # fmt: skip
+        return math.floor(min([1.0, *bounds]) * 100 + 1e-9)
 
     @model_validator(mode="after")
     def _finite(self) -> Self:

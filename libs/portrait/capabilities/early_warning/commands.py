@@ -72,6 +72,29 @@ def show_command(
     emit(["day", "event", "what"], rows, output, title=f"Loan {loan} on {day}")
 
 
+@warnings.command("missed")
+@with_settings
+def missed_command(
+    as_of: OptionalAsOf = None,
+    limit: Limit = 50,
+    *,
+    settings: Settings,
+    target: Target = None,
+    output: Output = Format.table,
+) -> None:
+    """Loans that fell into arrears within twelve months although nothing had warned of them in time, the newest first.
+
+    Example: portrait warnings missed
+    """
+    with looking(settings, target) as lake:
+        day, loans = lake.slice_at("gold.loan_hazards", as_of)
+        found = loans.where("is_missed", "=", True).rows()
+    found.sort(key=lambda row: (row["arrears_on"], row["loan_id"]), reverse=True)
+    columns = ["loan_id", "customer_id", "arrears_on", "months_on_book"]
+    lines = [[row[name] for name in columns] for row in found[:limit]]
+    emit(columns, lines, output, title=f"Missed loans up to {day}: {len(found)}")
+
+
 def _when(row: dict[str, Any]) -> tuple[date, int]:
     return row["day"], _ORDER.index(row["event"])
 

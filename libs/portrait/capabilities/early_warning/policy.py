@@ -60,6 +60,29 @@ class Watch(Strict):
     """Days that each of them has."""
 
 
+class Hazard(Strict):
+    """The model of the month in which a loan falls into arrears."""
+
+    arrears_days: Annotated[int, Field(ge=1)] = 30
+    """Days past due above which a loan has fallen into arrears: what is forecast."""
+    months_on_book: tuple[Annotated[int, Field(ge=1)], ...] = (6, 12, 24, 36)
+    """Where a stretch of months since the granting ends; each has a level of its own."""
+    history_months: Annotated[int, Field(ge=2, le=120)] = 24
+    """Months that the model is fitted on."""
+    least_events: Annotated[int, Field(ge=1)] = 20
+    """Loans that fell into arrears in them, below which there is no model."""
+    penalty: Annotated[float, Field(gt=0)] = 1.0
+    """Weight by which levels and coefficients are kept small."""
+    judged_months: Annotated[int, Field(ge=1, le=12)] = 3
+    """Months after which a ranking is judged."""
+    capacity: Annotated[int, Field(ge=1)] = 20
+    """Loans that managers can work on in a month."""
+    lead_days: Days = 60
+    """Days before it fell into arrears by which a loan must have been warned of; else it is missed."""
+    sign_late: Annotated[int, Field(ge=1)] = 2
+    """Late instalments of 90 days that are a sign; an instalment past due is another."""
+
+
 class WarningPolicy(Strict):
     """Everything in `conf/early_warning.yml`."""
 
@@ -68,6 +91,7 @@ class WarningPolicy(Strict):
     classes: Classes = Classes()
     contagion: Contagion = Contagion()
     watch: Watch = Watch()
+    hazard: Hazard = Hazard()
     veto_severity: Annotated[int, Field(ge=1, le=3)] = 2
     """Severity from which the label early_warning is true: no offers of credit, no marketing."""
     unknown_when: str = "tenure_days < 90"
@@ -109,6 +133,12 @@ def load_warning_policy(conf: Path) -> WarningPolicy:
             "days of the classes do not rise",
             where=str(conf / "early_warning.yml"),
             remedy="write special_mention < substandard < doubtful < loss",
+        )
+    if sorted(set(policy.hazard.months_on_book)) != list(policy.hazard.months_on_book):
+        raise ConfigurationError(
+            "hazard.months_on_book do not rise",
+            where=str(conf / "early_warning.yml"),
+            remedy="write the months in rising order, each once",
         )
     return policy
 

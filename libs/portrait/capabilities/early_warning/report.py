@@ -13,6 +13,8 @@ from portrait.report.markup import Head, Html, card, remark, section, table
 from portrait.report.section import Section, Tile
 from portrait.report.texts import amount, count, percent, plain, plural, ratio
 
+_SHOWN = 15
+
 
 def warnings_section(figures: Figures, catalogue: Catalogue) -> Html:
     """How many loans are of each class, which signals are on, what the watch list saw."""
@@ -24,7 +26,8 @@ def warnings_section(figures: Figures, catalogue: Catalogue) -> Html:
         return section(anchor, name, "The bank delivers no loans, or none runs.", _signals_card(figures))
     bad = sum(int(row["loans"]) for row in figures["loan_classes"] if CLASSES.index(row["class"]) > 1)
     lead = f"{plural(loans, 'loan')}; {count(bad)} ({percent(ratio(bad, loans))}) are substandard or worse."
-    return section(anchor, name, lead, _classes_card(figures), _signals_card(figures), _list_card(figures))
+    cards = (_classes_card(figures), _signals_card(figures), _list_card(figures))
+    return section(anchor, name, lead, *cards, *_hazard_cards(figures))
 
 
 def _classes_card(figures: Figures) -> Html:
@@ -54,6 +57,38 @@ def _list_card(figures: Figures) -> Html:
     return card("Watch list", table(f"Events of {newest}", heads, lines), note=f"Events of {newest}.")
 
 
+def _hazard_cards(figures: Figures) -> list[Html]:
+    """What the forecast of arrears is worth, and the loans that fell without a warning."""
+    if not figures.has("hazard_model") or not figures["hazard_model"]:
+        return []
+    row, name = figures["hazard_model"][0], "Forecast of arrears"
+    if row["state"] == "no_instalments":
+        return [remark(name, "The bank delivers no instalments: nothing is forecast.")]
+    if row["state"] != "fitted":
+        few = f"{plural(row['events'], 'loan')} fell into arrears, {row['least_events']} are asked for: no model."
+        return [remark(name, few), _missed_card(figures)]
+    heads = [Head("Ranked on"), Head("Loans", True), Head("Fell", True), Head("Worked on", True),
+             Head("Precision", True), Head("Recall", True)]  # fmt: skip
+    judged = [] if row["judged_on"] is None else [[
+        str(row["judged_on"]), count(row["judged_loans"]), count(row["judged_events"]), count(row["worked"]),
+        percent(row["precision"]), "-" if row["recall"] is None else percent(row["recall"]),
+    ]]  # fmt: skip
+    note = f"Fitted on {count(row['loan_months'])} months of loans, {count(row['events'])} ended in arrears."
+    if not judged:
+        return [remark(name, f"{note} Too little is known to judge a ranking."), _missed_card(figures)]
+    return [card(name, table("Ranking of an earlier day", heads, judged), note=note), _missed_card(figures)]
+
+
+def _missed_card(figures: Figures) -> Html:
+    rows = figures["missed_loans"]
+    if not rows:
+        return remark("False calm", "Every loan that fell into arrears within twelve months was warned of in time.")
+    heads = [Head("Loan"), Head("In arrears since")]
+    lines = [[row["loan_id"], str(row["arrears_on"])] for row in rows]
+    note = "Loans that fell into arrears without a sign before; portrait warnings missed lists them all."
+    return card("False calm", table("Missed loans, the newest first", heads, lines), note=note)
+
+
 def warning_tiles(figures: Figures) -> list[Tile]:
     """Loans that are substandard or worse."""
     loans = figures.total("loan_classes", "loans") if figures.has("loan_classes") else 0
@@ -80,6 +115,17 @@ def by_event(events: DataFrame) -> DataFrame:
     return found.orderBy(F.col("day").desc(), "event").limit(MOST)
 
 
+def missed(loans: DataFrame) -> DataFrame:
+    """Loans that fell into arrears without a sign: loan_id, arrears_on; the newest."""
+    found = loans.where("is_missed").select("loan_id", "arrears_on")
+    return found.orderBy(F.col("arrears_on").desc(), "loan_id").limit(_SHOWN)
+
+
+def fitted(models: DataFrame) -> DataFrame:
+    """The row of the model."""
+    return models.drop("as_of", "model_version")
+
+
 SECTIONS = (
     Section(
         anchor="early-warning",
@@ -90,6 +136,8 @@ SECTIONS = (
             "loan_classes": Figure("gold.loan_warnings", by_class),
             "warning_signals": Figure("gold.customer_warnings", by_signal),
             "watch_events": Figure("gold.watch_list", by_event),
+            "hazard_model": Figure("gold.hazard_model", fitted),
+            "missed_loans": Figure("gold.loan_hazards", missed),
         },
         tiles=warning_tiles,
         glossary={

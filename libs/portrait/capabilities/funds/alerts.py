@@ -8,10 +8,18 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from portrait.capabilities.funds import rings
 from portrait.capabilities.funds.policy import Alerts
 from portrait.entities.money import settled, to_amount
 
 _HOUR = 3600
+RINGS = {
+    "bipartite": rings.bipartite,
+    "stack": rings.stack,
+    "random": rings.walks,
+    "scatter_gather": rings.scatter_gather,
+    "gather_scatter": rings.gather_scatter,
+}
 
 
 def fund_alerts(transactions: DataFrame, *, policy: Alerts, as_of: date) -> DataFrame:
@@ -29,12 +37,14 @@ def fund_alerts(transactions: DataFrame, *, policy: Alerts, as_of: date) -> Data
     # An account whose owner changed within the window has two rows: the booking then counts for both.
     own = F.coalesce(F.col("customer_id") == F.col("other_customer"), F.lit(False))
     moved = recent.join(owners, on="other", how="left").where(~own).drop("other_customer")
+    transfers = rings.transfers_within(moved, policy.rings).persist()  # eight times joined
     parts = [
         _pass_through(moved, policy),
         _fans(moved, "credit", "fan_in", policy),
         _fans(moved, "debit", "fan_out", policy),
         _cycles(moved, policy),
         _structuring(recent, policy),
+        *(_alert(find(transfers, policy.rings), kind, F.col("evidence")) for kind, find in RINGS.items()),
     ]
     found = reduce(DataFrame.unionByName, parts)
     owner = recent.groupBy("account_id").agg(F.max_by("customer_id", "at").alias("customer_id"))

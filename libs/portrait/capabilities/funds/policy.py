@@ -1,16 +1,24 @@
-"""`conf/funds.yml`: windows of card features, leakage, alerts. The models' defaults are the shipped values."""
+"""`conf/funds.yml`: windows of card features, leakage, alerts, tracing. The models' defaults are the shipped values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from portrait.settings import Strict, load_yaml
 
 Days = Annotated[int, Field(ge=1, le=3650)]
+
+
+OPENING: Final = "opening"
+"""Stands in gold.fund_flows for the money that was there before the window."""
+NOTHING: Final = "nothing"
+"""Stands for the credit of what a debit took although nothing was there."""
+LEFT: Final = "left"
+"""Stands for the debit of what is left of a credit."""
 
 
 class CardFeatures(Strict):
@@ -34,6 +42,25 @@ class Leakage(Strict):
 Hours = Annotated[int, Field(ge=1, le=720)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Amount = Annotated[int, Field(ge=0)]
+
+
+class Rings(Strict):
+    """Patterns over several accounts that pass money on."""
+
+    least: Amount = 500
+    """Least transfer that rings are looked for in."""
+    hours: Hours = 72
+    """Hours within which one transfer of a ring follows another."""
+    loss: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share by which what is passed on may differ from what came."""
+    width: Annotated[int, Field(ge=2, le=50)] = 3
+    """Accounts between, before or after the others of a scatter-gather, gather-scatter or bipartite pattern."""
+    layer: Annotated[int, Field(ge=2, le=50)] = 2
+    """Accounts of each layer of a stack."""
+    walk_hops: Annotated[int, Field(ge=3, le=6)] = 5
+    """Transfers of a walk."""
+    hub_most: Annotated[int, Field(ge=2)] = 100
+    """Transfers in or out within the window above which an account is a shop: no ring is sought in it."""
 
 
 class Alerts(Strict):
@@ -67,6 +94,16 @@ class Alerts(Strict):
     structuring_days: Annotated[int, Field(ge=1, le=90)] = 7
     structuring_times: Annotated[int, Field(ge=2)] = 3
     """Such deposits within `structuring_days`."""
+    rings: Rings = Rings()
+
+
+class Tracing(Strict):
+    """Which credit paid for which debit."""
+
+    window_days: Days = 30
+    """Days whose bookings are traced; what was there before them is one credit, the first."""
+    method: Literal["fifo", "lifo", "pro_rata"] = "fifo"
+    """What a debit takes: the oldest money, the newest, or of all its share."""
 
 
 class FundsPolicy(Strict):
@@ -75,6 +112,7 @@ class FundsPolicy(Strict):
     card_features: CardFeatures = CardFeatures()
     leakage: Leakage = Leakage()
     alerts: Alerts = Alerts()
+    tracing: Tracing = Tracing()
 
 
 def load_funds_policy(conf: Path) -> FundsPolicy:

@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from portrait.errors import ConfigurationError
-from portrait.sources.synthetic import plan
+from portrait.sources.synthetic import patterns, plan
 from portrait.sources.synthetic.catalogue import REGIONS, URBAN_REGIONS
 from portrait.sources.synthetic.draws import Draws, cumulated
 from portrait.sources.synthetic.plan import GROUPS, BehaviourGroup, by_group
@@ -103,7 +103,7 @@ def people(spark: SparkSession, bank: Bank, *, block: int | None = None) -> Data
     keeps its range of `k` through everything that is no shuffle.
     Null: `silent_from` never silent, `left_on` never left, `household_minor` and `utilities_minor` no such order,
     `savings_id` no savings account, `married_on`, `child_on`, `retired_on` no such event, `first_card_on` no first card
-    during the bank's bookings, `ring` in no ring.
+    during the bank's bookings, `ring` and `pattern` in no ring of five or seven.
     """
     if block is None:
         who = spark.range(1, bank.customers + 1)
@@ -210,6 +210,7 @@ def _calendar(who: DataFrame, bank: Bank) -> DataFrame:
             "left_on": F.when(leaves, F.greatest(on, F.date_add(start, 14))),
             "joined_on": F.when((fate >= leaving_below) & (fate < new_below), on).otherwise(joined_before),
             "ring": _ring(draws, new_below),
+            **patterns.membership(draws, new_below),
         }
     ).drop("fate", "fate_on")
 

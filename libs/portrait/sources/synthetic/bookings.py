@@ -21,7 +21,8 @@ from portrait.sources.synthetic.product_holdings import with_owed
 from portrait.sources.synthetic.recurring import Booking, month_columns, recurring
 from portrait.sources.synthetic.texts import looked_up
 
-SLOTS: Final = (*codes.OF_A_LIFE, *codes.OF_A_MONTH)  # before the events of a month, which are slots 1..
+# Before the events of a month, which are slots 1..
+SLOTS: Final = (*codes.OF_A_LIFE, *codes.OF_A_PATTERN, *codes.OF_A_MONTH)
 
 
 def bookings(people: DataFrame, bank: Bank, until: date) -> DataFrame:
@@ -82,12 +83,13 @@ def _months(persons: DataFrame, bank: Bank, until: date) -> DataFrame:
 
 def _slots(months: DataFrame, bank: Bank) -> DataFrame:
     """One row per slot: a possible booking of a customer and month."""
-    lives, fixed = len(codes.OF_A_LIFE), len(codes.OF_A_MONTH)
-    once = F.col("month") < 0
-    first = F.when(once, -(lives + fixed) + 1).otherwise(-fixed + 1)
-    last = F.when(once, -fixed).otherwise(F.col("number"))
+    fixed, with_pattern = len(codes.OF_A_MONTH), len(codes.OF_A_PATTERN) + len(codes.OF_A_MONTH)
+    once, every = F.col("month") < 0, len(SLOTS)
+    in_month = F.when(F.col("pattern_now"), -with_pattern + 1).otherwise(-fixed + 1)
+    first = F.when(once, -every + 1).otherwise(in_month)
+    last = F.when(once, -with_pattern).otherwise(F.col("number"))
     slots = months.withColumn("slot", F.explode(F.sequence(first, last)))
-    code = F.when(F.col("slot") > 0, F.col("slot")).otherwise(looked_up(SLOTS, F.col("slot") + (lives + fixed - 1)))
+    code = F.when(F.col("slot") > 0, F.col("slot")).otherwise(looked_up(SLOTS, F.col("slot") + (every - 1)))
     return slots.withColumns(
         {"code": code, "doing": F.col("slot") > 0, "event": bank.draws.bits("event", "k", "month", "slot")}
     )
@@ -111,7 +113,9 @@ def _placed(events: DataFrame, bank: Bank) -> DataFrame:
     bad = F.col("code") == codes.PLANTED_BAD
     takes_place = {**of("takes_place"), codes.PLANTED_BAD: F.col("fault").isNotNull()}
     here = events.where(by_code(F.lit(True), takes_place))
-    seconds: dict[int, Column | None] = {kind.code: F.lit(kind.second) for kind in kinds}
+    seconds: dict[int, Column | None] = {
+        kind.code: F.lit(kind.second) if isinstance(kind.second, int) else kind.second for kind in kinds
+    }
     return here.select(
         *("k", "code", "event", "joined_day", "left_day", "silent_day", "fault"),
         F.when(_on_savings(kinds), 2).otherwise(1).alias("account"),

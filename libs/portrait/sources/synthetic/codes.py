@@ -10,6 +10,7 @@ from typing import Final
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from portrait.sources.synthetic.patterns import MOST_LEGS
 from portrait.sources.synthetic.product_holdings import OWED
 from portrait.sources.synthetic.texts import looked_up, padded
 
@@ -21,15 +22,18 @@ CLOSING: Final = 0
 FIRST_OWED: Final = 1012
 OPENING_SAVINGS: Final = FIRST_OWED + len(OWED)
 CLOSING_SAVINGS: Final = OPENING_SAVINGS + 1
+FIRST_LEG: Final = CLOSING_SAVINGS + 1  # of a ring of seven
 PLANTED_BAD: Final = 2000
 TEXTS: Final = (
     *("FEE", "HOU", "INC", "INT", "OPN", "PEN", "RIN", "ROU", "SAL", "SVI", "SVO", "UTI"),
     *(f"Z{product.product_id}" for product in OWED),
     *("OPN", "CLO"),
+    *(f"Y{leg:02d}" for leg in range(MOST_LEGS)),
 )
 
 # Once in the life of an account, and once a month at most.
 OF_A_LIFE: Final = (OPENING, OPENING_SAVINGS, CLOSING, CLOSING_SAVINGS)
+OF_A_PATTERN: Final = tuple(range(FIRST_LEG, FIRST_LEG + MOST_LEGS))  # of members of a ring of seven alone
 OF_A_MONTH: Final = (
     *(FEE, HOUSEHOLD, INCOME, INTEREST, PENSION, RING_IN, RING_OUT, SALARY, SAVED_IN, SAVED_OUT, UTILITIES),
     *range(FIRST_OWED, FIRST_OWED + len(OWED)),

@@ -117,7 +117,7 @@ def _bank(code: Column) -> Column:
     ours = (codes.SALARY, codes.HOUSEHOLD, codes.UTILITIES, codes.SAVED_OUT, codes.SAVED_IN)
     return (
         F.when(codes.is_event(code) | (code == codes.INCOME), F.when(F.col("other").isNotNull(), "OTHB"))
-        .when(code.isin(*ours, codes.RING_IN, codes.RING_OUT), "SYNB")
+        .when(code.isin(*ours, codes.RING_IN, codes.RING_OUT, *codes.OF_A_PATTERN), "SYNB")
         .when(code == codes.PENSION, "STATE")
         .when(_insurances(code), "INSU")
     )
@@ -131,7 +131,7 @@ def _other(code: Column) -> Column:
         .when(code == codes.UTILITIES, "POWER")
         .when(code == codes.SAVED_OUT, _account(k, F.lit(2)))
         .when(code == codes.SAVED_IN, _account(k, F.lit(1)))
-        .when(code.isin(codes.RING_IN, codes.RING_OUT), _account(other, F.lit(1)))
+        .when(code.isin(codes.RING_IN, codes.RING_OUT, *codes.OF_A_PATTERN), _account(other, F.lit(1)))
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from portrait.sources.synthetic import codes, plan
+from portrait.sources.synthetic import codes, patterns, plan
 from portrait.sources.synthetic.bank import Bank
 from portrait.sources.synthetic.codes import CHANNELS
 from portrait.sources.synthetic.draws import Draws, place
@@ -32,7 +32,7 @@ class Booking:
     code: int
     takes_place: Column
     day: Column
-    second: int
+    second: int | Column
     signed: Column
     type: Column
     channel: Column | None = None
@@ -62,6 +62,7 @@ def month_columns(bank: Bank) -> dict[str, Column]:
         "ring_day": offset + draws.whole(20, "ring day", "ring", "month"),
         "ring_minor": F.round(900_000 + 99_000 * draws.uniform("ring minor", "ring", "month")),
         "saving_channel": _bank_channel(draws),
+        **patterns.month_columns(draws, bank.months),
     }
 
 
@@ -78,7 +79,8 @@ def after_weekend(bank: Bank, day: Column) -> Column:
 
 def recurring(bank: Bank) -> list[Booking]:
     """Every kind of booking that is nobody's doing of the moment."""
-    return [*_income(bank), *_household(bank), *_saving(bank), *_of_the_bank(), *_owed(bank), *_ring(), *_of_a_life()]
+    of_month = [*_income(bank), *_household(bank), *_saving(bank), *_of_the_bank(), *_owed(bank)]
+    return [*of_month, *_ring(), *_pattern(), *_of_a_life()]
 
 
 def _income(bank: Bank) -> list[Booking]:
@@ -184,6 +186,20 @@ def _ring() -> list[Booking]:
         Booking(codes.RING_OUT, now, own_day, 45_000, -passed(seat), sent, channel=online, other=first + after),
         Booking(codes.RING_IN, now, giver_day, 45_001, passed(before), got, other=first + before),
     ]
+
+
+def _pattern() -> list[Booking]:
+    """What a member of a ring of seven pays and gets by the ring's typology."""
+    made, online = [], F.lit(CHANNELS.index("online"))
+    for number, code in enumerate(codes.OF_A_PATTERN):
+        leg = patterns.leg_columns(number)
+        out = leg.signed < 0
+        kind = F.when(out, codes.type_number("transfer_out")).otherwise(codes.type_number("transfer_in"))
+        channel = F.when(out, online)
+        made.append(
+            Booking(code, leg.takes_place, leg.day, leg.second, leg.signed, kind, channel=channel, other=leg.other)
+        )
+    return made
 
 
 def _of_a_life() -> list[Booking]:

@@ -10,10 +10,10 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Final
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from portrait.sources.synthetic import plan
+from portrait.sources.synthetic import patterns, plan
 from portrait.sources.synthetic.bank import Bank
 from portrait.sources.synthetic.campaigns import uplift
 from portrait.sources.synthetic.lending import bad_loans
@@ -22,6 +22,7 @@ from portrait.sources.synthetic.relations import belonging
 from portrait.sources.synthetic.texts import looked_up
 
 HORIZON_MONTHS: Final = 3
+FIRST_PATTERN: Final = 1_000_000_000  # rings of five are numbered by their block, below it
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,25 @@ def propensity(people: DataFrame, bank: Bank) -> DataFrame:
 
 
 def fraud_rings(people: DataFrame, bank: Bank) -> DataFrame:
-    """One row per member of a ring of five: seat 0 to 4, who pays the next; first of the ring's three months."""
-    begins = [bank.start + timedelta(days=bank.first_of(month)) for month in range(bank.months)]
+    """One row per member of a ring: its typology, seat, and the first of the ring's three months.
+
+    Of a `cycle` seats 0 to 4, who pays the next; of the other typologies 0 to 6, who pay by `patterns.TYPOLOGIES`.
+    """
+    begins = F.array(*(F.lit(bank.start + timedelta(days=bank.first_of(month))) for month in range(bank.months)))
     month = bank.draws.whole(max(bank.months - 2, 1), "ring month", "ring")
-    first: Column = F.element_at(F.array(*map(F.lit, begins)), month + 1)
-    members = people.where(F.col("ring").isNotNull())
     seat = ((F.col("k") - 1) % plan.RING_BLOCK).cast("int")
-    return members.select("ring", seat.alias("seat"), "customer_id", "account_id", first.alias("first_month"))
+    of_five = people.where(F.col("ring").isNotNull()).select(
+        *("ring", seat.alias("seat"), "customer_id", "account_id"),
+        F.element_at(begins, month + 1).alias("first_month"),
+        F.lit("cycle").alias("typology"),
+    )
+    ring = F.col("pattern") + F.lit(FIRST_PATTERN)
+    of_seven = people.where(F.col("pattern").isNotNull()).select(
+        *(ring.alias("ring"), F.col("pattern_seat").alias("seat"), "customer_id", "account_id"),
+        F.element_at(begins, patterns.first_month(bank.draws, bank.months) + 1).alias("first_month"),
+        looked_up(patterns.NAMES, F.col("pattern_kind")).alias("typology"),
+    )
+    return of_five.unionByName(of_seven)
 
 
 def tiers(people: DataFrame, held: DataFrame, moved: DataFrame, bank: Bank) -> DataFrame:
