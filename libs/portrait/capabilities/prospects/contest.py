@@ -110,9 +110,9 @@ def judge_target(
 def _too_few(past: list[date], as_of: date, target: CheckedTarget, policy: PropensityPolicy) -> str:
     months, least = target.target.horizon_months, policy.training.least_slices
     return (
-        f"too few past slices ({len(past)}): a model is measured on one that is {months} months old on {as_of}, and learns "
-        f"from {least} that were {months} months old on the day of that one; `portrait run --from ... --to ... --every "
-        "month-end` computes earlier slices"
+        f"too few past slices ({len(past)}): a model is measured on one that is {months} months old on {as_of}, and "
+        f"learns from {least} that were {months} months old on the day of that one; "
+        "`portrait run --from ... --to ... --every month-end` computes earlier slices"
     )
 
 
