@@ -95,6 +95,7 @@ REFUSED: dict[str, list[str]] = {
     "campaign effect as_of": ["campaign", "effect", "x", "--as-of", "{}"],
     "campaign explain name": ["campaign", "explain", "{}", "1"],
     "campaign explain as_of": ["campaign", "explain", "x", "1", "--as-of", "{}"],
+    "card-terms show as_of": ["card-terms", "show", "1", "--as-of", "{}"],
     "core-group show population": ["core-group", "show", "{}"],
     "core-group show as_of": ["core-group", "show", "--as-of", "{}"],
     "core-group audience population": ["core-group", "audience", "{}"],
@@ -104,6 +105,8 @@ REFUSED: dict[str, list[str]] = {
     "funds alerts as_of": ["funds", "alerts", "--as-of", "{}"],
     "funds trace as_of": ["funds", "trace", "1", "--as-of", "{}"],
     "groups show as_of": ["groups", "show", "1", "--as-of", "{}"],
+    "product show given": ["product", "show", "{}"],
+    "recommend as_of": ["recommend", "1", "--as-of", "{}"],
     "relations as_of": ["relations", "1", "--as-of", "{}"],
     "source infer feed": ["source", "infer", "conf/tiers.yml", "--feed", "{}"],
     "source infer name": ["source", "infer", "conf/tiers.yml", "--source", "{}"],
@@ -119,7 +122,7 @@ FREE = {
     *("labels new title", "labels new value", "labels new description", "labels new unknown_means", "labels new owner"),
     *("campaign effect name", "campaign explain customer", "campaign start accept_small", "relations customer"),
     *("credit explain application", "warnings show loan", "superset uri"),
-    "funds trace customer",
+    *("funds trace customer", "card-terms show customer", "recommend customer", "product list template"),
 }
 
 
