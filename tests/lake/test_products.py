@@ -347,7 +347,7 @@ def test_the_suite_has_products_that_can_move_by_themselves(schemas_dir: Path) -
 
     suite = load_catalogue(schemas_dir)
     of_groups = {"advice", "core_group", "offers", "segments"}
-    of_marketing = {"audiences", "branches", "campaigns", "prospects"}
+    of_marketing = {"audiences", "branches", "campaigns", "card_terms", "products", "prospects"}
     of_risk = {"credit", "early_warning", "funds", "relations"}
     assert dependents(suite, ["core"]) == of_groups | of_marketing | of_risk
     assert dependents(suite, ["offers"]) == {"core_group", "segments"}

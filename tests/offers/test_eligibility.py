@@ -392,7 +392,7 @@ def test_on_a_day_that_contradicts_nobody_gets_anything(spark: SparkSession, pol
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("popularity: 0.20", "popularity: 0.30", "sum to 1.1"),
+        ("popularity: 0.16", "popularity: 0.26", "sum to 1.1"),
         ("funded_kinds: [savings", "funded_kinds: [saving", "funded_kinds"),
         ("like: 120", "likes: 120", "like"),
     ],
