@@ -119,7 +119,7 @@ def _check(file: IO[bytes], most: int | None) -> None:
 
 def _check_formulas(parts: zipfile.ZipFile, part: str) -> None:
     """A formula that was never computed has no value: it would read as an empty cell."""
-    with parts.open(part) as sheet:
+    with zipfile.Path(parts, part).open("rb") as sheet:
         carry = b""
         while chunk := sheet.read(CHUNK):
             if _NOT_COMPUTED.search(carry + chunk):

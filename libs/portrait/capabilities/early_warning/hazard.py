@@ -101,7 +101,8 @@ def counted_patterns(months: DataFrame, *, policy: Hazard, ends: Sequence[date])
     rows = months.where(F.col("month_end").isin(*known) & at_risk)
 
     def within(ahead: int) -> Column:
-        until = F.last_day(F.add_months("month_end", ahead))
+        ends_later = [F.lit(day) for end in ends[:-1] for day in (end, end_of_month_after(end, ahead))]
+        until = F.element_at(F.create_map(*ends_later), F.col("month_end"))
         return F.coalesce(F.col("arrears_on") <= until, F.lit(False))
 
     counted = rows.groupBy(
