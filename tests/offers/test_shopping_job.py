@@ -60,14 +60,13 @@ class Bank:
 
     def write(self, table: str, rows: pd.DataFrame, given: dict[str, str]) -> None:
         """`given`: column to SQL over `rows`."""
-        self.spark.createDataFrame(rows).createOrReplaceTempView("given")
         columns = [
             f"cast({given.get(c.name, 'null')} as {c.physical_type}) as {c.name}"
             for c in self.catalogue.table(table).columns
         ]
         with Lease(self.root) as lease:
             lake = self.lake(lease)
-            lake.append(table, self.spark.sql(f"select {', '.join(columns)} from given"))
+            lake.append(table, self.spark.createDataFrame(rows).selectExpr(*columns))
             job = self.catalogue.table(table).job
             assert job is not None
             if table == FEATURES:

@@ -62,7 +62,6 @@ class Bank:
         """Slices of features; with `noise` they are somebody else's: nothing can be learnt from them."""
         who = self.people.sample(frac=1, random_state=3).reset_index(drop=True) if noise else self.people
         known = pd.DataFrame({"customer_id": self.people["customer_id"], "age": who["age"], "income": who["income"]})
-        self.spark.createDataFrame(known).createOrReplaceTempView("known")
         listed = ", ".join(f"date'{day}'" for day in days)
         given = {
             "as_of": "day", "customer_id": "customer_id", "relationship": "'owner'",
@@ -74,7 +73,8 @@ class Bank:
             f"{given.get(c.name, f'cast(null as {c.physical_type})')} as {c.name}"
             for c in self.catalogue.table(FEATURES).columns
         ]
-        rows = self.spark.sql(f"select {', '.join(columns)} from known lateral view explode(array({listed})) as day")
+        of_days = self.spark.createDataFrame(known).selectExpr("*", f"explode(array({listed})) as day")
+        rows = of_days.selectExpr(*columns)
         with Lease(self.root) as lease:
             lake = self.lake(lease)
             # Several slices in one commit, because each commit costs a second.
@@ -85,7 +85,7 @@ class Bank:
 
     def issue_cards(self) -> None:
         """silver.cards: every first card, whenever it comes."""
-        self.spark.createDataFrame(self.people).createOrReplaceTempView("people")
+        people = self.spark.createDataFrame(self.people)
         day = f"date_add(date'{FIRST}', cast(took as int))"
         given = {
             "card_id": "concat('k', customer_id)", "account_id": "concat('a', customer_id)",
@@ -99,8 +99,8 @@ class Bank:
                     f"cast({given.get(c.name, 'null')} as {c.physical_type}) as {c.name}"
                     for c in self.catalogue.table(f"silver.{table}").columns
                 ]
-                nothing = "" if table == "cards" else " where false"
-                lake.append(f"silver.{table}", self.spark.sql(f"select {', '.join(columns)} from people{nothing}"))
+                rows = people.selectExpr(*columns)
+                lake.append(f"silver.{table}", rows if table == "cards" else rows.where("false"))
             lake.complete("entities", as_of=None, inputs={}, seconds=0.0)
 
     def run(self, day: date) -> None:
