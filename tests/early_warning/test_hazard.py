@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from datetime import date, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
 from tests.report.figures import figures
 
 from portrait.capabilities.early_warning.hazard import counted_patterns, loan_hazards, loan_months, month_ends
@@ -73,6 +75,30 @@ def test_loan_months_are_counted_once_and_not_after_arrears(months: DataFrame) -
     by_month = {month: [sum(values) for values in zip(*[(p.loans, p.fell, p.fell_later) for p in patterns
                 if p.month_end.month == month], strict=True)] for month in range(1, 6)}  # fmt: skip
     assert by_month == {1: [4, 0, 0], 2: [4, 0, 2], 3: [4, 0, 2], 4: [4, 2, 2], 5: [2, 0, 0]}
+
+
+@pytest.mark.parametrize("loans", [2_000, 20_000, 100_000])
+def test_rare_arrears_that_signs_nearly_tell_are_fitted_as_by_scikit_learn(loans: int) -> None:
+    """A whole Newton step leads too far here; the penalty makes the maximum one point."""
+    policy = Hazard(months_on_book=(6, 12, 24, 36), least_events=20)
+    rng = np.random.default_rng(1)
+    patterns = []
+    for month, stretch, late, past_due in itertools.product(range(1, 13), range(5), range(4), (False, True)):
+        number = int(loans * (0.9 if late == 0 else 0.02) * (0.02 if past_due else 1)) // 5
+        chance = 0.9 if past_due and late > 1 else 0.3 if past_due else 0.00005 if late > 2 else 0.0
+        fell = int(rng.binomial(number, chance))
+        if number:
+            patterns.append(Pattern(date(2025, month, 28), stretch, late, past_due, number, fell, fell))
+    model = fit_hazard(patterns, policy)
+    assert model is not None
+    x = [[*(float(stretch == p.stretch) for stretch in range(5)), p.late, p.past_due] for p in patterns]
+    weights = [p.fell for p in patterns] + [p.loans - p.fell for p in patterns]
+    both, outcomes = np.array(x + x, dtype=float), [1] * len(patterns) + [0] * len(patterns)
+    other = LogisticRegression(C=1 / policy.penalty, solver="newton-cg", tol=1e-10, max_iter=10_000)
+    other.fit(both, outcomes, sample_weight=weights)
+    found = [*model.base, model.of_late, model.of_past_due]
+    expected = [*(other.intercept_[0] + other.coef_[0][:5]), *other.coef_[0][5:]]
+    np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
 def test_probabilities_the_one_worked_on_and_false_calm(months: DataFrame, schemas_dir: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
 
 from portrait.capabilities.early_warning.policy import Hazard
 
@@ -75,11 +77,19 @@ def fit_hazard(patterns: Sequence[Pattern], policy: Hazard) -> HazardModel | Non
     penalty[0] = 0
     beta = np.zeros(x.shape[1])
     beta[0] = math.log((fell.sum() + 0.5) / (loans.sum() - fell.sum() + 0.5))
+
+    def loss(at: NDArray[np.float64]) -> float:
+        odds = x @ at
+        return float(loans @ np.logaddexp(0, odds) - fell @ odds + penalty @ at**2 / 2)
+
     for _ in range(_ROUNDS):
-        hazard = 1 / (1 + np.exp(-(x @ beta)))
+        hazard = expit(x @ beta)
         slope = x.T @ (fell - loans * hazard) - penalty * beta
         curve = (x * (loans * hazard * (1 - hazard))[:, None]).T @ x + np.diag(penalty)
         step = np.linalg.solve(curve, slope)
+        # Arrears are rare: from an almost empty hazard a whole step may lead too far, and the next ones nowhere.
+        while loss(beta + step) > loss(beta) and np.abs(step).max() > _CLOSE:
+            step = step / 2
         beta = beta + step
         if np.abs(step).max() < _CLOSE:
             break
