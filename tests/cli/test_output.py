@@ -9,12 +9,13 @@ from portrait.cli import output
 from portrait.cli.options import Format
 from portrait.cli.output import emit
 
-ROWS = [["customer_group", "a sentence of several words", 1234.5], ["customer_tier", None, 0.25]]
+COLUMNS = ["job", "what_it_says", "seconds", "rows"]
+ROWS = [["customer_group", "a sentence of several words", 1234.5, 7], ["customer_tier", None, 0.25, 8]]
 
 
 def printed(width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
     monkeypatch.setattr(output, "console", Console(highlight=False, markup=False, width=width))
-    emit(["job", "what_it_says", "seconds"], ROWS, Format.table, title="Jobs")
+    emit(COLUMNS, ROWS, Format.table, title="Jobs")
     return capsys.readouterr().out
 
 
@@ -33,14 +34,27 @@ def test_a_table_that_is_too_wide_is_a_record_a_row(
         "job           customer_group",
         "what_it_says  a sentence of several words",
         "seconds       1,234.50",
+        "rows          7",
         "",
         "job           customer_tier",
         "what_it_says",
         "seconds       0.25",
+        "rows          8",
     ]
 
 
 def test_no_rows(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(output, "console", Console(highlight=False, markup=False, width=10))
-    emit(["campaign", "universal_control"], [], Format.table)
+    emit(["campaign", "universal_control", "treated", "planned"], [], Format.table)
     assert capsys.readouterr().out == "no rows\n"
+
+
+def test_a_long_value_of_two_columns_is_folded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "console", Console(highlight=False, markup=False, width=40))
+    emit(["what", "value"], [["sha256", "0123456789abcdef" * 4]], Format.table)
+    out = capsys.readouterr().out
+    assert all(len(line) <= 40 for line in out.splitlines())
+    assert "sha256 " in out
+    assert "what " in out.splitlines()[1]

@@ -23,6 +23,9 @@ console = Console(highlight=False, markup=False, soft_wrap=False)
 errors = Console(stderr=True, highlight=False, markup=False)
 
 
+_FEW = 3
+
+
 def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, *, title: str | None = None) -> None:
     """Print rows as a table for people, or as JSON or CSV for machines."""
     if output is Format.json:
@@ -42,7 +45,8 @@ def emit(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Format, 
         texts = [["" if value is None else _text(value) for value in row] for row in rows]
         for row in texts:
             table.add_row(*row)
-        if console.measure(table).minimum > console.width - 1:  # names would be cut within words
+        # Names would be cut within words; with few columns it is only a long value that is.
+        if len(columns) > _FEW and console.measure(table).minimum > console.width - 1:
             _print_records(columns, texts, title)
         else:
             console.print(table)
