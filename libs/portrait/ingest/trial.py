@@ -23,8 +23,8 @@ def tried(
     """Every record of a feed's files in a landing folder, as ingest would judge it; `work` holds copies meanwhile.
 
     The feed's columns, typed; `__reasons`: the rules that a record breaks, or null; `__record`: a broken one as it
-    came; `__codes`: codes that no map knows; `__present` null: left out by `where`. Raises InputRefused for a file that
-    would be kept out whole.
+    came; `__codes`: codes that no map knows; `__present`: false for a blank line, null: left out by `where`. Raises
+    InputRefused for a file that would be kept out whole.
     """
     contract = catalogue.table(f"raw.{feed}")
     staged: dict[str, Manifest] = {}
