@@ -6,7 +6,7 @@ from portrait.errors import InputRefused
 from portrait.ingest.content import Inspection, Text, inspect_parquet
 from portrait.ingest.files import LandedFile
 from portrait.ingest.mapped_files import inspect_mapped
-from portrait.ingest.text import DEFAULT_BOUNDS, Bounds, Hashed, Unreadable, unpacked
+from portrait.ingest.text import DEFAULT_BOUNDS, Bounds, Hashed, Unreadable, most_unpacked, unpacked
 
 
 def inspect_file(landed: LandedFile, *, width: int, bounds: Bounds = DEFAULT_BOUNDS) -> Inspection:
@@ -34,7 +34,7 @@ def _inspect_text(landed: LandedFile, source: Hashed, width: int, bounds: Bounds
         known = ", ".join(f"{name}, {name}.gz" for name in (".csv", ".jsonl"))
         return Inspection(source.whole(), f"file.format: the name ends in none of {known}, .parquet")
     text = Text(json=landed.format == "jsonl", most=bounds.line_bytes)
-    most = bounds.unpack_ratio * landed.size + bounds.line_bytes
+    most = most_unpacked(landed.size, bounds)
     try:
         for chunk in unpacked(source, packed=landed.extension.endswith(".gz"), most=most):
             text.take(chunk)

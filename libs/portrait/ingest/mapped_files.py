@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from portrait.ingest.content import Inspection, Text, csv_reader, inspect_parquet
 from portrait.ingest.files import LandedFile
-from portrait.ingest.text import Body, Bounds, Dialect, Hashed, Unreadable, recoded, text_of
+from portrait.ingest.text import Body, Bounds, Dialect, Hashed, Unreadable, most_unpacked, recoded, text_of
 from portrait.ingest.workbook import Sheet
 from portrait.mappings.expressions import read_columns, resolved
 from portrait.mappings.model import FIRST_YEAR, FileFormat, SnapshotDate
@@ -94,7 +94,7 @@ def _inspect_lines(
     is_json, dialect = form.type == "jsonl", dialect_of(form)
     headless = not (form.is_delimited and form.header)
     text = Text(json=is_json, most=bounds.line_bytes, dialect=dialect, headless=headless)
-    most = bounds.unpack_ratio * landed.size + bounds.line_bytes
+    most = most_unpacked(landed.size, bounds)
     skipped, tail = _Skipped(form.skip_lines), _Tail()
     records, problem, of_trailer, body, first = 0, None, None, None, b""
     try:

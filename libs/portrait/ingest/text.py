@@ -86,6 +86,11 @@ def bounds_of(contract: Contract) -> Bounds:
     )
 
 
+def most_unpacked(size: int, bounds: Bounds = DEFAULT_BOUNDS) -> int:
+    """How many bytes may come out of a packed file of a size."""
+    return bounds.unpack_ratio * size + bounds.line_bytes
+
+
 class Hashed:
     """A file whose bytes are hashed as they are read."""
 

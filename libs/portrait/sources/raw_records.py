@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from portrait.ingest.mapped_files import sheet_of
+from portrait.ingest.text import most_unpacked
 from portrait.ingest.workbook import sheet_lines
 from portrait.mappings.model import FileFormat
 from portrait.mappings.source import SourceMapping
@@ -81,7 +82,8 @@ def _opened(path: Path, form: FileFormat) -> IO[str]:
     if (sheet := sheet_of(form)) is not None:
         text = tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogatepass", newline="")  # noqa: SIM115
         with path.open("rb") as workbook:
-            text.writelines(chunk.decode("utf-8", "surrogatepass") for chunk in sheet_lines(workbook, sheet))
+            lines = sheet_lines(workbook, sheet, most=most_unpacked(path.stat().st_size))
+            text.writelines(chunk.decode("utf-8", "surrogatepass") for chunk in lines)
         text.seek(0)
         return text
     if path.name.endswith(".gz"):

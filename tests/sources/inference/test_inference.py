@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import json
 import shutil
+import zipfile
 from datetime import date
 from pathlib import Path
 
@@ -343,6 +345,15 @@ def test_a_workbook_is_read_as_its_rows_are(tmp_path: Path, catalogue: Catalogue
     }
 
 
+def bomb() -> bytes:
+    """A workbook with a part that unpacks to a thousand times its size."""
+    made = io.BytesIO()
+    Workbook().save(made)
+    with zipfile.ZipFile(made, "a", zipfile.ZIP_DEFLATED) as parts:
+        parts.writestr("xl/media/zeros", b"\0" * 40_000_000)
+    return made.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -351,6 +362,7 @@ def test_a_workbook_is_read_as_its_rows_are(tmp_path: Path, catalogue: Catalogue
         ("a.csv.gz", b"not gzip", "cannot be read"),
         ("a.parquet", b"not Parquet", "no Parquet file"),
         ("a.xlsx", b"PK", "no .xlsx workbook"),
+        ("a.xlsx", bomb(), "maxUnpackRatio"),
         ("a.xls", b"\xd0\xcf\x11\xe0", "spreadsheets of this kind"),
         ("a.csv", b"x;y\n1;2\n3;4\n", "like no feed"),
     ],

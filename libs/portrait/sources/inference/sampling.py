@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from portrait.errors import InputRefused
+from portrait.ingest.text import most_unpacked
 from portrait.ingest.workbook import Sheet, UnreadableWorkbook, names_of_sheets, sheet_lines
 from portrait.sources.inference.delimited import delimited, trailer_pattern
 from portrait.sources.inference.encoding import detect_encoding
@@ -62,11 +63,12 @@ def _workbook(path: Path, knowledge: Knowledge) -> Sample:
     """The first sheet that is not empty, as text."""
     try:
         with path.open("rb") as file:
-            names = names_of_sheets(file)
+            most = most_unpacked(path.stat().st_size)
+            names = names_of_sheets(file, most=most)
             if not names:
                 raise InputRefused("the workbook is empty", where=str(path), remedy="name a file with records")
             content, whole = b"", True
-            for chunk in sheet_lines(file, Sheet(names[0])):
+            for chunk in sheet_lines(file, Sheet(names[0]), most=most):
                 content += chunk
                 if len(content) > knowledge.sample.bytes:
                     whole = False
